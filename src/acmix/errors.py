@@ -1,0 +1,29 @@
+"""The error a user can mend, and the helper that suggests how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """A mistake in an argument, a configuration, a file or a data set.
+
+    The message names the argument, the value received and the remedy. The command line prints it
+    as one line without a traceback.
+    """
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise :class:`UserError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise UserError(message)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the names nearest to ``name``, else the known names."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return " Did you mean " + " or ".join(f"'{match}'" for match in near) + "?"
+    return " Known: " + (", ".join(known) if known else "none") + "."

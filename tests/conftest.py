@@ -1,0 +1,32 @@
+"""Fixtures shared by all tests: one CPU thread pool per worker, both execution modes, a seed."""
+
+from __future__ import annotations
+
+import os
+
+# Two pytest-xdist workers on two cores: without this their thread pools fight.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    ms.set_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture(params=["graph", "pynative"])
+def mode(request):
+    """Run the test in GRAPH_MODE and in PYNATIVE_MODE."""
+    ms.set_context(mode=ms.GRAPH_MODE if request.param == "graph" else ms.PYNATIVE_MODE)
+    yield request.param
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
