@@ -1,0 +1,25 @@
+"""Configuration: frozen, typed, range-checked dataclasses read from small YAML files."""
+
+from acmix.config.loader import load_config
+from acmix.config.sections import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "RuntimeConfig",
+    "ScheduleConfig",
+    "TrainConfig",
+    "load_config",
+]

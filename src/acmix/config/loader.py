@@ -1,0 +1,151 @@
+"""From YAML files over ``_base_`` files and ``key=value`` overrides to one `Config`.
+
+Every source is checked by itself before it is merged, so that an error names the file or the
+override that holds the mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from acmix.config.sections import Config
+from acmix.config.typed import check_tree
+from acmix.errors import UserError, check
+
+_BASE = "_base_"
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration.
+
+    A file names the files it builds on in ``_base_`` (one path or a list, relative to itself);
+    sections are merged key by key, later files win, the file itself wins over its bases. An
+    override ``optim.lr=1e-3`` assigns a YAML value to a dotted key and wins over every file.
+
+    Args:
+        path: YAML file.
+        overrides: ``key=value`` strings, applied in order.
+
+    Raises:
+        UserError: a missing or malformed file, a circle of bases, an unknown key (with the near
+            one), a wrong type or an impossible value, naming the file or override.
+    """
+    path = Path(path)
+    tree: dict[str, Any] = {"output": f"runs/{path.stem}"}
+    tree = merge(tree, _read_with_bases(path, chain=()))
+    for override in overrides:
+        tree = _apply_override(tree, override)
+    try:
+        return Config(**tree)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` updated by ``top``, mapping by mapping; neither is changed."""
+    merged = dict(base)
+    for key, value in top.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
+    resolved = path.resolve()
+    circle = " -> ".join(str(step) for step in (*chain, resolved))
+    check(resolved not in chain, f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
+    own = _read(path)
+    bases = own.pop(_BASE, [])
+    if isinstance(bases, str):
+        bases = [bases]
+    check(
+        isinstance(bases, list) and all(isinstance(base, str) for base in bases),
+        f"{path}: {_BASE} must be a path or a list of paths, got {bases!r}.",
+    )
+    tree: dict[str, Any] = {}
+    for base in bases:
+        tree = merge(tree, _read_with_bases(path.parent / base, (*chain, resolved)))
+    _check_source(own, str(path))
+    return merge(tree, own)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the configuration {path}: {reason}.") from None
+    tree = _parse_yaml(text, str(path))
+    if tree is None:
+        return {}
+    check(
+        isinstance(tree, dict), f"{path}: must hold 'key: value' pairs, got {type(tree).__name__}."
+    )
+    return tree
+
+
+def _apply_override(tree: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """Assign one ``dotted.key=value``; a mapping replaces what was there, as '=' says."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    check(
+        bool(equals) and all(parts),
+        f"override '{override}' must have the form key=value, for example optim.lr=1e-3.",
+    )
+    value = _parse_yaml(text, f"override '{override}'")
+    _check_source(_nest(parts, value), f"override '{override}'")
+    return _assign(tree, parts, value)
+
+
+def _nest(parts: Sequence[str], value: Any) -> dict[str, Any]:
+    return {parts[0]: _nest(parts[1:], value) if len(parts) > 1 else value}
+
+
+def _assign(tree: Mapping[str, Any], parts: Sequence[str], value: Any) -> dict[str, Any]:
+    if len(parts) > 1:
+        inner = tree.get(parts[0])
+        value = _assign(inner if isinstance(inner, Mapping) else {}, parts[1:], value)
+    return {**tree, parts[0]: value}
+
+
+def _check_source(tree: Mapping[str, Any], source: str) -> None:
+    try:
+        check_tree(Config, tree)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads ``1e-3`` as a number, as YAML 1.2 does, and refuses repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key '{key}' is given twice", key_node.start_mark
+                    )
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)

@@ -1,0 +1,250 @@
+"""`Section`: a frozen dataclass whose annotations are enforced: a config is valid or absent.
+
+Every field is checked against its annotation when a section is made, by the loader or in Python
+alike. Understood are ``bool, int, float, str``, ``Literal``, ``X | Y``, ``tuple[X, ...]`` and
+``tuple[X, Y]``, ``dict[str, Any]``, nested sections, and ``Annotated[number, Range(...)]``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from acmix.errors import UserError, check, suggest
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, for ``Annotated``; a strict bound is itself outside."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    strict_low: bool = False
+    strict_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.strict_low else value >= self.low
+        below = value < self.high if self.strict_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'>' if self.strict_low else '>='} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"{'<' if self.strict_high else '<='} {self.high:g}")
+        return " and ".join(bounds)
+
+
+PositiveInt = Annotated[int, Range(low=1)]
+NonNegativeInt = Annotated[int, Range(low=0)]
+Positive = Annotated[float, Range(low=0, strict_low=True)]
+NonNegative = Annotated[float, Range(low=0)]
+Probability = Annotated[float, Range(low=0, high=1)]
+Decay = Annotated[float, Range(low=0, high=1, strict_high=True)]
+"""A share that must stay below one: momentum, betas, drop rates, label smoothing."""
+Ratio = Annotated[float, Range(low=0, high=1, strict_low=True)]
+"""A share that must stay above zero."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Base of all configuration dataclasses; ``prefix`` begins the dotted keys in its errors."""
+
+    prefix: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, prefix: str = "") -> None:
+        super().__init_subclass__()
+        cls.prefix = prefix + "." if prefix else ""
+
+    def __post_init__(self) -> None:
+        for name, annotation in annotations_of(type(self)).items():
+            value = convert(getattr(self, name), annotation, self.prefix + name)
+            object.__setattr__(self, name, value)
+        self.validate()
+
+    def validate(self) -> None:
+        """Check what involves several fields; overridden by sections that have such rules."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain YAML and JSON types: nested dicts, lists instead of tuples."""
+        return {name: _plain(getattr(self, name)) for name in annotations_of(type(self))}
+
+
+def annotations_of(section: type[Section]) -> dict[str, Any]:
+    """Return the annotation of every field of ``section``."""
+    hints = get_type_hints(section, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(section)}
+
+
+def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
+    """Check the keys and values of a partial ``tree`` of ``section``, missing keys allowed.
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value out of range, with the dotted key.
+    """
+    annotations = annotations_of(section)
+    for name, value in tree.items():
+        key = f"{section.prefix}{name}"
+        check(name in annotations, f"unknown key '{key}'.{_hint(section, str(name))}")
+        annotation = annotations[name]
+        if _is_section(annotation):
+            check(
+                isinstance(value, Mapping),
+                f"{key} must be a section of 'key: value' pairs, got {value!r}.",
+            )
+            check_tree(annotation, value)
+        else:
+            convert(value, annotation, key)
+
+
+def convert(value: Any, annotation: Any, key: str) -> Any:
+    """Return ``value`` as the type ``annotation`` asks for; ``key`` names it in errors.
+
+    Only lossless conversions are made: int to float, list to tuple, mapping to section. Text is
+    never read as a number, nor a bool as an int.
+    """
+    try:
+        return _convert(value, annotation)
+    except _Mismatch as mismatch:
+        raise UserError(f"{key} must be {mismatch}, got {value!r}.{mismatch.hint}") from None
+
+
+class _Mismatch(Exception):
+    """Says what was expected instead; internal, :func:`convert` turns it into a UserError."""
+
+    def __init__(self, expected: str, hint: str = "") -> None:
+        super().__init__(expected)
+        self.hint = hint
+
+
+_NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        number, bounds = _convert(value, arguments[0]), arguments[1]
+        if number not in bounds:
+            raise _Mismatch(f"{_NOUNS[arguments[0]]} {bounds}")
+        return number
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, arguments)
+    if origin is Literal:
+        return _convert_choice(value, arguments)
+    if origin is tuple:
+        return _convert_tuple(value, arguments)
+    if origin is dict:
+        return _convert_free(value)
+    if _is_section(annotation):
+        return _convert_section(value, annotation)
+    if annotation is type(None):
+        return _require(value is None, value, "null")
+    return _convert_scalar(value, annotation)
+
+
+def _convert_scalar(value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        value = float(value)
+    # type() and not isinstance(): True is an int to Python but never meant as one in a config.
+    _require(type(value) is kind, value, _NOUNS[kind])
+    return _require(kind is not float or math.isfinite(value), value, "a finite number")
+
+
+def _convert_choice(value: Any, choices: tuple[Any, ...]) -> Any:
+    if any(value == choice and type(value) is type(choice) for choice in choices):
+        return value
+    near = [choice for choice in choices if str(choice).lower() == str(value).lower()]
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    prefix = "one of " if len(choices) > 1 else ""
+    raise _Mismatch(prefix + ", ".join(map(repr, choices)), hint)
+
+
+def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
+    mismatches = []
+    for member in members:
+        try:
+            return _convert(value, member)
+        except _Mismatch as mismatch:
+            mismatches.append(mismatch)
+    hints = "".join(mismatch.hint for mismatch in mismatches)
+    raise _Mismatch(" or ".join(str(mismatch) for mismatch in mismatches), hints)
+
+
+def _convert_tuple(value: Any, members: tuple[Any, ...]) -> tuple[Any, ...]:
+    variadic = len(members) == 2 and members[1] is Ellipsis
+    expected = "a list" if variadic else f"a list of {len(members)} values"
+    _require(isinstance(value, (list, tuple)), value, expected)
+    if variadic:
+        members = members[:1] * len(value)
+    _require(len(value) == len(members), value, expected)
+    try:
+        return tuple(_convert(item, member) for item, member in zip(value, members, strict=True))
+    except _Mismatch as mismatch:
+        raise _Mismatch(f"{expected}, each {mismatch}", mismatch.hint) from None
+
+
+def _convert_free(value: Any) -> Any:
+    """Freeze a free-form tree, and see to it that it can be written to YAML again."""
+    if isinstance(value, Mapping):
+        _require(all(isinstance(key, str) for key in value), value, "a mapping with string keys")
+        return {key: _convert_value(item) for key, item in value.items()}
+    raise _Mismatch("a mapping of 'key: value' pairs")
+
+
+def _convert_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _convert_free(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(_convert_value(item) for item in value)
+    plain = value is None or type(value) in _NOUNS
+    return _require(plain, value, "made of mappings, lists, strings, numbers, true, false and null")
+
+
+def _convert_section(value: Any, section: type[Section]) -> Section:
+    if isinstance(value, section):
+        return value
+    _require(isinstance(value, Mapping), value, "a section of 'key: value' pairs")
+    check_tree(section, value)
+    return section(**value)
+
+
+def _require(condition: bool, value: Any, expected: str) -> Any:
+    if not condition:
+        raise _Mismatch(expected)
+    return value
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _hint(section: type[Section], name: str) -> str:
+    """Suggest a sibling of ``name``, or the same name in another section."""
+    namesakes = [
+        f"{owner.prefix}{name}" for owner in _family(section) if name in annotations_of(owner)
+    ]
+    if namesakes:
+        return " Did you mean " + " or ".join(f"'{key}'" for key in namesakes) + "?"
+    return suggest(name, annotations_of(section))
+
+
+def _family(section: type[Section]) -> Iterator[type[Section]]:
+    """Yield all sections that belong to the same configuration as ``section``."""
+    for other in Section.__subclasses__():
+        if other.__module__ == section.__module__:
+            yield other
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
