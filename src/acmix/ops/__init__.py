@@ -1,0 +1,1 @@
+"""Stateless functions of the operators: tensors in, tensors out."""

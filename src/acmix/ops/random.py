@@ -1,0 +1,64 @@
+"""Uniform random numbers whose whole state is an ordinary tensor.
+
+MindSpore's random operators keep their state inside the kernel, where nothing can save or restore
+it (nn.Dropout, ops.rand), or have no CPU kernel (the operators that take seed and offset). A
+resumed run would draw other numbers than the uninterrupted one. Here the state is three int32
+numbers: a Cell that keeps them in a Parameter draws, after resuming, exactly what it would have
+drawn, on every device and in both execution modes.
+
+The generator is that of Wichmann and Hill, "Algorithm AS 183: An Efficient and Portable
+Pseudo-Random Number Generator", Applied Statistics 31 (1982) 188-190: three small multiplicative
+congruential generators, their fractions added modulo 1; period 7.0e12. Every product fits int32.
+"""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+from acmix.errors import check
+
+MULTIPLIERS = (171, 172, 170)
+MODULI = (30269, 30307, 30323)
+
+
+def random_state(seed: int) -> np.ndarray:
+    """Return the state (3,) int32 that ``seed`` stands for; each part is in 1..modulus-1.
+
+    Raises:
+        UserError: ``seed`` is negative.
+    """
+    check(seed >= 0, f"seed must not be negative, got {seed}.")
+    return np.random.default_rng(seed).integers(1, MODULI).astype(np.int32)
+
+
+def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Draw ``size`` numbers and return them with the state that follows.
+
+    Args:
+        state: (3,) int32, from :func:`random_state` or an earlier call.
+        size: how many numbers, a static int.
+
+    Returns:
+        float32 (size,) in [0, 1), and the next state (3,) int32.
+    """
+    moduli = _moduli()
+    sequence = ops.floor_mod(state.reshape(3, 1) * _jumps(size), moduli)
+    fractions = ops.ReduceSum()(sequence.astype(ms.float32) / moduli.astype(ms.float32), 0)
+    return fractions - ops.floor(fractions), sequence[:, size - 1]
+
+
+@ops.constexpr
+def _moduli() -> Tensor:
+    return Tensor(np.array(MODULI)[:, None], ms.int32)
+
+
+@ops.constexpr
+def _jumps(size: int) -> Tensor:
+    """Powers 1..size of each multiplier: the i-th number of the sequence in one product."""
+    powers = [
+        [pow(multiplier, i, modulus) for i in range(1, size + 1)]
+        for multiplier, modulus in zip(MULTIPLIERS, MODULI, strict=True)
+    ]
+    return Tensor(np.array(powers), ms.int32)

@@ -1,0 +1,6 @@
+"""What is learned: a task joins a model, its loss and its metric."""
+
+from acmix.tasks.base import Metric, Task
+from acmix.tasks.classification import ClassificationMetric, ClassificationTask
+
+__all__ = ["ClassificationMetric", "ClassificationTask", "Metric", "Task"]

@@ -1,0 +1,40 @@
+"""The contract between a task and the engine that trains it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from mindspore import nn
+
+
+class Metric(Protocol):
+    """Accumulates over batches what the network put out and what was right."""
+
+    def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
+        """Add one batch; padded samples are marked by label -1 and not counted."""
+
+    def compute(self) -> dict[str, float]:
+        """Return the metrics of everything added so far."""
+
+
+class Task(Protocol):
+    """A model with what it is trained on.
+
+    The networks hold the model without prefixing its parameters' names (``auto_prefix=False``), so
+    that a checkpoint of the task is a checkpoint of the plain model.
+
+    Attributes:
+        train_network: ``construct(*batch) -> tuple`` of scalars, the total loss first.
+        eval_network: ``construct(images) -> outputs``, for :meth:`metric`.
+        loss_names: what the scalars of ``train_network`` are.
+        monitor: the metric by which the best checkpoint is chosen; larger is better.
+    """
+
+    train_network: nn.Cell
+    eval_network: nn.Cell
+    loss_names: tuple[str, ...]
+    monitor: str
+
+    def metric(self) -> Metric:
+        """Return an empty metric."""

@@ -1,0 +1,131 @@
+"""Image classification: cross entropy with label smoothing, top-1 and top-5 accuracy."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from acmix.errors import UserError, check
+
+IGNORED = -1
+"""Label of padded samples, in losses and metrics."""
+
+
+class ClassificationTask:
+    """Trains ``model``, which turns images (B, C, H, W) into logits (B, K).
+
+    Args:
+        model: the classifier.
+        num_classes: K.
+        label_smoothing: share of the target spread evenly over all K classes, in [0, 1)
+            (Szegedy et al., arXiv:1512.00567, section 7).
+
+    Raises:
+        UserError: fewer than two classes, or a label smoothing outside of [0, 1).
+    """
+
+    loss_names = ("loss",)
+    monitor = "top1"
+
+    def __init__(self, model: nn.Cell, num_classes: int, label_smoothing: float = 0.0):
+        check(num_classes >= 2, f"num_classes must be at least 2, got {num_classes}.")
+        check(
+            0 <= label_smoothing < 1, f"label_smoothing must be in [0, 1), got {label_smoothing}."
+        )
+        self.model = model
+        self.num_classes = num_classes
+        self.train_network = ClassificationLoss(model, label_smoothing)
+        self.eval_network = Logits(model)
+
+    def metric(self) -> ClassificationMetric:
+        """Return an empty :class:`ClassificationMetric`."""
+        return ClassificationMetric(self.num_classes)
+
+
+class ClassificationLoss(nn.Cell):
+    """``(images (B, C, H, W), labels (B,) int32) -> (loss,)``, the mean over labels that are not -1.
+
+    The loss is float32 whatever the model computes in; a batch without any label has loss 0.
+    """
+
+    def __init__(self, model: nn.Cell, label_smoothing: float = 0.0):
+        super().__init__(auto_prefix=False)
+        self.model = model
+        self.label_smoothing = label_smoothing
+
+    def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
+        logits = self.model(images).astype(ms.float32)
+        # Not cross_entropy's ignore_index: it gathers by label first, and on Ascend a gather
+        # outside of the range is undefined.
+        losses = ops.cross_entropy(
+            logits,
+            ops.maximum(labels, 0),
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+        counted = (labels >= 0).astype(ms.float32)
+        total = ops.ReduceSum()(losses * counted)
+        return (total / ops.maximum(ops.ReduceSum()(counted), 1.0),)
+
+
+class Logits(nn.Cell):
+    """``images (B, C, H, W) -> logits (B, K)`` in float32."""
+
+    def __init__(self, model: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> Tensor:
+        return self.model(images).astype(ms.float32)
+
+
+class ClassificationMetric:
+    """Counts hits; everything is derived from the confusion matrix and the top-5 hits.
+
+    Attributes:
+        confusion: int64 (K, K), rows the true and columns the predicted class.
+        top5_hits: samples whose class is among the min(5, K) largest logits.
+    """
+
+    def __init__(self, num_classes: int):
+        self.num_classes = num_classes
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
+        self.top5_hits = 0
+
+    def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
+        """Add logits (B, K) and labels (B,); samples with label -1 are left out.
+
+        Raises:
+            UserError: a logit of a counted sample is not finite, or a label is not a class.
+        """
+        (labels,) = targets
+        counted = labels != IGNORED
+        logits, labels = np.asarray(outputs)[counted], labels[counted]
+        if not np.isfinite(logits).all():
+            raise UserError("The logits hold NaN or Inf: the network has diverged.")
+        if labels.size and not (labels.min() >= 0 and labels.max() < self.num_classes):
+            raise UserError(
+                f"The labels range over {labels.min()}..{labels.max()}, but the model has "
+                f"{self.num_classes} classes."
+            )
+        np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
+        own = np.take_along_axis(logits, labels[:, None].astype(np.int64), axis=1)
+        rank = (logits > own).sum(axis=1)
+        self.top5_hits += int((rank < min(5, self.num_classes)).sum())
+
+    def compute(self) -> dict[str, float]:
+        """Return ``top1`` and ``top5`` as fractions in [0, 1].
+
+        Raises:
+            UserError: nothing was counted.
+        """
+        count = int(self.confusion.sum())
+        check(count > 0, "There is no labelled sample to evaluate.")
+        return {"top1": float(np.trace(self.confusion) / count), "top5": self.top5_hits / count}
+
+    def per_class_accuracy(self) -> np.ndarray:
+        """Return the fraction of hits of each class (K,); NaN for a class without samples."""
+        counts = self.confusion.sum(axis=1)
+        hits = np.diag(self.confusion)
+        return np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0)

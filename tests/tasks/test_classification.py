@@ -1,0 +1,122 @@
+"""Cross entropy and accuracies against NumPy and by hand."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from acmix.errors import UserError
+from acmix.tasks import ClassificationMetric, ClassificationTask
+from acmix.tasks.classification import ClassificationLoss
+
+
+def smoothed_cross_entropy(logits, labels, smoothing):
+    logits = logits.astype(np.float64)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    classes = logits.shape[1]
+    losses = []
+    for row, label in zip(log_probabilities, labels, strict=True):
+        if label >= 0:
+            target = np.full(classes, smoothing / classes)
+            target[label] += 1 - smoothing
+            losses.append(-(target * row).sum())
+    return np.mean(losses)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_is_the_smoothed_cross_entropy_of_the_labelled_samples(mode, rng, smoothing):
+    logits = rng.normal(size=(5, 4)).astype(np.float32)
+    labels = np.array([0, 3, -1, 2, -1], np.int32)
+    (loss,) = ClassificationLoss(nn.Identity(), smoothing)(Tensor(logits), Tensor(labels))
+    assert loss.shape == ()
+    assert float(loss) == pytest.approx(smoothed_cross_entropy(logits, labels, smoothing), rel=1e-5)
+
+
+def test_padded_samples_get_no_gradient_and_the_others_softmax_minus_target(rng):
+    logits = rng.normal(size=(3, 4)).astype(np.float32)
+    labels = Tensor(np.array([1, -1, 2], np.int32))
+    network = ClassificationLoss(nn.Identity())
+
+    def loss(logits):
+        return network(logits, labels)[0]
+
+    gradient = ms.grad(loss)(Tensor(logits)).asnumpy()
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = (softmax - np.eye(4)[[1, 0, 2]]) / 2
+    expected[1] = 0
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
+def test_batch_of_padding_only_has_loss_zero(rng):
+    logits = Tensor(rng.normal(size=(2, 4)), ms.float32)
+    (loss,) = ClassificationLoss(nn.Identity())(logits, Tensor(np.array([-1, -1], np.int32)))
+    assert float(loss) == 0.0
+
+
+def test_loss_of_half_precision_logits_is_computed_in_float32():
+    logits = Tensor(np.array([[12.0, 0.0]]), ms.float16)
+    (loss,) = ClassificationLoss(nn.Identity())(logits, Tensor(np.array([0], np.int32)))
+    assert loss.dtype == ms.float32
+    # Below float16's smallest distance from 1, hence 0 if the softmax were half precision.
+    assert float(loss) == pytest.approx(np.log1p(np.exp(-12.0)), rel=0.1)
+
+
+def test_networks_do_not_prefix_the_models_parameter_names():
+    task = ClassificationTask(nn.Dense(3, 2), num_classes=2)
+    assert [p.name for p in task.train_network.get_parameters()] == ["weight", "bias"]
+    assert [p.name for p in task.eval_network.get_parameters()] == ["weight", "bias"]
+
+
+def test_top1_and_top5_over_batches_leave_padding_out():
+    metric = ClassificationMetric(7)
+    ascending = np.tile(np.arange(7, dtype=np.float32), (4, 1))
+    metric.update(ascending[:3], np.array([6, 2, 1]))  # hit, fifth, sixth
+    metric.update(ascending[:2], np.array([5, -1]))  # second, padding
+    assert metric.compute() == {"top1": 1 / 4, "top5": 3 / 4}
+
+
+def test_top5_of_three_classes_is_always_one(rng):
+    metric = ClassificationMetric(3)
+    metric.update(rng.normal(size=(9, 3)), rng.integers(0, 3, 9))
+    assert metric.compute()["top5"] == 1.0
+
+
+def test_confusion_matrix_has_true_rows_and_predicted_columns():
+    metric = ClassificationMetric(3)
+    metric.update(np.eye(3)[[0, 1, 1, 2]], np.array([0, 1, 0, 1]))
+    assert metric.confusion.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
+
+
+def test_per_class_accuracy_is_nan_for_a_class_without_samples():
+    metric = ClassificationMetric(3)
+    metric.update(np.eye(3)[[0, 1, 1]], np.array([0, 1, 0]))
+    np.testing.assert_array_equal(metric.per_class_accuracy(), [0.5, 1.0, np.nan])
+
+
+def test_logits_that_are_not_finite_are_refused_unless_padded():
+    metric = ClassificationMetric(2)
+    metric.update(np.array([[0.0, 1.0], [np.nan, np.nan]]), np.array([1, -1]))
+    with pytest.raises(UserError, match="NaN or Inf"):
+        metric.update(np.array([[np.nan, 1.0]]), np.array([1]))
+
+
+def test_label_beyond_the_classes_is_named():
+    with pytest.raises(UserError, match=r"range over 0\.\.4, but the model has 3 classes"):
+        ClassificationMetric(3).update(np.zeros((2, 3)), np.array([0, 4]))
+
+
+def test_metric_of_nothing_is_refused():
+    with pytest.raises(UserError, match="no labelled sample"):
+        ClassificationMetric(3).compute()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
+        ({"num_classes": 2, "label_smoothing": 1.0}, "label_smoothing must be in"),
+    ],
+)
+def test_impossible_arguments_are_named(arguments, message):
+    with pytest.raises(UserError, match=message):
+        ClassificationTask(nn.Identity(), **arguments)
