@@ -45,7 +45,8 @@ def test_two_draws_continue_each_other(mode):
 
 def test_numbers_are_uniform_and_uncorrelated():
     numbers = draw("graph", random_state(0), 20000)[0].asnumpy()
-    assert numbers.min() >= 0 and numbers.max() < 1
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
     counts = np.histogram(numbers, bins=20, range=(0, 1))[0]
     chi_squared = ((counts - 1000) ** 2 / 1000).sum()
     assert chi_squared < 43.8  # 99.9 % point for 19 degrees of freedom
@@ -54,7 +55,8 @@ def test_numbers_are_uniform_and_uncorrelated():
 
 def test_seeds_give_different_valid_states():
     states = np.array([random_state(seed) for seed in range(50)])
-    assert (states >= 1).all() and (states < (30269, 30307, 30323)).all()
+    assert (states >= 1).all()
+    assert (states < (30269, 30307, 30323)).all()
     assert len(np.unique(states, axis=0)) == 50
 
 

@@ -44,7 +44,7 @@ class ClassificationTask:
 
 
 class ClassificationLoss(nn.Cell):
-    """``(images (B, C, H, W), labels (B,) int32) -> (loss,)``, the mean over labels that are not -1.
+    """Cross entropy of a model's logits, the mean over the labels that are not -1.
 
     The loss is float32 whatever the model computes in; a batch without any label has loss 0.
     """
@@ -55,6 +55,7 @@ class ClassificationLoss(nn.Cell):
         self.label_smoothing = label_smoothing
 
     def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
+        """Return ``(loss,)`` of images (B, C, H, W) and labels (B,) int32."""
         logits = self.model(images).astype(ms.float32)
         # Not cross_entropy's ignore_index: it gathers by label first, and on Ascend a gather
         # outside of the range is undefined.
@@ -70,13 +71,14 @@ class ClassificationLoss(nn.Cell):
 
 
 class Logits(nn.Cell):
-    """``images (B, C, H, W) -> logits (B, K)`` in float32."""
+    """The model with its output in float32."""
 
     def __init__(self, model: nn.Cell):
         super().__init__(auto_prefix=False)
         self.model = model
 
     def construct(self, images: Tensor) -> Tensor:
+        """Return logits (B, K) of images (B, C, H, W)."""
         return self.model(images).astype(ms.float32)
 
 

@@ -1,0 +1,134 @@
+"""Optimizers and the one rule by which parameters are exempt from weight decay."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from acmix.config import OptimConfig
+from acmix.errors import UserError
+
+
+def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
+    """Build the optimizer of ``network``'s trainable parameters.
+
+    Its ``learning_rate`` is a scalar Parameter, set before every step from the schedule.
+
+    Args:
+        network: what is trained; parameters with ``requires_grad=False`` are left out.
+        config: the section ``optim`` of the configuration.
+
+    Raises:
+        UserError: no parameter of ``network`` is trainable.
+    """
+    groups = parameter_groups(network, config.weight_decay)
+    if config.name == "sgd":
+        # Not nn.Momentum: on CPU it ignores use_nesterov without a word (MindSpore 2.8).
+        return nn.SGD(groups, config.lr, config.momentum, nesterov=config.nesterov)
+    return AdamW(groups, config.lr, betas=config.betas, eps=config.eps)
+
+
+def parameter_groups(network: nn.Cell, weight_decay: float) -> list[dict]:
+    """Split the trainable parameters into those with ``weight_decay`` and those without any.
+
+    Without: one-dimensional parameters (biases, norms' scales and offsets) and scalars, and what a
+    Cell names in ``no_weight_decay() -> set[str]``, timm's convention: the attribute names of its
+    own parameters, for example ``{"relative_position_bias_table"}``.
+
+    Raises:
+        UserError: no parameter of ``network`` is trainable.
+    """
+    exempt = {id(parameter) for parameter in _declared_exempt(network)}
+    decayed, plain = [], []
+    for parameter in network.trainable_params():
+        is_plain = parameter.ndim <= 1 or id(parameter) in exempt
+        (plain if is_plain else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise UserError("The network has no trainable parameter: all have requires_grad=False.")
+    return groups
+
+
+def _declared_exempt(network: nn.Cell) -> list[Parameter]:
+    return [
+        getattr(cell, name)
+        for _, cell in network.cells_and_names()
+        if hasattr(cell, "no_weight_decay")
+        for name in sorted(cell.no_weight_decay())
+    ]
+
+
+class AdamW(nn.Optimizer):
+    r"""Adam with bias correction and decoupled weight decay.
+
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101, Algorithm 2,
+    with the decay multiplied by the learning rate as in PyTorch:
+
+    .. math::
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \quad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2 \\
+        w_t &= w_{t-1} - \gamma \left(\frac{m_t / (1-\beta_1^t)}
+               {\sqrt{v_t / (1-\beta_2^t)} + \epsilon} + \lambda w_{t-1}\right)
+
+    MindSpore's ``nn.AdamWeightDecay`` has no bias correction and ``mint.optim.AdamW`` no CPU
+    kernel. The operator ``ops.AdamWeightDecay`` does the update in one pass on every device, and
+    the correction can be moved into its scalars exactly: with
+    :math:`c = \sqrt{1-\beta_2^t}/(1-\beta_1^t)` it is called with the learning rate
+    :math:`\gamma c`, with :math:`\epsilon \sqrt{1-\beta_2^t}` and with :math:`\lambda / c`.
+
+    Args:
+        params: parameters, or groups of them with their own ``weight_decay``.
+        learning_rate: :math:`\gamma`.
+        betas: :math:`\beta_1, \beta_2` in [0, 1).
+        eps: :math:`\epsilon`.
+        weight_decay: :math:`\lambda` of parameters that are not in groups.
+    """
+
+    def __init__(
+        self,
+        params: list,
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(learning_rate, params, weight_decay)
+        self.beta1, self.beta2 = (Tensor(beta, ms.float32) for beta in betas)
+        self.log_beta1, self.log_beta2 = (
+            # exp(t log(beta)): pow of a float and an integer step is not on every device.
+            Tensor(np.log(max(beta, np.finfo(np.float32).tiny)), ms.float32)
+            for beta in betas
+        )
+        self.eps = Tensor(eps, ms.float32)
+        self.first_moments = self.parameters.clone(prefix="first_moment", init="zeros")
+        self.second_moments = self.parameters.clone(prefix="second_moment", init="zeros")
+        self.update = ops.AdamWeightDecay()
+
+    def construct(self, gradients: tuple[Tensor, ...]) -> bool:
+        """Update the parameters in place."""
+        ops.assign_add(self.global_step, self.global_step_increase_tensor)
+        step = self.global_step.astype(ms.float32).reshape(())
+        root2 = ops.sqrt(-ops.expm1(step * self.log_beta2))
+        correction = root2 / -ops.expm1(step * self.log_beta1)
+        learning_rate = self.get_lr() * correction
+        eps = self.eps * root2
+        for i in range(self.param_length):
+            self.update(
+                self.parameters[i],
+                self.first_moments[i],
+                self.second_moments[i],
+                learning_rate,
+                self.beta1,
+                self.beta2,
+                eps,
+                self._decay(i) / correction,
+                gradients[i],
+            )
+        return True
+
+    def _decay(self, i: int) -> Tensor:
+        return self.weight_decay[i] if self.is_group else self.weight_decay

@@ -1,0 +1,115 @@
+"""Optimizers against NumPy versions of the papers' algorithms; who is decayed."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn, ops
+
+from acmix.config import OptimConfig
+from acmix.engine.optim import AdamW, create_optimizer, parameter_groups
+from acmix.errors import UserError
+
+
+class Net(nn.Cell):
+    """Has one parameter of every kind that matters for weight decay."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, has_bias=True, pad_mode="pad", padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.table = Parameter(Tensor(np.ones((3, 2)), ms.float32))
+        self.frozen = Parameter(Tensor(np.ones((2, 2)), ms.float32), requires_grad=False)
+        self.alpha = Parameter(Tensor(np.ones(1), ms.float32))
+
+    def no_weight_decay(self):
+        return {"table"}
+
+    def construct(self, x):
+        return self.alpha * self.norm(self.conv(x)) + ops.ReduceSum()(self.table)
+
+
+def run(mode, optimizer, gradients):
+    def step(*gradients):
+        return optimizer(gradients)
+
+    step = ms.jit(step) if mode == "graph" else step
+    step(*[Tensor(gradient, ms.float32) for gradient in gradients])
+
+
+def adamw(weight, gradients, rates, beta1, beta2, eps, decay):
+    """Algorithm 2 of arXiv:1711.05101 in float64."""
+    m = v = np.zeros_like(weight)
+    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m = beta1 * m + (1 - beta1) * gradient
+        v = beta2 * v + (1 - beta2) * gradient**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        weight = weight - rate * (m_hat / (np.sqrt(v_hat) + eps) + decay * weight)
+    return weight
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.95)])
+def test_adamw_follows_the_papers_algorithm(mode, rng, betas):
+    # Gradients around eps, so that a wrong place of eps shows.
+    weight, gradients = rng.normal(size=(3, 2)), rng.normal(size=(6, 3, 2)) * 1e-3
+    rates = np.linspace(0.1, 0.02, 6)
+    parameter = Parameter(Tensor(weight, ms.float32), name="w")
+    groups = [{"params": [parameter], "weight_decay": 0.3}]
+    optimizer = AdamW(groups, 0.5, betas=betas, eps=1e-3)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        optimizer.learning_rate.set_data(Tensor(rate, ms.float32))
+        run(mode, optimizer, [gradient])
+    expected = adamw(weight, gradients, rates, *betas, 1e-3, 0.3)
+    np.testing.assert_allclose(parameter.asnumpy(), expected, rtol=2e-5, atol=1e-6)
+
+
+def test_first_step_of_adamw_has_the_length_of_the_learning_rate(mode):
+    parameter = Parameter(Tensor([1.0, 1.0], ms.float32), name="w")
+    run(mode, AdamW([parameter], 0.01), [np.array([1e-3, -5.0])])
+    np.testing.assert_allclose(parameter.asnumpy(), [0.99, 1.01], rtol=1e-5)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_is_momentum_with_coupled_decay(mode, rng, nesterov):
+    weight, gradients = rng.normal(size=(2, 2)), rng.normal(size=(4, 2, 2))
+    dense = nn.Dense(2, 2, weight_init=Tensor(weight, ms.float32), has_bias=False)
+    config = OptimConfig(name="sgd", lr=0.1, momentum=0.8, nesterov=nesterov, weight_decay=0.05)
+    optimizer = create_optimizer(dense, config)
+    velocity = 0
+    for gradient in gradients:
+        run(mode, optimizer, [gradient])
+        decayed = gradient + 0.05 * weight
+        velocity = 0.8 * velocity + decayed
+        weight = weight - 0.1 * (decayed + 0.8 * velocity if nesterov else velocity)
+    np.testing.assert_allclose(dense.weight.asnumpy(), weight, rtol=1e-5, atol=1e-6)
+
+
+def test_only_weights_of_two_and_more_dimensions_are_decayed_unless_declared_exempt():
+    decayed, plain = parameter_groups(Net(), 0.1)
+    assert [p.name for p in decayed["params"]] == ["conv.weight"]
+    assert {p.name for p in plain["params"]} == {
+        "conv.bias", "norm.gamma", "norm.beta", "table", "alpha",
+    }  # fmt: skip
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_with_zero_gradients_only_decayed_parameters_move(mode, name):
+    network = Net()
+    optimizer = create_optimizer(network, OptimConfig(name=name, lr=0.1, weight_decay=0.5))
+    before = {p.name: p.asnumpy().copy() for p in network.get_parameters()}
+    run(mode, optimizer, [np.zeros(p.shape) for p in optimizer.parameters])
+    moved = {
+        p.name for p in network.get_parameters() if not np.array_equal(before[p.name], p.asnumpy())
+    }
+    assert moved == {"conv.weight"}
+    np.testing.assert_allclose(
+        network.conv.weight.asnumpy(), before["conv.weight"] * (1 - 0.1 * 0.5), rtol=1e-5
+    )
+
+
+def test_network_without_trainable_parameters_is_refused():
+    network = nn.Dense(2, 2)
+    for parameter in network.get_parameters():
+        parameter.requires_grad = False
+    with pytest.raises(UserError, match="no trainable parameter"):
+        create_optimizer(network, OptimConfig())

@@ -1,0 +1,41 @@
+"""Learning rates against closed forms."""
+
+import numpy as np
+import pytest
+
+from acmix.config import ScheduleConfig
+from acmix.engine.schedule import learning_rates
+
+
+def test_cosine_starts_at_the_base_is_half_way_in_the_middle_and_ends_near_the_minimum():
+    rates = learning_rates(ScheduleConfig(name="cosine", min_lr=0.2), 1.0, 10, 10)
+    assert rates.shape == (100,)
+    assert rates[0] == 1.0
+    assert rates[50] == pytest.approx(0.6)
+    assert rates[25] == pytest.approx(0.2 + 0.8 * (1 + np.sqrt(0.5)) / 2)
+    assert rates[-1] == pytest.approx(0.2 + 0.8 * (1 + np.cos(np.pi * 0.99)) / 2)
+    assert (np.diff(rates) < 0).all()
+
+
+def test_warmup_of_a_fraction_of_an_epoch_rises_linearly_to_the_base():
+    schedule = ScheduleConfig(name="constant", warmup_epochs=0.5, warmup_lr=0.1)
+    rates = learning_rates(schedule, 0.5, 2, 8)
+    np.testing.assert_allclose(rates[:5], [0.1, 0.2, 0.3, 0.4, 0.5])
+    np.testing.assert_allclose(rates[5:], 0.5)
+
+
+def test_cosine_after_warmup_spans_the_remaining_steps():
+    with_warmup = learning_rates(ScheduleConfig(name="cosine", warmup_epochs=3), 1.0, 10, 7)
+    without = learning_rates(ScheduleConfig(name="cosine"), 1.0, 7, 7)
+    np.testing.assert_allclose(with_warmup[21:], without)
+
+
+def test_step_falls_at_the_first_step_of_each_milestone_but_not_below_the_minimum():
+    schedule = ScheduleConfig(name="step", milestones=(2, 3, 4), gamma=0.1, min_lr=0.005)
+    rates = learning_rates(schedule, 1.0, 5, 2)
+    np.testing.assert_allclose(rates, [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01, 0.005, 0.005])
+
+
+def test_warmup_as_long_as_the_training_never_reaches_the_base():
+    rates = learning_rates(ScheduleConfig(name="cosine", warmup_epochs=2), 1.0, 2, 2)
+    np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.75])
