@@ -1,0 +1,17 @@
+"""Networks as files for other machines, with what is needed to feed them, and back."""
+
+from acmix.export.exporter import ExportReport, check_export, export_model
+from acmix.export.predictor import Predictor, load_exported
+from acmix.export.sidecar import FORMATS, SideCar, read_sidecar, sidecar_path
+
+__all__ = [
+    "FORMATS",
+    "ExportReport",
+    "Predictor",
+    "SideCar",
+    "check_export",
+    "export_model",
+    "load_exported",
+    "read_sidecar",
+    "sidecar_path",
+]

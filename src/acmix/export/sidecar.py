@@ -1,0 +1,165 @@
+"""The JSON file beside an exported network: how to feed it and read its answers.
+
+It travels with the file to other machines, so it is read as untrusted input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from acmix.errors import UserError, check
+
+FORMATS = ("mindir", "onnx", "air")
+_LARGEST_SIDECAR = 16 * 2**20  # a thousand times what 1000 classes take
+
+
+@dataclass(frozen=True)
+class SideCar:
+    """What a user of an exported network must know.
+
+    Attributes:
+        format: One of :data:`FORMATS`.
+        model: Name of the model.
+        classes: Class names in the order of the logits.
+        preprocess: Evaluation transform as plain data (``acmix.data.Preprocess.to_dict``).
+        input_name: Name of the input.
+        input_shape: Shape (B, C, H, W); ``None`` stands for any batch size.
+        input_dtype: NumPy name of the element type.
+        precision: Element type the network computes in.
+        versions: Versions of the packages that wrote the file.
+        sha256: Digest of the model file, in hexadecimal.
+    """
+
+    format: str
+    model: str
+    classes: tuple[str, ...]
+    preprocess: dict[str, Any]
+    input_name: str
+    input_shape: tuple[int | None, ...]
+    input_dtype: str
+    precision: str
+    versions: dict[str, str]
+    sha256: str
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], source: str) -> SideCar:
+        """Check every key of ``content``; other keys are ignored. ``source`` is for messages."""
+        for key, (is_valid, expected) in _VALID.items():
+            check(key in content, f"{source}: there is no '{key}'; export again.")
+            check(
+                is_valid(content[key]),
+                f"{source}: '{key}' must be {expected}, got {_shortened(content[key])}.",
+            )
+        known = {key: content[key] for key in _VALID}
+        known["classes"] = tuple(known["classes"])
+        known["input_shape"] = tuple(known["input_shape"])
+        return cls(**known)
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @property
+    def dynamic_batch(self) -> bool:
+        """Whether the network takes batches of any size."""
+        return self.input_shape[0] is None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape (C, H, W) of one image."""
+        return tuple(size for size in self.input_shape[1:] if size is not None)
+
+    def check_input_shape(self, shape: Sequence[int]) -> None:
+        """Raise :class:`UserError` unless the network takes images of ``shape`` (B, C, H, W)."""
+        fits = len(shape) == len(self.input_shape) and all(
+            expected in (None, size) for expected, size in zip(self.input_shape, shape, strict=True)
+        )
+        expected = tuple("any" if size is None else size for size in self.input_shape)
+        check(
+            fits,
+            f"images: shape {tuple(shape)} does not fit the exported input {expected}; "
+            "resize them, or export again with that shape or with a dynamic batch.",
+        )
+
+
+def sidecar_path(model_file: str | Path) -> Path:
+    """``net.mindir`` -> ``net.mindir.json``."""
+    return Path(f"{model_file}.json")
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def read_sidecar(model_file: str | Path) -> SideCar:
+    """Read and validate the side-car of ``model_file``.
+
+    Raises:
+        UserError: It is missing, is not the JSON expected, or a key is missing or invalid.
+    """
+    path = sidecar_path(model_file)
+    check(
+        path.is_file(),
+        f"side-car: {path} does not exist; copy it along with the model, or export again.",
+    )
+    check(path.stat().st_size <= _LARGEST_SIDECAR, f"side-car: {path} is too large to be one.")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
+        raise UserError(f"side-car: {path} is not JSON: {error}") from error
+    check(isinstance(content, dict), f"side-car: {path} must hold a JSON object.")
+    return SideCar.from_dict(content, source=f"side-car {path}")
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_shape(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    sizes = value if value[0] is not None else value[1:]
+    return all(type(size) is int and size > 0 for size in sizes)
+
+
+def _are_strings(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _maps_strings(value: object) -> bool:
+    return isinstance(value, dict) and _are_strings(list(value.values()))
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+# Key -> (predicate, what the message calls for).
+_VALID = {
+    "format": (lambda value: value in FORMATS, "one of " + ", ".join(FORMATS)),
+    "model": (_is_string, "a string that is not empty"),
+    "classes": (_are_strings, "a list of strings"),
+    "preprocess": (lambda value: isinstance(value, dict), "an object"),
+    "input_name": (_is_string, "a string that is not empty"),
+    "input_shape": (_is_shape, "a list of sizes, of which the first may be null"),
+    "input_dtype": (lambda value: value == "float32", "'float32'"),
+    "precision": (lambda value: value in ("float32", "float16"), "'float32' or 'float16'"),
+    "versions": (_maps_strings, "an object of strings"),
+    "sha256": (_is_digest, "64 hexadecimal digits"),
+}
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,57 @@
+"""Compare an exported file with the network it was written from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from acmix.errors import check
+from acmix.export.predictor import Outputs, to_numpy
+from acmix.export.sidecar import SideCar
+from acmix.export.writer import Exported
+from acmix.utils.modes import execution_mode
+
+# Largest difference allowed, relative to the network's largest output (at least 1).
+_TOLERANCE = {"float32": 1e-4, "float16": 5e-2}
+
+
+def max_difference(
+    network: nn.Cell, run: Callable[[np.ndarray], Outputs], sidecar: SideCar
+) -> float:
+    """Largest absolute difference on random images; a dynamic batch is tried in two sizes.
+
+    Raises:
+        UserError: It is beyond the rounding errors of the side-car's precision, or not a number.
+    """
+    batch = sidecar.input_shape[0]
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    with execution_mode(ms.GRAPH_MODE):
+        reference = Exported(network)
+        for size in (1, 3) if batch is None else (batch,):
+            images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
+            expected = to_numpy(reference(Tensor(images)))
+            worst = max(worst, _checked_difference(run(images), expected, sidecar.precision))
+    return worst
+
+
+def _checked_difference(actual: Outputs, expected: Outputs, precision: str) -> float:
+    worst = 0.0
+    for ours, theirs in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
+        difference = float(np.abs(ours - theirs).max())
+        allowed = _TOLERANCE[precision] * max(1.0, float(np.abs(theirs).max()))
+        check(
+            difference <= allowed,  # False for NaN too
+            f"export: the file differs from the network by {difference:.3g}, allowed "
+            f"{allowed:.3g}; nothing was written. Look for NaN in the weights; without fp16 "
+            "the range is larger.",
+        )
+        worst = max(worst, difference)
+    return worst
+
+
+def _as_tuple(outputs: Outputs) -> tuple[np.ndarray, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
