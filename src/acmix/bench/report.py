@@ -1,0 +1,105 @@
+"""A benchmark as JSON with its raw samples, and the table any README shows, made from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from acmix.bench.throughput import Timing, speed_up
+from acmix.errors import UserError
+from acmix.utils.table import Style, render_table
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Everything needed to judge and to repeat a measurement.
+
+    Attributes:
+        environment: ``acmix.environment.describe()`` of the machine.
+        mode: ``graph`` or ``pynative``.
+        input_shape: Shape (C, H, W) of an image.
+        warmup: Rounds before the measured ones.
+        matmul_gflops: See :func:`acmix.bench.matmul_peak`.
+        baseline: Name of the network the others are compared with, if any.
+        macs: Multiply-adds per image by name, where known.
+        timings: Raw samples.
+    """
+
+    environment: dict[str, str | int | None]
+    mode: str
+    input_shape: tuple[int, ...]
+    warmup: int
+    matmul_gflops: float
+    baseline: str | None
+    macs: dict[str, int]
+    timings: tuple[Timing, ...]
+
+    def to_json(self) -> str:
+        """The report as text that :meth:`from_json` reads back."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> BenchReport:
+        """Read a report.
+
+        Raises:
+            UserError: ``text`` was not written by :meth:`to_json`.
+        """
+        try:
+            content = json.loads(text)
+            timings = tuple(
+                Timing(**{**timing, "seconds": tuple(timing["seconds"])})
+                for timing in content.pop("timings")
+            )
+            shape = tuple(content.pop("input_shape"))
+            return cls(**content, input_shape=shape, timings=timings)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"report: this is not a JSON of 'acmix bench': {error!r}") from error
+
+    def render(self, style: Style = "markdown") -> str:
+        """The table and the line that says on what and how it was measured."""
+        header = ["model", "batch", "img/s", "ms", "IQR ms", "compile s"]
+        header += [f"vs {self.baseline}"] if self.baseline else []
+        header += ["GMACs", "% of matmul peak"] if self.macs else []
+        rows = [self._row(timing) for timing in self.timings]
+        return render_table(header, rows, style) + "\n\n" + self._conditions()
+
+    def _row(self, timing: Timing) -> list[str]:
+        cells = [
+            timing.name,
+            str(timing.batch_size),
+            f"{timing.fps:.1f}",
+            f"{1e3 * timing.median:.2f}",
+            f"{1e3 * timing.iqr:.2f}",
+            f"{timing.compile_seconds:.1f}",
+        ]
+        if self.baseline:
+            ratio = speed_up(timing, self._baseline_of(timing))
+            cells.append(f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})")
+        if self.macs:
+            cells += self._work(timing)
+        return cells
+
+    def _work(self, timing: Timing) -> list[str]:
+        if timing.name not in self.macs:
+            return ["", ""]
+        macs = self.macs[timing.name]
+        share = 2 * macs * timing.fps / 1e9 / self.matmul_gflops
+        return [f"{macs / 1e9:.3f}", f"{100 * share:.0f}"]
+
+    def _baseline_of(self, timing: Timing) -> Timing:
+        return next(
+            other
+            for other in self.timings
+            if (other.name, other.batch_size) == (self.baseline, timing.batch_size)
+        )
+
+    def _conditions(self) -> str:
+        facts = self.environment
+        rounds = len(self.timings[0].seconds)
+        return (
+            f"{facts['device']} ({facts['cpu']}, {facts['cores']} cores), "
+            f"MindSpore {facts['mindspore']}, {self.mode} mode, float32, "
+            f"{'x'.join(map(str, self.input_shape))} images; median of {rounds} interleaved rounds "
+            f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
+        )
