@@ -1,1 +1,1 @@
-"""Stateless functions of the operators: tensors in, tensors out."""
+"""Stateless functions: the mathematics of ACmix on tensors, importing only MindSpore and NumPy."""

@@ -1,0 +1,1 @@
+"""Cells: the ACmix operator, its attention modes, its convolution path, and building blocks."""

@@ -1,0 +1,196 @@
+"""ACmix, the operator that shares one projection between self-attention and convolution (Sec. 4)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import TruncatedNormal, initializer
+
+from acmix.errors import check, suggest
+from acmix.layers.attention import attention_class, build_attention
+from acmix.layers.conv_path import ConvPath
+from acmix.ops.linear import project, to_maps, to_tokens
+from acmix.ops.padding import roll_tokens
+
+
+class Combination(NamedTuple):
+    """Weights of the two paths: ``None`` (no such path), ``one``, ``learned`` or ``rest`` (1 - alpha)."""
+
+    attention: str | None
+    conv: str | None
+
+
+COMBINATIONS = {
+    "attention": Combination("one", None),
+    "conv": Combination(None, "one"),
+    "sum": Combination("one", "one"),
+    "alpha": Combination("learned", "one"),
+    "beta": Combination("one", "learned"),
+    "complement": Combination("learned", "rest"),
+    "both": Combination("learned", "learned"),
+}
+"""The rows of the paper's Tab. 6 by name; ``both`` is ACmix."""
+
+
+class ACmix(nn.Cell):
+    r"""Self-attention and convolution on one projection (Eq. 13).
+
+    .. math:: F_{out} = \alpha F_{att}(q, k, v) + \beta F_{conv}(q, k, v)
+
+    Stage I projects x to q, k and v. Stage II gives them to an attention mode and to the
+    convolution path, and adds the outputs with learned scalar weights.
+
+    Args:
+        in_channels: channels of x.
+        out_channels: C, channels of the output; ``in_channels`` if None.
+        num_heads: N, a divisor of C.
+        attention: name of the attention mode, see :mod:`acmix.layers.attention`.
+        kernel_conv: k_c, odd kernel size of the convolution path.
+        stride: step of the output grid, for modes that have it.
+        dilation: of the neighbourhood and of the convolution, for modes that have it.
+        combine: which paths there are and how they are weighted, a name in ``COMBINATIONS``.
+        conv_kernel: ``learnable``, ``random``, ``fixed`` or ``shift``, see :class:`ConvPath`.
+        conv_impl: ``auto``, ``group`` or ``block``, see :class:`ConvPath`.
+        qkv_bias: whether the projection has a bias.
+        fc_bias: whether the convolution path's fully connected layer has a bias.
+        conv_rolled: convolve the map as the attention's cyclic shift rolls it, wrapping around, as
+            the released Swin-ACmix does; False convolves the image, as the paper writes it.
+        **attention_arguments: further arguments of the mode: kernel_size, window_size, ...
+
+    Shape:
+        x: (B, C_in, H, W), or (B, H, W, C_in) if the mode's layout is ``NHWC``.
+        Output: the same with C channels and sides divided by ``stride``, rounded up.
+
+    Raises:
+        UserError: an argument is unknown or out of its range.
+
+    Example:
+        >>> ACmix(64, num_heads=4)(ops.ones((1, 64, 14, 14))).shape
+        (1, 64, 14, 14)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int | None = None,
+        num_heads: int = 4,
+        *,
+        attention: str = "local",
+        kernel_conv: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        combine: str = "both",
+        conv_kernel: str = "learnable",
+        conv_impl: str = "auto",
+        qkv_bias: bool = True,
+        fc_bias: bool = False,
+        conv_rolled: bool = False,
+        **attention_arguments: Any,
+    ):
+        super().__init__()
+        out_channels = out_channels or in_channels
+        check(
+            num_heads >= 1 and out_channels % num_heads == 0,
+            f"out_channels must be a multiple of num_heads, got {out_channels} and {num_heads}.",
+        )
+        check(
+            combine in COMBINATIONS,
+            f"combine='{combine}' is unknown.{suggest(combine, COMBINATIONS)}",
+        )
+        self.in_channels, self.out_channels, self.num_heads = in_channels, out_channels, num_heads
+        self.layout = attention_class(attention).layout
+        self.combine, self.conv_rolled = combine, conv_rolled
+        self.weights = COMBINATIONS[combine]
+
+        start = initializer(TruncatedNormal(in_channels**-0.5), (3 * out_channels, in_channels))
+        self.qkv_weight = Parameter(start, name="qkv_weight")
+        self.qkv_bias = None
+        if qkv_bias:
+            self.qkv_bias = Parameter(initializer("zeros", (3 * out_channels,)), name="qkv_bias")
+
+        self.attention = None
+        if self.weights.attention:
+            self.attention = build_attention(
+                attention,
+                dim=out_channels,
+                num_heads=num_heads,
+                stride=stride,
+                dilation=dilation,
+                **attention_arguments,
+            )
+        self.conv_path = None
+        if self.weights.conv:
+            self.conv_path = ConvPath(
+                out_channels // num_heads,
+                3 * num_heads,
+                out_channels,
+                kernel_conv,
+                stride,
+                dilation,
+                kernel=conv_kernel,
+                fc_bias=fc_bias,
+                impl=conv_impl,
+            )
+        half = np.array([0.5], np.float32)
+        self.alpha = self.beta = None
+        if self.weights.attention == "learned":
+            self.alpha = Parameter(Tensor(half), name="alpha")
+        if self.weights.conv == "learned":
+            self.beta = Parameter(Tensor(half), name="beta")
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply both stages; see the class."""
+        out = None
+        if self.attention is not None:
+            q, k, v = self.qkv(x)
+            out = self.attention(q, k, v)
+            if self.alpha is not None:
+                out = out * self.alpha.astype(out.dtype)
+        if self.conv_path is not None:
+            convolved = self._convolve(x)
+            out = convolved if out is None else out + convolved
+        return out
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Stage I: project x to q, k and v (Eq. 11), each with C channels in the layout of x."""
+        # Three products instead of one, because cutting the large result would copy it.
+        weights = ops.split(self.qkv_weight, self.out_channels, 0)
+        if self.qkv_bias is None:
+            biases = (None, None, None)
+        else:
+            biases = ops.split(self.qkv_bias, self.out_channels, 0)
+        return (
+            project(x, weights[0], biases[0], self.layout),
+            project(x, weights[1], biases[1], self.layout),
+            project(x, weights[2], biases[2], self.layout),
+        )
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Apply the convolution path with its weight, in the layout of x."""
+        scale = self.beta
+        if self.weights.conv == "rest":
+            scale = 1 - self.alpha
+        weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
+        if self.layout == "NCHW":
+            return self.conv_path.aggregate(project(x, weight, bias, self.layout), scale)
+        shift = 0
+        if self.conv_rolled and self.attention is not None:
+            shift = self.attention.active_shift(x.shape[1], x.shape[2])
+        x = roll_tokens(x, -shift)
+        maps = to_maps(project(x, weight, bias, self.layout))
+        return roll_tokens(to_tokens(self.conv_path.aggregate(maps, scale)), shift)
+
+    def macs(self, x_shape) -> dict[str, int]:
+        """Multiply-adds of Stage I and of the convolution path (Tab. 1), as the paper counts them.
+
+        The fully connected layer is counted as the paper defines it, after q, k and v, although it
+        is computed folded into the projection.
+        """
+        batch = x_shape[0]
+        height, width = x_shape[2:] if self.layout == "NCHW" else x_shape[1:3]
+        counts = {"projection": 3 * self.in_channels * self.out_channels * height * width}
+        if self.conv_path is not None:
+            counts.update(self.conv_path.macs(height, width))
+        return {name: batch * count for name, count in counts.items()}

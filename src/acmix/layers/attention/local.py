@@ -1,0 +1,153 @@
+"""Local attention: each pixel attends to its k_a x k_a neighbourhood (Eq. 9-12, 21)."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore import dtype as mstype
+from mindspore.common.initializer import Uniform, initializer
+
+from acmix.errors import check, suggest
+from acmix.layers.attention import register_attention
+from acmix.ops.constants import constant, tensor_constant
+from acmix.ops.linear import take_rows
+from acmix.ops.neighbourhood import neighbourhood_plan
+
+LAYOUTS = ("auto", "halo", "whole")
+
+
+@constant
+def _facts(*plan) -> tuple[int, bool, bool, int, int]:
+    """Return what of a plan decides about the shape of the graph."""
+    found = neighbourhood_plan(*plan)
+    return found.blocks, found.queries is not None, found.keys is not None, *found.out_size
+
+
+@tensor_constant
+def _queries(*plan) -> np.ndarray:
+    return neighbourhood_plan(*plan).queries
+
+
+@tensor_constant
+def _keys(*plan) -> np.ndarray:
+    return neighbourhood_plan(*plan).keys
+
+
+@tensor_constant
+def _mask(*plan) -> np.ndarray:
+    return neighbourhood_plan(*plan).mask
+
+
+@tensor_constant
+def _output(*plan) -> np.ndarray:
+    return neighbourhood_plan(*plan).output
+
+
+@tensor_constant
+def coordinate_grid(height: int, width: int) -> np.ndarray:
+    """Return the coordinates -1..1 of each pixel, x first: (2, H * W)."""
+    x = np.broadcast_to(np.linspace(-1, 1, width)[None], (height, width))
+    y = np.broadcast_to(np.linspace(-1, 1, height)[:, None], (height, width))
+    return np.stack([x, y]).reshape(2, -1).astype(np.float32)
+
+
+@register_attention("local")
+class LocalAttention(nn.Cell):
+    r"""Multi-head attention over a reflection-padded k_a x k_a neighbourhood (Eq. 21).
+
+    .. math:: o_i = \sum_{j \in N(i)} \mathrm{softmax}_j
+              \big(q_i^\top (k_j + p_i - p_j) / \sqrt d\big)\, v_j
+
+    where p is a learned linear map of the pixel coordinates. The term :math:`q_i^\top p_i` is the
+    same for all j and drops out of the softmax, so only k - p is formed, before the padding. Exact,
+    without unfold: see :mod:`acmix.ops.neighbourhood`.
+
+    Args:
+        dim: C, channels of q, k and v.
+        num_heads: N, a divisor of C.
+        kernel_size: k_a, odd.
+        stride: the queries are the pixels ``[::stride, ::stride]``.
+        dilation: distance between the pixels of a neighbourhood.
+        layout: ``auto``, or ``halo`` or ``whole`` to force a formulation.
+
+    Shape:
+        q, k, v: (B, C, H, W), any H and W of at least 1.
+        Output: (B, C, ceil(H / stride), ceil(W / stride)), channel ``n * d + g`` for head n.
+    """
+
+    layout = "NCHW"
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        kernel_size: int = 7,
+        stride: int = 1,
+        dilation: int = 1,
+        layout: str = "auto",
+    ):
+        super().__init__()
+        check(
+            dim % num_heads == 0,
+            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
+        )
+        check(
+            kernel_size >= 1 and kernel_size % 2 == 1,
+            f"kernel_attention must be an odd number of at least 1, got {kernel_size}.",
+        )
+        check(stride >= 1, f"stride must be at least 1, got {stride}.")
+        check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
+        check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.formulation = layout
+        self.scale = self.head_dim**-0.5
+        # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias
+        # cancels in p_i - p_j and is kept because the released checkpoints hold it.
+        bound = 2**-0.5
+        shape = (self.head_dim, 2)
+        self.position_weight = Parameter(initializer(Uniform(bound), shape), name="position_weight")
+        self.position_bias = Parameter(
+            initializer(Uniform(bound), (self.head_dim,)), name="position_bias"
+        )
+        self.logits = ops.BatchMatMul(transpose_b=True)
+        self.weighted_sum = ops.BatchMatMul()
+        self.softmax = ops.Softmax(-1)
+
+    def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend; see the class."""
+        _, _, height, width = q.shape
+        arguments = (
+            height, width, self.kernel_size, self.stride, self.dilation,
+            self.head_dim, self.formulation,
+        )  # fmt: skip
+        blocks, gathers_queries, gathers_keys, out_height, out_width = _facts(*arguments)
+
+        position = ops.matmul(self.position_weight, coordinate_grid(height, width))
+        position = (position + self.position_bias.reshape((-1, 1))).astype(k.dtype)
+        heads = (-1, self.head_dim, height * width)
+        q = (q.reshape(heads) * self.scale).transpose(0, 2, 1)
+        k = (k.reshape(heads) - position).transpose(0, 2, 1)
+        v = v.reshape(heads).transpose(0, 2, 1)
+        if gathers_queries:
+            q = take_rows(q, _queries(*arguments))
+        if gathers_keys:
+            keys = _keys(*arguments)
+            k, v = take_rows(k, keys), take_rows(v, keys)
+        if blocks > 1:
+            q = q.reshape((-1, q.shape[1] // blocks, self.head_dim))
+            k = k.reshape((-1, k.shape[1] // blocks, self.head_dim))
+            v = v.reshape((-1, v.shape[1] // blocks, self.head_dim))
+
+        logits = self.logits(q, k).astype(mstype.float32) + _mask(*arguments)
+        out = self.weighted_sum(self.softmax(logits).astype(v.dtype), v)
+        if gathers_keys:
+            out = out.reshape((-1, blocks * out.shape[1], self.head_dim))
+            out = take_rows(out, _output(*arguments))
+        return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+
+    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+        """Multiply-adds of q k and a v: 2 k_a^2 C per output pixel (Tab. 1)."""
+        batch, _, height, width = q_shape
+        pixels = -(-height // self.stride) * -(-width // self.stride)
+        return {"attention": 2 * batch * self.kernel_size**2 * self.dim * pixels}

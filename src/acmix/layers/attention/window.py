@@ -1,0 +1,117 @@
+"""Window attention, plain and shifted, with relative position bias (Eq. 19; Swin, ICCV 2021)."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore import dtype as mstype
+from mindspore.common.initializer import TruncatedNormal, initializer
+
+from acmix.errors import check
+from acmix.layers.attention import register_attention
+from acmix.layers.blocks import dense
+from acmix.ops import windows
+from acmix.ops.constants import constant, tensor_constant
+from acmix.ops.linear import take_rows
+
+_window_rows = tensor_constant(windows.window_rows)
+_image_rows = tensor_constant(windows.image_rows)
+_window_mask = tensor_constant(windows.window_mask)
+_relative_position_index = tensor_constant(windows.relative_position_index)
+
+
+@constant
+def _has_mask(height: int, width: int, window_size: int, shift: int) -> bool:
+    return windows.window_mask(height, width, window_size, shift) is not None
+
+
+@register_attention("window")
+class WindowAttention(nn.Cell):
+    r"""Multi-head attention inside of w x w windows, then a linear projection.
+
+    .. math:: A = \mathrm{softmax}(q k^\top / \sqrt d + b)
+
+    with b from a learned table by relative position. The windows are shifted by ``shift_size``
+    pixels, cyclically, with a mask between pixels that are not neighbours in the image. A map whose
+    sides are not multiples of w is padded, and the padding is masked: it has no influence. As in
+    the original, a map no larger than a window is not shifted.
+
+    Args:
+        dim: C, channels of q, k and v.
+        num_heads: N, a divisor of C.
+        window_size: w.
+        shift_size: pixels, 0 to w - 1.
+
+    Shape:
+        q, k, v and output: (B, H, W, C), any H and W of at least 1.
+    """
+
+    layout = "NHWC"
+
+    def __init__(self, dim: int, num_heads: int, window_size: int = 7, shift_size: int = 0):
+        super().__init__()
+        check(
+            dim % num_heads == 0,
+            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
+        )
+        check(window_size >= 1, f"window_size must be at least 1, got {window_size}.")
+        check(
+            0 <= shift_size < window_size,
+            f"shift_size must be from 0 to window_size - 1 = {window_size - 1}, got {shift_size}.",
+        )
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
+        self.window_size, self.shift_size = window_size, shift_size
+        self.area = window_size**2
+        self.scale = self.head_dim**-0.5
+        self.relative_position_bias_table = Parameter(
+            initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
+            name="relative_position_bias_table",
+        )
+        self.proj = dense(dim, dim)
+        self.logits = ops.BatchMatMul(transpose_b=True)
+        self.weighted_sum = ops.BatchMatMul()
+        self.softmax = ops.Softmax(-1)
+
+    def no_weight_decay(self) -> set[str]:
+        """Name the parameters that must not decay: the bias table."""
+        return {"relative_position_bias_table"}
+
+    def active_shift(self, height: int, width: int) -> int:
+        """Return the shift used for an H x W map: none if one window covers a side."""
+        return self.shift_size if min(height, width) > self.window_size else 0
+
+    def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend; see the class."""
+        _, height, width, _ = q.shape
+        size = (height, width, self.window_size, self.active_shift(height, width))
+        rows = _window_rows(*size, self.num_heads)
+        q = self._windows(q * self.scale, rows)
+        k, v = self._windows(k, rows), self._windows(v, rows)
+
+        bias = self.relative_position_bias_table.astype(mstype.float32)
+        bias = take_rows(
+            bias.reshape((1, -1, self.num_heads)), _relative_position_index(self.window_size)
+        )
+        bias = bias.reshape((self.area, self.area, self.num_heads)).transpose(2, 0, 1)
+        if _has_mask(*size):
+            bias = _window_mask(*size) + bias
+            bias = bias.reshape((-1, self.area, self.area))
+        logits = self.logits(q, k).astype(mstype.float32)
+        logits = logits.reshape((-1, *bias.shape)) + bias
+        attention = self.softmax(logits).astype(v.dtype).reshape((-1, self.area, self.area))
+
+        out = self.weighted_sum(attention, v).reshape((-1, rows.shape[0], self.head_dim))
+        out = take_rows(out, _image_rows(*size, self.num_heads))
+        return self.proj(out.reshape((-1, height, width, self.dim)))
+
+    def _windows(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Rearrange (B, H, W, C) into (B * windows * N, w^2, d)."""
+        _, height, width, _ = x.shape
+        x = x.reshape((-1, height * width * self.num_heads, self.head_dim))
+        return take_rows(x, rows).reshape((-1, self.area, self.head_dim))
+
+    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+        """Multiply-adds of q k and a v: 2 w^2 C per pixel of the padded map."""
+        batch, height, width, _ = q_shape
+        windows_count = -(-height // self.window_size) * -(-width // self.window_size)
+        return {"attention": 2 * batch * windows_count * self.area**2 * self.dim}

@@ -1,0 +1,64 @@
+"""Small Cells shared by the backbones, each with the start its paper gives it."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+from mindspore.common.initializer import HeNormal, TruncatedNormal
+
+
+
+def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
+    """Make a linear layer with the transformers' start: truncated normal 0.02, zero bias."""
+    return nn.Dense(
+        in_channels,
+        out_channels,
+        weight_init=TruncatedNormal(0.02),
+        bias_init="zeros",
+        has_bias=has_bias,
+    )
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    padding: int = 0,
+    has_bias: bool = False,
+) -> nn.Conv2d:
+    """Make a convolution with the residual networks' start: He normal over fan-out."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        pad_mode="pad",
+        padding=padding,
+        has_bias=has_bias,
+        weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
+        bias_init="zeros",
+    )
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Make a BatchNorm with torch's numbers: eps 1e-5, running mean keeps 0.9."""
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+
+
+def layer_norm(channels: int, epsilon: float = 1e-5) -> nn.LayerNorm:
+    """Make a LayerNorm over the last axis with torch's epsilon."""
+    return nn.LayerNorm((channels,), epsilon=epsilon)
+
+
+class Mlp(nn.Cell):
+    """Two linear layers with an exact GELU between them: (*, C) to (*, C)."""
+
+    def __init__(self, dim: int, hidden_dim: int):
+        super().__init__()
+        self.fc1 = dense(dim, hidden_dim)
+        self.act = nn.GELU(approximate=False)
+        self.fc2 = dense(hidden_dim, dim)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply fc1, GELU, fc2."""
+        return self.fc2(self.act(self.fc1(x)))

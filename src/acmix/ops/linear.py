@@ -1,0 +1,53 @@
+"""Linear maps over the channels of maps and of tokens, and the choice of rows by constant index."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, ops
+
+
+def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tensor:
+    """Apply a 1x1 convolution.
+
+    Args:
+        x: (B, C_in, H, W) for layout ``NCHW``, (B, H, W, C_in) for ``NHWC``.
+        weight: (C_out, C_in).
+        bias: (C_out,) or None.
+        layout: where the channels of ``x`` are.
+
+    Returns:
+        (B, C_out, H, W) or (B, H, W, C_out).
+    """
+    outputs, inputs = weight.shape
+    weight = weight.astype(x.dtype)
+    if layout == "NCHW":
+        conv = ops.Conv2D(outputs, (1, 1), pad_mode="valid", stride=(1, 1), dilation=(1, 1))
+        y = conv(x, weight.reshape((outputs, inputs, 1, 1)))
+        return y if bias is None else ops.bias_add(y, bias.astype(x.dtype))
+    _, height, width, _ = x.shape
+    y = ops.MatMul(transpose_b=True)(x.reshape((-1, inputs)), weight)
+    if bias is not None:
+        y = ops.bias_add(y, bias.astype(x.dtype))
+    return y.reshape((-1, height, width, outputs))
+
+
+def take_rows(x: Tensor, index: Tensor) -> Tensor:
+    """Take the rows ``index`` of each matrix: (B, L, d) and (M,) to (B, M, d).
+
+    The one place where the library gathers. The index is a constant of the graph, a row is one
+    contiguous run of d numbers, so this is a plain copy in a new order.
+    """
+    return ops.Gather()(x, index, 1)
+
+
+def to_maps(tokens: Tensor) -> Tensor:
+    """Turn tokens (B, H, W, C) into maps (B, C, H, W)."""
+    _, height, width, channels = tokens.shape
+    x = tokens.reshape((-1, height * width, channels)).transpose(0, 2, 1)
+    return x.reshape((-1, channels, height, width))
+
+
+def to_tokens(maps: Tensor) -> Tensor:
+    """Turn maps (B, C, H, W) into tokens (B, H, W, C)."""
+    _, channels, height, width = maps.shape
+    x = maps.reshape((-1, channels, height * width)).transpose(0, 2, 1)
+    return x.reshape((-1, height, width, channels))
