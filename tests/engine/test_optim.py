@@ -8,6 +8,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from acmix.config import OptimConfig
 from acmix.engine.optim import AdamW, create_optimizer, parameter_groups
 from acmix.errors import UserError
+from acmix.utils.parameters import set_value
 
 
 class Net(nn.Cell):
@@ -56,7 +57,7 @@ def test_adamw_follows_the_papers_algorithm(mode, rng, betas):
     groups = [{"params": [parameter], "weight_decay": 0.3}]
     optimizer = AdamW(groups, 0.5, betas=betas, eps=1e-3)
     for gradient, rate in zip(gradients, rates, strict=True):
-        optimizer.learning_rate.set_data(Tensor(rate, ms.float32))
+        set_value(optimizer.learning_rate, rate)
         run(mode, optimizer, [gradient])
     expected = adamw(weight, gradients, rates, *betas, 1e-3, 0.3)
     np.testing.assert_allclose(parameter.asnumpy(), expected, rtol=2e-5, atol=1e-6)

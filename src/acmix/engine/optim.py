@@ -40,7 +40,8 @@ def parameter_groups(network: nn.Cell, weight_decay: float) -> list[dict]:
         UserError: no parameter of ``network`` is trainable.
     """
     exempt = {id(parameter) for parameter in _declared_exempt(network)}
-    decayed, plain = [], []
+    decayed: list[Parameter] = []
+    plain: list[Parameter] = []
     for parameter in network.trainable_params():
         is_plain = parameter.ndim <= 1 or id(parameter) in exempt
         (plain if is_plain else decayed).append(parameter)
@@ -100,7 +101,7 @@ class AdamW(nn.Optimizer):
         self.beta1, self.beta2 = (Tensor(beta, ms.float32) for beta in betas)
         self.log_beta1, self.log_beta2 = (
             # exp(t log(beta)): pow of a float and an integer step is not on every device.
-            Tensor(np.log(max(beta, np.finfo(np.float32).tiny)), ms.float32)
+            Tensor(np.log(max(beta, float(np.finfo(np.float32).tiny))), ms.float32)
             for beta in betas
         )
         self.eps = Tensor(eps, ms.float32)

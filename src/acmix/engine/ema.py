@@ -1,0 +1,64 @@
+"""Exponential moving average of a network's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+from acmix.engine.compiled import compiled
+from acmix.utils.parameters import get_value, set_value
+
+
+class ExponentialMovingAverage:
+    """Keeps ``average <- decay * average + (1 - decay) * parameter`` of everything in a network.
+
+    Buffers such as the moving statistics of BatchNorm are averaged too (as timm's ModelEmaV3
+    does), since the averaged weights do not fit the statistics of the raw ones. Integer parameters
+    are copied. The average starts as a copy of the parameters.
+
+    Args:
+        network: its parameters are averaged, frozen ones included.
+        decay: in [0, 1); the average looks back about ``1 / (1 - decay)`` steps.
+    """
+
+    def __init__(self, network: nn.Cell, decay: float):
+        self.decay = decay
+        self.parameters = ParameterTuple(network.get_parameters())
+        self.averages = ParameterTuple(
+            Parameter(
+                Tensor(get_value(parameter)), name=f"ema.{parameter.name}", requires_grad=False
+            )
+            for parameter in self.parameters
+        )
+        self._update = compiled(self._averaging())
+
+    def update(self) -> None:
+        """Move the averages towards the parameters by one step."""
+        self._update()
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the network have the averages inside of the ``with`` block, its own weights after."""
+        own = [get_value(parameter) for parameter in self.parameters]
+        try:
+            for parameter, average in zip(self.parameters, self.averages, strict=True):
+                set_value(parameter, average.asnumpy())
+            yield
+        finally:
+            for parameter, value in zip(self.parameters, own, strict=True):
+                set_value(parameter, value)
+
+    def _averaging(self) -> Callable[[], None]:
+        decay, parameters, averages = self.decay, self.parameters, self.averages
+
+        def update():
+            for i in range(len(parameters)):
+                if parameters[i].dtype in (ms.float32, ms.float16, ms.bfloat16):
+                    ops.assign(averages[i], averages[i] * decay + parameters[i] * (1 - decay))
+                else:
+                    ops.assign(averages[i], parameters[i])
+
+        return update

@@ -1,0 +1,39 @@
+"""Mixed precision: which Cells compute in float16, and how the loss is scaled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mindspore import amp, nn
+
+from acmix.config import TrainConfig
+
+INITIAL_SCALE = 2.0**16
+"""Where dynamic loss scaling starts: the largest power of two a float16 gradient of 1 survives."""
+
+GROWTH_INTERVAL = 2000
+"""Finite steps after which dynamic loss scaling doubles, as in PyTorch's GradScaler."""
+
+FULL_PRECISION = (nn.Softmax, nn.LogSoftmax, nn.GroupNorm)
+"""Cells kept in float32 besides MindSpore's own list (BatchNorm, LayerNorm)."""
+
+
+def apply_mixed_precision(network: nn.Cell, level: Literal["O0", "O2"]) -> nn.Cell:
+    """Return ``network`` computing at ``level``; its Cells are changed in place.
+
+    ``O2`` computes in float16 except for norms and softmax Cells; parameters stay float32, under
+    their names. Other numerically delicate places cast to float32 themselves.
+    """
+    if level == "O0":
+        return network
+    full = [*amp.get_black_list(), *FULL_PRECISION]
+    return amp.custom_mixed_precision(network, black_list=full)
+
+
+def create_loss_scaler(config: TrainConfig) -> amp.LossScaler | None:
+    """Return the loss scaler of the section ``train``; None under ``O0``, which needs none."""
+    if config.amp == "O0":
+        return None
+    if config.loss_scale == "dynamic":
+        return amp.DynamicLossScaler(INITIAL_SCALE, scale_factor=2, scale_window=GROWTH_INTERVAL)
+    return amp.StaticLossScaler(config.loss_scale)

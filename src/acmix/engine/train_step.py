@@ -1,0 +1,158 @@
+"""One optimizer step: forward, backward, accumulate, reduce, unscale, clip, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, amp, nn, ops
+
+from acmix.engine.compiled import compiled
+from acmix.errors import check
+from acmix.utils.parameters import set_value
+
+Gradients = tuple[Tensor, ...]
+
+
+class StepResult(NamedTuple):
+    """What a step did, still on the device: reading it waits for the step to finish."""
+
+    losses: tuple[Tensor, ...]
+    """The network's losses, averaged over the accumulated batches."""
+    grad_norm: Tensor
+    """Global L2 norm of the averaged gradient before clipping."""
+    finite: Tensor
+    """Whether the gradient was finite; if not, the update was left out."""
+
+
+class TrainStep:
+    """Averages the gradient over ``accumulate`` batches and updates the parameters once.
+
+    The mean of equally large batches' gradients is the gradient of one big batch. A step whose
+    gradient is not finite changes neither parameters nor optimizer state; a dynamic loss scaler
+    then lowers its scale.
+
+    Args:
+        network: ``construct(*batch) -> tuple`` of scalar losses, the one to minimise first.
+        optimizer: from :func:`acmix.engine.optim.create_optimizer`.
+        accumulate: batches per step.
+        clip_norm: largest global L2 norm of the gradient; None does not clip.
+        scaler: loss scaler of mixed precision, or None.
+        reduce: averages gradients over devices; the only place where devices meet.
+    """
+
+    def __init__(
+        self,
+        network: nn.Cell,
+        optimizer: nn.Optimizer,
+        *,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        scaler: amp.LossScaler | None = None,
+        reduce: Callable[[Gradients], Gradients] | None = None,
+    ):
+        self.optimizer = optimizer
+        self.accumulate = accumulate
+        backward = _backward(network, optimizer, accumulate, scaler)
+        update = _update(optimizer, clip_norm, scaler, reduce)
+
+        def whole_step(*batch):
+            losses, gradients = backward(*batch)
+            return losses, update(*gradients)
+
+        def add(*both):
+            count = len(both) // 2
+            return tuple([both[i] + both[count + i] for i in range(count)])
+
+        self._whole_step = compiled(whole_step)
+        self._backward, self._add, self._update = map(compiled, (backward, add, update))
+
+    def __call__(
+        self, batches: Sequence[tuple[np.ndarray, ...]], learning_rate: float
+    ) -> StepResult:
+        """Take one step.
+
+        Args:
+            batches: ``accumulate`` batches, each the arguments of the network.
+            learning_rate: of this step.
+        """
+        check(
+            len(batches) == self.accumulate,
+            f"A step takes accumulate={self.accumulate} batches, got {len(batches)}.",
+        )
+        set_value(self.optimizer.learning_rate, np.array(learning_rate))
+        tensors = [[Tensor(array) for array in batch] for batch in batches]
+        if self.accumulate == 1:
+            losses, outcome = self._whole_step(*tensors[0])
+            return StepResult(losses, *outcome)
+        losses, gradients = self._backward(*tensors[0])
+        for batch in tensors[1:]:
+            more_losses, more = self._backward(*batch)
+            losses = self._add(*losses, *more_losses)
+            gradients = self._add(*gradients, *more)
+        return StepResult(
+            tuple(loss / self.accumulate for loss in losses), *self._update(*gradients)
+        )
+
+
+def _backward(
+    network: nn.Cell, optimizer: nn.Optimizer, accumulate: int, scaler: amp.LossScaler | None
+) -> Callable:
+    """``(*batch) -> (losses, gradients)``, the gradients scaled and divided by ``accumulate``."""
+
+    def forward(*batch):
+        losses = network(*batch)
+        total = losses[0] / accumulate
+        if scaler is not None:
+            total = scaler.scale(total)
+        return total, losses
+
+    value_and_gradients = ms.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
+
+    def backward(*batch):
+        (_, losses), gradients = value_and_gradients(*batch)
+        return losses, gradients
+
+    return backward
+
+
+def _update(
+    optimizer: nn.Optimizer,
+    clip_norm: float | None,
+    scaler: amp.LossScaler | None,
+    reduce: Callable[[Gradients], Gradients] | None,
+) -> Callable:
+    """``(*gradients) -> (global norm, finite)``, having updated the parameters."""
+
+    def update(*gradients):
+        if reduce is not None:
+            gradients = reduce(gradients)
+        finite = amp.all_finite(gradients)
+        if scaler is not None:
+            gradients = scaler.unscale(gradients)
+        norm = global_norm(gradients)
+        if finite:
+            if clip_norm is not None:
+                optimizer(scale_by(gradients, clip_norm / ops.maximum(norm, clip_norm)))
+            else:
+                optimizer(gradients)
+        if scaler is not None:
+            scaler.adjust(finite)
+        return norm, finite
+
+    return update
+
+
+def global_norm(gradients: Gradients) -> Tensor:
+    """Return the L2 norm of all gradients taken as one vector, float32."""
+    total = ops.zeros((), ms.float32)
+    for gradient in gradients:
+        total = total + ops.ReduceSum()(ops.square(gradient.astype(ms.float32)))
+    return ops.sqrt(total)
+
+
+def scale_by(gradients: Gradients, factor: Tensor) -> Gradients:
+    """Return every gradient times the scalar ``factor``."""
+    return tuple([gradient * factor for gradient in gradients])
