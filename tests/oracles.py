@@ -132,17 +132,3 @@ def shift_and_sum(q, k, v, fc_weight, fc_bias, channels, head_dim, stride=1, dil
     return np.repeat(summed, channels // head_dim, axis=1)[:, :, ::stride, ::stride]
 
 
-def numerical_gradient(function, arrays, cotangent, step=1e-6):
-    """Central differences of sum(function(*arrays) * cotangent) by every element of every array."""
-    gradients = []
-    for index, array in enumerate(arrays):
-        gradient = np.zeros(array.shape)
-        for position in np.ndindex(*array.shape):
-            values = []
-            for sign in (1, -1):
-                moved = [a.copy() for a in arrays]
-                moved[index][position] += sign * step
-                values.append((function(*moved) * cotangent).sum())
-            gradient[position] = (values[0] - values[1]) / (2 * step)
-        gradients.append(gradient)
-    return gradients
