@@ -195,6 +195,12 @@ def test_unknown_format_and_wrong_suffix_are_refused(name, format, said, tmp_pat
         check_export(tmp_path / name, format)
 
 
+def test_a_folder_of_that_name_is_refused(tmp_path):
+    (tmp_path / "net.mindir").mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        check_export(tmp_path / "net.mindir", "mindir")
+
+
 @pytest.mark.parametrize(
     ("sidecar", "said"),
     [
@@ -219,13 +225,23 @@ def test_onnx_without_onnxruntime_is_written_but_not_verified(network, tmp_path,
         load_exported(tmp_path / "net.onnx")
 
 
-def test_an_operator_onnx_lacks_is_named(tmp_path):
-    class ExactGelu(nn.Cell):
-        def construct(self, x):
-            return ops.gelu(x, approximate="none")
+class ExactGelu(nn.Cell):
+    def construct(self, x):
+        return ops.gelu(x, approximate="none")
 
-    with pytest.raises(UserError, match="Erf"):
-        export(ExactGelu(), tmp_path / "net.onnx", format="onnx")
+
+class Resize(nn.Cell):
+    def construct(self, x):
+        return ops.interpolate(x, size=(16, 16), mode="bilinear")
+
+
+@pytest.mark.parametrize(
+    ("network", "operator"), [(ExactGelu(), "Erf"), (Resize(), "ResizeBilinearV2")]
+)
+def test_an_operator_onnx_lacks_is_named(network, operator, tmp_path):
+    with pytest.raises(UserError, match=operator) as caught:
+        export(network, tmp_path / "net.onnx", format="onnx")
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

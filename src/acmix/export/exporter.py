@@ -58,6 +58,7 @@ def check_export(path: str | Path, format: str) -> None:
         Path(path).suffix == f".{format}",
         f"output: {str(path)!r} must end in '.{format}' for the format {format}.",
     )
+    check(not Path(path).is_dir(), f"output: {path} is a folder; name a file.")
     check(
         format != "air" or ms.get_context("device_target") == "Ascend",
         "format: 'air' can be written on Ascend only, this process runs on "

@@ -9,15 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from acmix.errors import UserError
+
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
     """A temporary folder beside the final files, so that :func:`publish` is one rename.
 
     ``parent`` is made when it is missing. The folder is removed at the end, whatever happened.
+
+    Raises:
+        UserError: ``parent`` cannot be made or written to.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    except OSError as error:
+        raise UserError(f"output: cannot write into {parent}: {error.strerror}.") from error
     try:
         yield folder
     finally:
