@@ -94,8 +94,7 @@ def test_folding_into_the_projection_changes_nothing(bias, rng):
         return Tensor(y if constant is None else y + constant[:, None, None])
 
     q, k, v = (
-        linear(weight[i : i + 8], None if offset is None else offset[i : i + 8])
-        for i in (0, 8, 16)
+        linear(weight[i : i + 8], None if offset is None else offset[i : i + 8]) for i in (0, 8, 16)
     )
     folded, constant = net.fold(Tensor(weight), None if offset is None else Tensor(offset))
     assert (constant is not None) == bias

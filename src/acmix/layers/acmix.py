@@ -57,6 +57,7 @@ class ACmix(nn.Cell):
         fc_bias: whether the convolution path's fully connected layer has a bias.
         conv_rolled: convolve the map as the attention's cyclic shift rolls it, wrapping around, as
             the released Swin-ACmix does; False convolves the image, as the paper writes it.
+        qkv_std: standard deviation of the projection's start, 1 / sqrt(C_in) if None.
         **attention_arguments: further arguments of the mode: kernel_size, window_size, ...
 
     Shape:
@@ -87,6 +88,7 @@ class ACmix(nn.Cell):
         qkv_bias: bool = True,
         fc_bias: bool = False,
         conv_rolled: bool = False,
+        qkv_std: float | None = None,
         **attention_arguments: Any,
     ):
         super().__init__()
@@ -104,8 +106,10 @@ class ACmix(nn.Cell):
         self.combine, self.conv_rolled = combine, conv_rolled
         self.weights = COMBINATIONS[combine]
 
-        start = initializer(TruncatedNormal(in_channels**-0.5), (3 * out_channels, in_channels))
-        self.qkv_weight = Parameter(start, name="qkv_weight")
+        start = TruncatedNormal(in_channels**-0.5 if qkv_std is None else qkv_std)
+        self.qkv_weight = Parameter(
+            initializer(start, (3 * out_channels, in_channels)), name="qkv_weight"
+        )
         self.qkv_bias = None
         if qkv_bias:
             self.qkv_bias = Parameter(initializer("zeros", (3 * out_channels,)), name="qkv_bias")
@@ -190,7 +194,9 @@ class ACmix(nn.Cell):
         """
         batch = x_shape[0]
         height, width = x_shape[2:] if self.layout == "NCHW" else x_shape[1:3]
-        counts = {"projection": 3 * self.in_channels * self.out_channels * height * width}
+        pixels = batch * height * width
+        counts = {"projection": 3 * self.in_channels * self.out_channels * pixels}
         if self.conv_path is not None:
-            counts.update(self.conv_path.macs(height, width))
-        return {name: batch * count for name, count in counts.items()}
+            maps = (batch, self.out_channels, height, width)
+            counts.update(self.conv_path.macs(maps, maps, maps))
+        return counts

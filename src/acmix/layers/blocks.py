@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mindspore import Tensor, nn
-from mindspore.common.initializer import HeNormal, TruncatedNormal
-
+from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
@@ -37,6 +36,21 @@ def conv(
         has_bias=has_bias,
         weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
         bias_init="zeros",
+    )
+
+
+def patch_conv(in_channels: int, out_channels: int, patch_size: int) -> nn.Conv2d:
+    """Make a convolution over non-overlapping patches, with torch's default start, as Swin has."""
+    bound = (in_channels * patch_size**2) ** -0.5
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        patch_size,
+        patch_size,
+        pad_mode="valid",
+        has_bias=True,
+        weight_init=Uniform(bound),
+        bias_init=Uniform(bound),
     )
 
 

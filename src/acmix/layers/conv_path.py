@@ -117,14 +117,15 @@ class ConvPath(nn.Cell):
             (d * k^2, C_in) and (d * k^2,) or None, the channel being ``g * k^2 + m``.
         """
         in_channels = weight.shape[1]
-        folded = ops.matmul(self.fc_weight, weight.reshape((self.pieces, -1)))
+        fc_weight = self.fc_weight.astype(weight.dtype)  # mixed precision casts the arguments only
+        folded = ops.matmul(fc_weight, weight.reshape((self.pieces, -1)))
         folded = folded.reshape((self.maps, self.head_dim, in_channels)).transpose(1, 0, 2)
         folded = folded.reshape((self.head_dim * self.maps, in_channels))
         constant = None
         if bias is not None:
-            constant = ops.matmul(self.fc_weight, bias.reshape((self.pieces, self.head_dim)))
+            constant = ops.matmul(fc_weight, bias.reshape((self.pieces, self.head_dim)))
         if self.fc_bias is not None:
-            own = self.fc_bias.reshape((self.maps, 1))
+            own = self.fc_bias.astype(weight.dtype).reshape((self.maps, 1))
             constant = own.broadcast_to((-1, self.head_dim)) if constant is None else constant + own
         if constant is not None:
             constant = constant.transpose(1, 0).reshape((-1,))
@@ -148,15 +149,16 @@ class ConvPath(nn.Cell):
         """Map q, k, v of Stage I to the output of the convolution path."""
         _, _, height, width = q.shape
         pieces = ops.cat((q, k, v), 1).reshape((-1, self.pieces, self.head_dim * height * width))
-        maps = ops.matmul(self.fc_weight, pieces)
+        maps = ops.matmul(self.fc_weight.astype(pieces.dtype), pieces)
         if self.fc_bias is not None:
-            maps = maps + self.fc_bias.reshape((-1, 1))
+            maps = maps + self.fc_bias.astype(maps.dtype).reshape((-1, 1))
         maps = maps.reshape((-1, self.maps, self.head_dim, height * width)).transpose(0, 2, 1, 3)
         return self.aggregate(maps.reshape((-1, self.head_dim * self.maps, height, width)))
 
-    def macs(self, height: int, width: int) -> dict[str, int]:
-        """Multiply-adds for an H x W map: fc and group convolution (Tab. 1, 3 k^2 C and k^4 C)."""
+    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+        """Multiply-adds of fc and group convolution (Tab. 1: 3 k^2 C and k^4 C per pixel)."""
+        batch, _, height, width = q_shape
         outputs = -(-height // self.stride) * -(-width // self.stride)
         fc = self.maps * self.pieces * self.head_dim * height * width
         conv = 0 if self.variant == "shift" else self.maps**2 * self.channels * outputs
-        return {"fc": fc, "conv": conv}
+        return {"fc": batch * fc, "conv": batch * conv}

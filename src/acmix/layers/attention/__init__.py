@@ -46,9 +46,7 @@ def attention_class(name: str) -> type[nn.Cell]:
     return ATTENTION[name]
 
 
-def build_attention(
-    name: str, *, stride: int = 1, dilation: int = 1, **arguments: Any
-) -> nn.Cell:
+def build_attention(name: str, *, stride: int = 1, dilation: int = 1, **arguments: Any) -> nn.Cell:
     """Construct the mode ``name``.
 
     Raises:
@@ -60,9 +58,7 @@ def build_attention(
         if argument in known:
             arguments[argument] = value
         else:
-            check(
-                value == 1, f"attention='{name}' has no {argument}: it must be 1, got {value}."
-            )
+            check(value == 1, f"attention='{name}' has no {argument}: it must be 1, got {value}.")
     for argument in arguments:
         check(
             argument in known,

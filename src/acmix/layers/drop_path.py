@@ -1,0 +1,43 @@
+"""Stochastic depth (Huang et al., ECCV 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from acmix.errors import check
+from acmix.ops.random import random_state, uniform
+
+
+class DropPath(nn.Cell):
+    """Drop the whole branch for a sample with probability ``rate``, and scale the others up.
+
+    Active in training only. The random state is a Parameter, so that it goes into checkpoints and a
+    resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        rate: probability, 0 <= rate < 1.
+
+    Shape:
+        x: (B, ...), B static. Output: the same.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        check(0 <= rate < 1, f"drop_path_rate must be at least 0 and below 1, got {rate}.")
+        self.keep = 1.0 - rate
+        self.state = None
+        if rate > 0:
+            seed = int(np.random.randint(2**31 - 1))  # ms.set_seed seeds this generator too
+            self.state = Parameter(
+                Tensor(random_state(seed)), name="random_state", requires_grad=False
+            )
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Drop or scale the branch."""
+        if self.state is None or not self.training:
+            return x
+        numbers, state = uniform(self.state, x.shape[0])
+        numbers = ops.depend(numbers, ops.assign(self.state, state))
+        kept = ops.floor(numbers + self.keep) / self.keep
+        return x * kept.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1))

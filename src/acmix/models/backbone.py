@@ -1,0 +1,126 @@
+"""What every backbone offers to classifiers, dense heads and tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mindspore import Tensor, nn, ops
+
+from acmix.errors import check
+from acmix.layers.blocks import dense
+
+
+@dataclass(frozen=True)
+class FeatureInfo:
+    """One stage: its channels, its stride against the input in pixels, and the Cell's name."""
+
+    channels: int
+    reduction: int
+    name: str
+
+
+class Backbone(nn.Cell):
+    """A classifier built of stages, or, with ``features_only``, the maps of chosen stages.
+
+    A family implements :meth:`stem`, :attr:`stages`, and where its stages do not put out maps,
+    :meth:`to_feature`; it calls :meth:`finish` at the end of its constructor.
+
+    Attributes:
+        feature_info: a :class:`FeatureInfo` per stage (of the chosen ones with ``features_only``).
+        num_features: channels of the last stage.
+        num_classes: outputs of the classifier, 0 for none.
+    """
+
+    feature_info: tuple[FeatureInfo, ...]
+
+    def finish(
+        self,
+        feature_info: Sequence[FeatureInfo],
+        num_classes: int,
+        features_only: bool,
+        out_indices: Sequence[int] | None,
+    ) -> None:
+        """Set the description of the stages, and the classifier or the choice of outputs."""
+        check(
+            features_only or out_indices is None,
+            f"out_indices={out_indices} needs features_only=True.",
+        )
+        self.num_features = feature_info[-1].channels
+        count = len(feature_info)
+        chosen = tuple(range(count))
+        if out_indices is not None:
+            chosen = tuple(int(index) for index in out_indices)
+            check(
+                len(chosen) > 0 and all(-count <= index < count for index in chosen),
+                f"out_indices must name some of the stages 0 to {count - 1}, got {out_indices}.",
+            )
+            chosen = tuple(sorted({index % count for index in chosen}))
+        self.out_indices = chosen if features_only else None
+        self.pool = ops.ReduceMean(keep_dims=False)
+        if features_only:
+            self.feature_info = tuple(feature_info[index] for index in chosen)
+            self.num_classes = 0
+        else:
+            self.feature_info = tuple(feature_info)
+            self.reset_classifier(num_classes)
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replace the classifier by a new one; with 0 classes the model returns pooled features.
+
+        Raises:
+            UserError: the number is negative, or the model returns feature maps.
+        """
+        check(
+            self.out_indices is None,
+            "features_only models have no classifier to reset: make the model without it.",
+        )
+        check(num_classes >= 0, f"num_classes must not be negative, got {num_classes}.")
+        self.num_classes = num_classes
+        classifier = dense(self.num_features, num_classes) if num_classes else nn.Identity()
+        setattr(self, self.classifier_name, classifier)
+        self.compile_cache.clear()  # a graph compiled before holds the old classifier
+
+    classifier_name = "head"
+
+    def get_classifier(self) -> nn.Cell:
+        """Return the classifier, an Identity if there is none."""
+        return getattr(self, self.classifier_name)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Turn images (B, C_in, H, W) into the input of the first stage."""
+        raise NotImplementedError
+
+    def to_feature(self, x: Tensor, index: int) -> Tensor:
+        """Turn the output of stage ``index`` into a map (B, C, H', W')."""
+        return x
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Apply stem and all stages: the last stage's output, in the family's layout."""
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Turn the last stage's output into one vector per image, (B, num_features)."""
+        return self.pool(x, (2, 3))
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Classify the output of :meth:`forward_features`, or only pool it."""
+        x = self.pooled(x)
+        if pre_logits:
+            return x
+        return self.get_classifier()(x)
+
+    def construct(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return logits (B, num_classes), or a tuple of maps with ``features_only``."""
+        if self.out_indices is None:
+            return self.forward_head(self.forward_features(x))
+        x = self.stem(x)
+        features = ()
+        for index in range(len(self.stages)):
+            x = self.stages[index](x)
+            if index in self.out_indices:
+                features += (self.to_feature(x, index),)
+        return features

@@ -1,0 +1,163 @@
+"""ResNet and ResNet-ACmix.
+
+ResNet: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the stride in the
+3x3 convolution of the bottleneck. ResNet-ACmix (Sec. 5.1, Appendix C): every 3x3 convolution of a
+bottleneck is an ACmix operator with local attention, k_a = 7, k_c = 3, N = 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mindspore import Tensor, nn
+
+from acmix.errors import check, suggest
+from acmix.layers.acmix import ACmix
+from acmix.layers.blocks import batch_norm, conv
+from acmix.layers.drop_path import DropPath
+from acmix.models.backbone import Backbone, FeatureInfo
+from acmix.models.registry import register_models
+from acmix.ops.padding import zero_pad
+
+EXPANSION = 4
+MIXERS = ("conv", "acmix")
+
+
+class Bottleneck(nn.Cell):
+    """1x1 convolution, spatial mixer, 1x1 convolution, each with BatchNorm, around an identity.
+
+    Args:
+        in_channels: channels of x.
+        mixer: the Cell between the 1x1 convolutions, ``width`` to ``width`` channels.
+        width: channels of the mixer; the output has 4 times as many.
+        stride: of the mixer.
+        drop_path_rate: probability of dropping the branch.
+
+    Shape:
+        (B, in_channels, H, W) to (B, 4 * width, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self, in_channels: int, mixer: nn.Cell, width: int, stride: int, drop_path_rate: float
+    ):
+        super().__init__()
+        out_channels = EXPANSION * width
+        self.conv1 = conv(in_channels, width, 1)
+        self.bn1 = batch_norm(width)
+        self.conv2 = mixer
+        self.bn2 = batch_norm(width)
+        self.conv3 = conv(width, out_channels, 1)
+        self.bn3 = batch_norm(out_channels)
+        self.relu = nn.ReLU()
+        self.drop_path = DropPath(drop_path_rate)
+        self.downsample = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.SequentialCell(
+                conv(in_channels, out_channels, 1, stride), batch_norm(out_channels)
+            )
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        identity = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        x = self.bn3(self.conv3(x))
+        return self.relu(identity + self.drop_path(x))
+
+
+class ResNet(Backbone):
+    """A bottleneck ResNet.
+
+    Args:
+        depths: blocks per stage.
+        mixer: ``conv``, a 3x3 convolution, or ``acmix``.
+        num_classes: outputs of the classifier, 0 for pooled features.
+        in_channels: channels of the images.
+        width: channels of the first stage's bottlenecks; doubles with every stage.
+        num_heads, kernel_attention, kernel_conv, combine, conv_kernel, conv_impl: of
+            :class:`acmix.ACmix` (``kernel_attention`` is the local attention's ``kernel_size``).
+        drop_path_rate: of the last block; grows linearly from 0.
+        features_only, out_indices: see :class:`Backbone`.
+
+    Shape:
+        (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
+    """
+
+    classifier_name = "fc"
+
+    def __init__(
+        self,
+        depths: Sequence[int] = (3, 4, 6, 3),
+        mixer: str = "conv",
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        width: int = 64,
+        num_heads: int = 4,
+        kernel_attention: int = 7,
+        kernel_conv: int = 3,
+        combine: str = "both",
+        conv_kernel: str = "learnable",
+        conv_impl: str = "auto",
+        drop_path_rate: float = 0.0,
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+    ):
+        super().__init__()
+        check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
+
+        def make_mixer(channels: int, stride: int) -> nn.Cell:
+            if mixer == "conv":
+                return conv(channels, channels, 3, stride, padding=1)
+            return ACmix(
+                channels,
+                channels,
+                num_heads,
+                attention="local",
+                kernel_size=kernel_attention,
+                kernel_conv=kernel_conv,
+                stride=stride,
+                combine=combine,
+                conv_kernel=conv_kernel,
+                conv_impl=conv_impl,
+            )
+
+        self.conv1 = conv(in_channels, width, 7, 2, padding=3)
+        self.bn1 = batch_norm(width)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, 2, pad_mode="valid")
+
+        stages, info, blocks_before = [], [], 0
+        channels, total = width, sum(depths)
+        for index, depth in enumerate(depths):
+            stage_width, blocks = width * 2**index, []
+            for position in range(depth):
+                stride = 2 if position == 0 and index > 0 else 1
+                rate = drop_path_rate * (blocks_before + position) / max(total - 1, 1)
+                mixing = make_mixer(stage_width, stride)
+                blocks.append(Bottleneck(channels, mixing, stage_width, stride, rate))
+                channels = EXPANSION * stage_width
+            blocks_before += depth
+            stages.append(nn.SequentialCell(blocks))
+            info.append(FeatureInfo(channels, 4 * 2**index, f"layer{index + 1}"))
+        for index, stage in enumerate(stages, 1):
+            self.insert_child_to_cell(f"layer{index}", stage)
+        self.stages = nn.CellList(stages, auto_prefix=False)
+        self.finish(info, num_classes, features_only, out_indices)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Reduce the images fourfold: (B, in_channels, H, W) to (B, width, H / 4, W / 4)."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        # After a ReLU zero padding is as good as padding by minus infinity, and it exports.
+        return self.maxpool(zero_pad(x, 1, 1, 1, 1))
+
+
+_DEPTHS = {26: (1, 2, 4, 1), 38: (2, 3, 5, 2), 50: (3, 4, 6, 3)}
+
+register_models(
+    ResNet,
+    {
+        f"{prefix}resnet{layers}": {"depths": depths, "mixer": mixer}
+        for prefix, mixer in (("", "conv"), ("acmix_", "acmix"))
+        for layers, depths in _DEPTHS.items()
+    },
+)

@@ -1,0 +1,211 @@
+"""Swin Transformer and Swin-ACmix.
+
+Swin: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
+ICCV 2021. Swin-ACmix (Sec. 5.1): the window attention of every block becomes an ACmix operator; as
+in the released checkpoints the fully connected layer has a bias, the output projection belongs to
+the attention path, and the convolution sees the map as the shifted windows roll it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from acmix.errors import check, suggest
+from acmix.layers.acmix import ACmix
+from acmix.layers.blocks import Mlp, dense, layer_norm, patch_conv
+from acmix.layers.drop_path import DropPath
+from acmix.models.backbone import Backbone, FeatureInfo
+from acmix.models.registry import register_models
+from acmix.ops.linear import to_maps, to_tokens
+from acmix.ops.padding import zero_pad, zero_pad_tokens
+
+MIXERS = ("attention", "acmix")
+
+
+class PatchEmbed(nn.Cell):
+    """Embed non-overlapping patches: (B, C_in, H, W) to (B, ceil(H / p), ceil(W / p), C).
+
+    An image whose sides are not multiples of the patch size is zero-padded.
+    """
+
+    def __init__(self, in_channels: int, embed_dim: int, patch_size: int):
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = patch_conv(in_channels, embed_dim, patch_size)
+        self.norm = layer_norm(embed_dim)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Pad, project, normalise."""
+        bottom, right = (-x.shape[2]) % self.patch_size, (-x.shape[3]) % self.patch_size
+        return self.norm(to_tokens(self.proj(zero_pad(x, 0, bottom, 0, right))))
+
+
+class PatchMerging(nn.Cell):
+    """Halve the map and double the channels: (B, H, W, C) to (B, ceil(H / 2), ceil(W / 2), 2 C).
+
+    The four pixels of a patch are concatenated row by row, which is a single transposition; the
+    original goes column by column, and the weight converter permutes accordingly.
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.norm = layer_norm(4 * dim)
+        self.reduction = dense(4 * dim, 2 * dim, has_bias=False)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Pad to even sides, gather 2x2 patches, normalise, project."""
+        x = zero_pad_tokens(x, x.shape[1] % 2, x.shape[2] % 2)
+        _, height, width, channels = x.shape
+        x = x.reshape((-1, 2, width // 2, 2 * channels)).transpose(0, 2, 1, 3)
+        x = x.reshape((-1, height // 2, width // 2, 4 * channels))
+        return self.reduction(self.norm(x))
+
+
+class SwinBlock(nn.Cell):
+    """Spatial mixer and MLP, each after a LayerNorm and around an identity; tokens (B, H, W, C)."""
+
+    def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
+        super().__init__()
+        self.norm1 = layer_norm(dim)
+        self.attn = mixer
+        self.norm2 = layer_norm(dim)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.drop_path = DropPath(drop_path_rate)
+        self.drop_path2 = DropPath(drop_path_rate)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path2(self.mlp(self.norm2(x)))
+
+
+class SwinStage(nn.Cell):
+    """Blocks at one resolution, after a merging of patches in all stages but the first."""
+
+    def __init__(self, downsample: nn.Cell | None, blocks: list[nn.Cell]):
+        super().__init__()
+        self.downsample = downsample
+        self.blocks = nn.SequentialCell(blocks)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Merge patches, apply the blocks."""
+        if self.downsample is not None:
+            x = self.downsample(x)
+        return self.blocks(x)
+
+
+class Swin(Backbone):
+    """A Swin Transformer.
+
+    Args:
+        embed_dim: C, channels of the first stage; doubles with every stage.
+        depths: blocks per stage.
+        num_heads: N per stage.
+        mixer: ``attention``, windows alone, or ``acmix``.
+        num_classes: outputs of the classifier, 0 for pooled features.
+        in_channels: channels of the images.
+        patch_size, window_size: in pixels of the image, of the stage's map.
+        mlp_ratio: hidden channels of the MLP against C.
+        qkv_bias, kernel_conv, combine, conv_kernel, conv_impl, conv_rolled: of
+            :class:`acmix.ACmix`.
+        drop_path_rate: of the last block; grows linearly from 0.
+        features_only, out_indices: see :class:`Backbone`. Each chosen map is normalised by a
+            LayerNorm of its own, as Swin's detectors do.
+
+    Shape:
+        (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int = 96,
+        depths: Sequence[int] = (2, 2, 6, 2),
+        num_heads: Sequence[int] = (3, 6, 12, 24),
+        mixer: str = "attention",
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        patch_size: int = 4,
+        window_size: int = 7,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        kernel_conv: int = 3,
+        combine: str = "both",
+        conv_kernel: str = "learnable",
+        conv_impl: str = "auto",
+        conv_rolled: bool = True,
+        drop_path_rate: float = 0.0,
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+    ):
+        super().__init__()
+        check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
+        check(
+            len(depths) == len(num_heads),
+            f"depths and num_heads must be equally long, got {depths} and {num_heads}.",
+        )
+
+        def make_mixer(dim: int, heads: int, shift: int) -> nn.Cell:
+            return ACmix(
+                dim,
+                dim,
+                heads,
+                attention="window",
+                window_size=window_size,
+                shift_size=shift,
+                kernel_conv=kernel_conv,
+                combine=combine if mixer == "acmix" else "attention",
+                conv_kernel=conv_kernel,
+                conv_impl=conv_impl,
+                conv_rolled=conv_rolled,
+                qkv_bias=qkv_bias,
+                fc_bias=True,
+                qkv_std=0.02,
+            )
+
+        self.patch_embed = PatchEmbed(in_channels, embed_dim, patch_size)
+        rates = iter(np.linspace(0, drop_path_rate, sum(depths)).tolist())
+        stages, info = [], []
+        for index, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
+            dim = embed_dim * 2**index
+            blocks: list[nn.Cell] = []
+            for position in range(depth):
+                shift = window_size // 2 if position % 2 else 0
+                blocks.append(SwinBlock(make_mixer(dim, heads, shift), dim, mlp_ratio, next(rates)))
+            stages.append(SwinStage(PatchMerging(dim // 2) if index else None, blocks))
+            info.append(FeatureInfo(dim, patch_size * 2**index, f"stages.{index}"))
+        self.stages = nn.CellList(stages)
+        self.finish(info, num_classes, features_only, out_indices)
+        if features_only:
+            self.feature_norms = nn.CellList(
+                [layer_norm(info[i].channels) if i in self.out_indices else nn.Identity()
+                 for i in range(len(info))]
+            )  # fmt: skip
+        else:
+            self.norm = layer_norm(self.num_features)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Embed the patches: tokens (B, H / patch_size, W / patch_size, C)."""
+        return self.patch_embed(x)
+
+    def to_feature(self, x: Tensor, index: int) -> Tensor:
+        """Normalise a stage's tokens and turn them into a map."""
+        return to_maps(self.feature_norms[index](x))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Normalise the last stage's tokens and average them."""
+        return self.pool(self.norm(x), (1, 2))
+
+
+_VARIANTS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2)}
+
+register_models(
+    Swin,
+    {
+        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer}
+        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
+        for size, depths in _VARIANTS.items()
+    },
+)
