@@ -41,7 +41,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         tree = _apply_override(tree, override)
     try:
-        return Config(**tree)
+        return Config.from_dict(tree)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

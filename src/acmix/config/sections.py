@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 
 from acmix.config.typed import (
+    CropShare,
     Decay,
+    ImageSize,
+    Interpolation,
     NonNegative,
     NonNegativeInt,
     Positive,
     PositiveInt,
     Probability,
+    Range,
     Ratio,
     Section,
 )
@@ -58,7 +62,7 @@ class DataConfig(Section, prefix="data"):
     """``digits`` is embedded in scikit-learn; ``image_folder`` reads ``root/train/<class>/*``."""
     root: str | None = None
     """Folder of an ``image_folder``, with the sub-folders ``train`` and ``val``."""
-    image_size: PositiveInt = 224
+    image_size: ImageSize = 224
     """Side of the square image the network sees, in pixels."""
     channels: Literal[1, 3] = 3
     """1 reads images as grey, 3 as RGB, whatever is in the files."""
@@ -66,8 +70,8 @@ class DataConfig(Section, prefix="data"):
     """Mean per channel of pixels scaled to 0..1; the default is ImageNet's."""
     std: tuple[Positive, ...] = (0.229, 0.224, 0.225)
     """Standard deviation per channel of pixels scaled to 0..1."""
-    interpolation: Literal["nearest", "bilinear", "bicubic", "area"] = "bicubic"
-    """How images are resized, in training and evaluation."""
+    interpolation: Interpolation = "bicubic"
+    """How images are resized, in training and evaluation; shrinking is antialiased."""
 
     batch_size: PositiveInt = 64
     """Samples per training step on each device."""
@@ -76,7 +80,7 @@ class DataConfig(Section, prefix="data"):
     num_workers: PositiveInt = 2
     """Threads that decode and transform; the samples do not depend on their number."""
 
-    crop_pct: Ratio = 0.875
+    crop_pct: CropShare = 0.875
     """Evaluation resizes the shorter side to ``image_size / crop_pct``, then crops the centre."""
     scale: tuple[Ratio, Ratio] | None = (0.08, 1.0)
     """Area share of the random resized crop; null resizes the shorter side and crops a square."""
@@ -91,8 +95,8 @@ class DataConfig(Section, prefix="data"):
 
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
     """Images that cannot be decoded: an error, left out, or not looked for before training."""
-    max_image_pixels: PositiveInt = 178_956_970
-    """Images larger than this count as corrupt (decompression bombs); the default is Pillow's."""
+    max_image_pixels: Annotated[int, Range(low=1, high=178_956_970)] = 178_956_970
+    """Larger images count as corrupt (decompression bombs); the most allowed is Pillow's limit."""
 
     def validate(self) -> None:
         """Check what involves several fields."""

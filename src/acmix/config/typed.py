@@ -12,7 +12,17 @@ import math
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from acmix.errors import UserError, check, suggest
 
@@ -49,6 +59,13 @@ Decay = Annotated[float, Range(low=0, high=1, strict_high=True)]
 """A share that must stay below one: momentum, betas, drop rates, label smoothing."""
 Ratio = Annotated[float, Range(low=0, high=1, strict_low=True)]
 """A share that must stay above zero."""
+ImageSize = Annotated[int, Range(low=1, high=8192)]
+"""Side of a network's input in pixels; bounded because it may come from an untrusted file."""
+CropShare = Annotated[float, Range(low=0.1, high=1)]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+S = TypeVar("S", bound="Section")
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,25 @@ class Section:
 
     def validate(self) -> None:
         """Check what involves several fields; overridden by sections that have such rules."""
+
+    @classmethod
+    def from_dict(cls: type[S], tree: Any) -> S:
+        """Make a section from a mapping of plain types, such as parsed YAML or JSON.
+
+        Raises:
+            UserError: ``tree`` is no mapping, an unknown or missing key, a wrong type, a value out
+                of range.
+        """
+        name = cls.prefix.rstrip(".") or "the configuration"
+        check(
+            isinstance(tree, Mapping),
+            f"{name} must be a section of 'key: value' pairs, got {tree!r}.",
+        )
+        check_tree(cls, tree)
+        for field in dataclasses.fields(cls):
+            optional = not (field.default is field.default_factory is dataclasses.MISSING)
+            check(optional or field.name in tree, f"{cls.prefix}{field.name} is missing.")
+        return cls(**tree)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain YAML and JSON types: nested dicts, lists instead of tuples."""
@@ -92,11 +128,7 @@ def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
         key = f"{section.prefix}{name}"
         check(name in annotations, f"unknown key '{key}'.{_hint(section, str(name))}")
         annotation = annotations[name]
-        if _is_section(annotation):
-            check(
-                isinstance(value, Mapping),
-                f"{key} must be a section of 'key: value' pairs, got {value!r}.",
-            )
+        if _is_section(annotation) and isinstance(value, Mapping):
             check_tree(annotation, value)
         else:
             convert(value, annotation, key)
@@ -141,7 +173,7 @@ def _convert(value: Any, annotation: Any) -> Any:
     if origin is dict:
         return _convert_free(value)
     if _is_section(annotation):
-        return _convert_section(value, annotation)
+        return value if isinstance(value, annotation) else annotation.from_dict(value)
     if annotation is type(None):
         return _require(value is None, value, "null")
     return _convert_scalar(value, annotation)
@@ -203,14 +235,6 @@ def _convert_value(value: Any) -> Any:
         return tuple(_convert_value(item) for item in value)
     plain = value is None or type(value) in _NOUNS
     return _require(plain, value, "made of mappings, lists, strings, numbers, true, false and null")
-
-
-def _convert_section(value: Any, section: type[Section]) -> Section:
-    if isinstance(value, section):
-        return value
-    _require(isinstance(value, Mapping), value, "a section of 'key: value' pairs")
-    check_tree(section, value)
-    return section(**value)
 
 
 def _require(condition: bool, value: Any, expected: str) -> Any:

@@ -1,0 +1,100 @@
+"""Random training transforms as a pure function of the image and a generator.
+
+The random transforms of ``mindspore.dataset`` draw from one stream per worker thread, so what a
+sample looks like depends on the number of workers and on everything read before it. Here every
+sample has a generator of its own: shards, workers and resuming do not change it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from acmix.config import DataConfig
+from acmix.data.decode import decode
+from acmix.data.preprocess import Box, Preprocess
+
+_JITTERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+_CROP_ATTEMPTS = 10
+
+
+class Augment:
+    """The training transform of a data configuration: encoded bytes -> (C, S, S), float32."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
+        self.target = Preprocess.from_config(config)
+
+    def __call__(self, encoded: bytes, rng: np.random.Generator) -> np.ndarray:
+        """Decode, crop, flip, jitter and normalise one image.
+
+        Raises:
+            DecodeError: the bytes are no image, or too large a one.
+        """
+        config = self.config
+        image = decode(encoded, config.channels, config.max_image_pixels)
+        image = self.target.resized_crop(image, self._box(image, rng))
+        if config.pad_crop:
+            image = pad_and_crop(image, config.pad_crop, rng)
+        if rng.random() < config.hflip:
+            image = ImageOps.mirror(image)
+        if config.color_jitter:
+            image = jitter(image, config.color_jitter, rng)
+        return self.target.normalise(image)
+
+    def _box(self, image: Image.Image, rng: np.random.Generator) -> Box:
+        if self.config.scale is None:
+            return random_square(image.width, image.height, rng)
+        return random_crop(image.width, image.height, self.config.scale, self.config.ratio, rng)
+
+
+def random_crop(
+    width: int,
+    height: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    rng: np.random.Generator,
+) -> Box:
+    """Draw the box of a random resized crop (Szegedy et al., 2015, section 6).
+
+    Its area is uniform in ``scale`` of the image's, the logarithm of its width to height uniform
+    in ``ratio``. Where no such box fits, the centre is taken, as wide or high as ``ratio`` allows.
+
+    Returns:
+        Left, top, width, height in pixels.
+    """
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    for _ in range(_CROP_ATTEMPTS):
+        area = width * height * rng.uniform(*scale)
+        aspect = math.exp(rng.uniform(low, high))
+        crop_width, crop_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            left = rng.integers(width - crop_width + 1)
+            top = rng.integers(height - crop_height + 1)
+            return int(left), int(top), crop_width, crop_height
+    crop_width = max(1, min(width, round(height * ratio[1])))
+    crop_height = max(1, min(height, round(width / ratio[0])))
+    return (width - crop_width) // 2, (height - crop_height) // 2, crop_width, crop_height
+
+
+def random_square(width: int, height: int, rng: np.random.Generator) -> Box:
+    """Draw the largest square along the longer side; the whole image where it is a square."""
+    side = min(width, height)
+    left, top = rng.integers(width - side + 1), rng.integers(height - side + 1)
+    return int(left), int(top), side, side
+
+
+def pad_and_crop(image: Image.Image, padding: int, rng: np.random.Generator) -> Image.Image:
+    """Shift by up to ``padding`` pixels each way, with zeros from outside (He et al., 2015)."""
+    left, top = rng.integers(-padding, padding + 1, size=2)
+    return image.crop((int(left), int(top), int(left) + image.width, int(top) + image.height))
+
+
+def jitter(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+    """Scale brightness, contrast and saturation by factors in 1 ± strength, in random order."""
+    for index in rng.permutation(len(_JITTERS)):
+        factor = rng.uniform(1 - strength, 1 + strength)
+        image = _JITTERS[index](image).enhance(factor)
+    return image

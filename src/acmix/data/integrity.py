@@ -1,0 +1,61 @@
+"""Finding the images of a data set that cannot be decoded, before training meets them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from acmix.config import DataConfig
+from acmix.data.decode import DecodeError, decode
+from acmix.data.samples import Samples
+from acmix.errors import UserError, check
+
+_logger = logging.getLogger(__name__)
+_NAMED = 10
+
+
+def drop_corrupt(samples: Samples, config: DataConfig) -> tuple[Samples, tuple[str, ...]]:
+    """Apply ``data.on_corrupt``: refuse, leave out, or do not look.
+
+    Returns:
+        The samples to use, and the names of those left out.
+
+    Raises:
+        UserError: corrupt images under ``refuse``; a class that lost all its images under ``skip``.
+    """
+    if config.on_corrupt == "unchecked":
+        return samples, ()
+    reasons = find_corrupt(samples, config)
+    if not reasons:
+        return samples, ()
+    message = f"{len(reasons)} of {len(samples)} images cannot be used: {_list(samples, reasons)}."
+    if config.on_corrupt == "refuse":
+        raise UserError(f"{message} Repair or remove them, or set data.on_corrupt=skip.")
+    _logger.warning("%s They are left out (data.on_corrupt=skip).", message)
+    kept = samples.select([i for i in range(len(samples)) if i not in reasons])
+    lost = [name for label, name in enumerate(samples.classes) if label not in set(kept.labels)]
+    check(not lost, f"all images of {', '.join(map(repr, lost))} are corrupt: {message}")
+    return kept, tuple(samples.names[i] for i in reasons)
+
+
+def find_corrupt(samples: Samples, config: DataConfig) -> dict[int, str]:
+    """Decode every image once and return the reasons of those that fail, by index."""
+
+    def reason(index: int) -> str | None:
+        try:
+            decode(samples.read(index), config.channels, config.max_image_pixels)
+        except (DecodeError, OSError) as error:
+            return str(error)
+        return None
+
+    # Threads suffice: Pillow's decoders release the interpreter lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = enumerate(pool.map(reason, range(len(samples))))
+        return {index: text for index, text in found if text is not None}
+
+
+def _list(samples: Samples, reasons: dict[int, str]) -> str:
+    shown = [f"{samples.names[i]} ({reasons[i]})" for i in list(reasons)[:_NAMED]]
+    more = len(reasons) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")

@@ -1,0 +1,100 @@
+"""`Preprocess`: the evaluation transform as plain data, shared by validation and prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from acmix.config import DataConfig
+from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
+from acmix.data.decode import DEFAULT_MAX_PIXELS, decode
+from acmix.errors import check
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocess(Section, prefix="preprocess"):
+    """Resize the shorter side to ``image_size / crop_pct``, crop the centre, normalise.
+
+    ``to_dict`` and ``from_dict`` carry it through the side-car file of an exported model; what
+    ``from_dict`` reads is checked like a configuration and raises UserError.
+
+    Attributes:
+        image_size: side of the result in pixels.
+        crop_pct: share of the shorter side that is kept.
+        channels: 1 for grey, 3 for RGB.
+        mean: per channel, of pixels scaled to 0..1.
+        std: per channel, of pixels scaled to 0..1.
+        interpolation: resampling filter; shrinking is antialiased.
+    """
+
+    image_size: ImageSize
+    crop_pct: CropShare
+    channels: Literal[1, 3]
+    mean: tuple[float, ...]
+    std: tuple[Positive, ...]
+    interpolation: Interpolation
+
+    @classmethod
+    def from_config(cls, config: DataConfig) -> Preprocess:
+        """Return the evaluation transform of a data configuration."""
+        names = ("image_size", "crop_pct", "channels", "mean", "std", "interpolation")
+        return cls(**{name: getattr(config, name) for name in names})
+
+    def validate(self) -> None:
+        """Check what involves several fields."""
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            check(
+                len(values) == self.channels,
+                f"preprocess.{name} must have one value per channel "
+                f"(channels={self.channels}), got {list(values)}.",
+            )
+
+    def __call__(self, encoded: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
+        """Turn the content of an image file into what the network expects.
+
+        Args:
+            encoded: content of the image file.
+            max_pixels: larger images are refused.
+
+        Returns:
+            Array of shape (C, S, S), float32.
+
+        Raises:
+            DecodeError: the bytes are no image, or too large a one.
+        """
+        image = decode(encoded, self.channels, max_pixels)
+        side = min(image.size) * self.crop_pct
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        return self.normalise(self.resized_crop(image, (left, top, side, side)))
+
+    def resized_crop(self, image: Image.Image, box: Box) -> Image.Image:
+        """Resample the box (left, top, width, height) of ``image`` to the size of the result.
+
+        Only the box is resampled, whatever the image's size and shape: a strip of 1 x 100000
+        pixels costs no more than a photograph.
+        """
+        left, top, width, height = box
+        size = (self.image_size, self.image_size)
+        corners = (left, top, left + width, top + height)
+        return image.resize(size, _RESAMPLING[self.interpolation], box=corners)
+
+    def normalise(self, image: Image.Image) -> np.ndarray:
+        """Scale to 0..1, subtract the mean, divide by the deviation; shape (C, S, S), float32."""
+        pixels = np.asarray(image).reshape(image.height, image.width, self.channels)
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        mean, std = (255 * np.float32(values)[:, None, None] for values in (self.mean, self.std))
+        return (planes - mean) / std
