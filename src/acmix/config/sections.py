@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-import yaml
-
 from acmix.config.typed import (
     CropShare,
     Decay,
@@ -21,6 +19,7 @@ from acmix.config.typed import (
     Ratio,
     Section,
 )
+from acmix.config.yaml_text import dump_yaml
 from acmix.errors import check
 
 
@@ -251,4 +250,4 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """Return YAML that :func:`load_config` reads back to an equal ``Config``."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.to_dict())
