@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Pillow knows dozens of formats; some run other programs (EPS) and most are never photographs.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
@@ -46,6 +46,8 @@ def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) 
         return image.convert(mode)
     except DecodeError:
         raise
+    except UnidentifiedImageError:
+        raise DecodeError("not an image of a known format") from None
     # Broken files make Pillow's plugins raise nearly anything: OSError, SyntaxError, struct.error.
     except Exception as error:
         raise DecodeError(f"{error}" or type(error).__name__) from error

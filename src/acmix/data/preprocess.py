@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,8 +11,8 @@ from PIL import Image
 
 from acmix.config import DataConfig
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
-from acmix.data.decode import DEFAULT_MAX_PIXELS, decode
-from acmix.errors import check
+from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, decode
+from acmix.errors import UserError, check
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -81,6 +82,18 @@ class Preprocess(Section, prefix="preprocess"):
         left, top = (image.width - side) / 2, (image.height - side) / 2
         return self.normalise(self.resized_crop(image, (left, top, side, side)))
 
+    def read(self, path: str | Path) -> np.ndarray:
+        """Apply the transform to an image file.
+
+        Raises:
+            UserError: no such file, or no image; names the path.
+        """
+        try:
+            return self(Path(path).read_bytes())
+        except (OSError, DecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot read image {path}: {reason}.") from error
+
     def resized_crop(self, image: Image.Image, box: Box) -> Image.Image:
         """Resample the box (left, top, width, height) of ``image`` to the size of the result.
 
@@ -96,5 +109,7 @@ class Preprocess(Section, prefix="preprocess"):
         """Scale to 0..1, subtract the mean, divide by the deviation; shape (C, S, S), float32."""
         pixels = np.asarray(image).reshape(image.height, image.width, self.channels)
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        mean, std = (255 * np.float32(values)[:, None, None] for values in (self.mean, self.std))
+        mean, std = (
+            255 * np.array(values, np.float32)[:, None, None] for values in (self.mean, self.std)
+        )
         return (planes - mean) / std
