@@ -1,4 +1,4 @@
-"""ACmix, the operator that shares one projection between self-attention and convolution (Sec. 4)."""
+"""ACmix: self-attention and convolution sharing one projection (Sec. 4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from acmix.ops.padding import roll_tokens
 
 
 class Combination(NamedTuple):
-    """Weights of the two paths: ``None`` (no such path), ``one``, ``learned`` or ``rest`` (1 - alpha)."""
+    """Weight of each path: None (no such path), ``one``, ``learned`` or ``rest`` (1 - alpha)."""
 
     attention: str | None
     conv: str | None
@@ -114,7 +114,7 @@ class ACmix(nn.Cell):
         if qkv_bias:
             self.qkv_bias = Parameter(initializer("zeros", (3 * out_channels,)), name="qkv_bias")
 
-        self.attention = None
+        self.attention: Any = None
         if self.weights.attention:
             self.attention = build_attention(
                 attention,
@@ -124,7 +124,7 @@ class ACmix(nn.Cell):
                 dilation=dilation,
                 **attention_arguments,
             )
-        self.conv_path = None
+        self.conv_path: Any = None
         if self.weights.conv:
             self.conv_path = ConvPath(
                 out_channels // num_heads,
@@ -138,7 +138,8 @@ class ACmix(nn.Cell):
                 impl=conv_impl,
             )
         half = np.array([0.5], np.float32)
-        self.alpha = self.beta = None
+        self.alpha: Any = None
+        self.beta: Any = None
         if self.weights.attention == "learned":
             self.alpha = Parameter(Tensor(half), name="alpha")
         if self.weights.conv == "learned":

@@ -1,9 +1,9 @@
-"""The convolution path of ACmix: a light fully connected layer, then shift and sum (Sec. 4.2, 4.3)."""
+"""The convolution path of ACmix: a fully connected layer, then shift and sum (Sec. 4.2, 4.3)."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -14,8 +14,8 @@ from acmix.errors import check, suggest
 from acmix.ops.block_conv import block_conv, padded_conv
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
 
-KernelVariant = Literal["shift", "fixed", "random", "learnable"]
-Formulation = Literal["auto", "group", "block"]
+KERNELS = ("shift", "fixed", "random", "learnable")
+FORMULATIONS = ("auto", "group", "block")
 
 
 class ConvPath(nn.Cell):
@@ -62,9 +62,9 @@ class ConvPath(nn.Cell):
         kernel_size: int = 3,
         stride: int = 1,
         dilation: int = 1,
-        kernel: KernelVariant = "learnable",
+        kernel: str = "learnable",
         fc_bias: bool = False,
-        impl: Formulation = "auto",
+        impl: str = "auto",
     ):
         super().__init__()
         check(
@@ -76,10 +76,10 @@ class ConvPath(nn.Cell):
             f"out_channels must be a multiple of the head dimension {head_dim}, got {channels}.",
         )
         for name, value, known in (
-            ("conv_kernel", kernel, get_args(KernelVariant)),
-            ("conv_impl", impl, get_args(Formulation)),
+            ("conv_kernel", kernel, KERNELS),
+            ("conv_impl", impl, FORMULATIONS),
         ):
-            check(value in known, f"{name}={value!r} is unknown.{suggest(str(value), known)}")
+            check(value in known, f"{name}={value!r} is unknown.{suggest(value, known)}")
         self.head_dim, self.pieces, self.channels = head_dim, pieces, channels
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.variant, self.maps = kernel, kernel_size**2
@@ -94,7 +94,7 @@ class ConvPath(nn.Cell):
         self.fc_bias = None
         if fc_bias:
             self.fc_bias = Parameter(initializer(Uniform(bound), (self.maps,)), name="fc_bias")
-        self.kernel = None
+        self.kernel: Any = None
         if kernel != "shift":
             shape = (channels, self.maps, kernel_size, kernel_size)
             if kernel == "random":

@@ -118,7 +118,7 @@ class Backbone(nn.Cell):
         if self.out_indices is None:
             return self.forward_head(self.forward_features(x))
         x = self.stem(x)
-        features = ()
+        features: tuple = ()
         for index in range(len(self.stages)):
             x = self.stages[index](x)
             if index in self.out_indices:

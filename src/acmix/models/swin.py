@@ -180,7 +180,7 @@ class Swin(Backbone):
         self.finish(info, num_classes, features_only, out_indices)
         if features_only:
             self.feature_norms = nn.CellList(
-                [layer_norm(info[i].channels) if i in self.out_indices else nn.Identity()
+                [layer_norm(info[i].channels) if i in (self.out_indices or ()) else nn.Identity()
                  for i in range(len(info))]
             )  # fmt: skip
         else:

@@ -65,7 +65,7 @@ def block_conv(maps: Tensor, kernel: Tensor, groups: int, stride: int, dilation:
     weight = weight.reshape((blocks * merged * per_output, merged * per_group, size, size))
     if blocks == 1:
         return padded_conv(maps, weight, stride, dilation)
-    convolved = ()
+    convolved: tuple = ()
     pieces = ops.split(maps, merged * per_group, 1)
     weights = ops.split(weight, merged * per_output, 0)
     for index in range(blocks):
@@ -74,7 +74,7 @@ def block_conv(maps: Tensor, kernel: Tensor, groups: int, stride: int, dilation:
 
 
 def padded_conv(x: Tensor, kernel: Tensor, stride: int, dilation: int, groups: int = 1) -> Tensor:
-    """Convolve (B, C, H, W) with zero padding ``dilation * (k // 2)``, so that stride 1 keeps H, W."""
+    """Convolve (B, C, H, W) zero-padded so that stride 1 keeps H and W."""
     border = dilation * (kernel.shape[2] // 2)
     conv = ops.Conv2D(
         kernel.shape[0],

@@ -26,7 +26,7 @@ def constant(function: Callable):
 
 
 def tensor_constant(function: Callable[..., np.ndarray | None]):
-    """Do as :func:`constant` does for a function that returns a NumPy array: give it as a Tensor."""
+    """Do as :func:`constant` for a function that returns a NumPy array: give it as a Tensor."""
 
     @functools.wraps(function)
     def evaluate(*args):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -35,7 +37,7 @@ def shift_sum(maps: Tensor, kernel_size: int, stride: int = 1, dilation: int = 1
     border = dilation * (kernel_size // 2)
     padded = zero_pad(maps, border, border, border, border)
     padded = padded.reshape((-1, count, height + 2 * border, width + 2 * border))
-    total = None
+    total: Any = None
     for index in range(count):
         top = index // kernel_size * dilation
         left = index % kernel_size * dilation

@@ -24,12 +24,12 @@ def _facts(*plan) -> tuple[int, bool, bool, int, int]:
 
 
 @tensor_constant
-def _queries(*plan) -> np.ndarray:
+def _queries(*plan) -> np.ndarray | None:
     return neighbourhood_plan(*plan).queries
 
 
 @tensor_constant
-def _keys(*plan) -> np.ndarray:
+def _keys(*plan) -> np.ndarray | None:
     return neighbourhood_plan(*plan).keys
 
 
@@ -39,7 +39,7 @@ def _mask(*plan) -> np.ndarray:
 
 
 @tensor_constant
-def _output(*plan) -> np.ndarray:
+def _output(*plan) -> np.ndarray | None:
     return neighbourhood_plan(*plan).output
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import TruncatedNormal, initializer

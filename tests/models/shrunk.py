@@ -1,0 +1,29 @@
+"""Every registered model in a size that compiles in seconds, found through the registry.
+
+A family that is not listed here is tested in its full size: slow, but tested.
+"""
+
+from __future__ import annotations
+
+from acmix.models.registry import list_models, model_entry
+from acmix.models.resnet import ResNet
+from acmix.models.swin import Swin
+
+SMALL = {
+    ResNet: {"width": 8, "depths": (1, 1, 1, 2)},
+    Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 3), "window_size": 4},
+}
+
+
+def arguments(name: str) -> dict:
+    return SMALL.get(model_entry(name).cls, {})
+
+
+def distinct_models() -> list[str]:
+    """One name for each architecture that is left when depth and width no longer differ."""
+    chosen = {}
+    for name in list_models():
+        entry = model_entry(name)
+        merged = {**entry.arguments, **arguments(name)}
+        chosen.setdefault((entry.cls, repr(sorted(merged.items()))), name)
+    return sorted(chosen.values())

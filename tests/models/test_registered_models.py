@@ -1,0 +1,194 @@
+"""What every registered model must do, found through the registry."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+import shrunk
+from mindspore import Tensor, ops
+
+from acmix.analysis import trace
+from acmix.errors import UserError
+from acmix.export import export_model, load_exported
+from acmix.layers.conv_path import ConvPath
+from acmix.models import create_model, list_models
+from acmix.ops.shift import shift_kernels
+
+# Exact parameters, and multiply-adds in G at 224 x 224 where a published count exists:
+# the released code's and torchvision's numbers, not the paper's rounded ones.
+PARAMS = {
+    "resnet26": 13_696_552,
+    "resnet38": 19_626_792,
+    "resnet50": 25_557_032,
+    "acmix_resnet26": 10_487_816,
+    "acmix_resnet38": 14_410_896,
+    "acmix_resnet50": 18_333_976,
+    "swin_tiny": 28_288_354,
+    "swin_small": 49_606_258,
+    "acmix_swin_tiny": 28_649_908,
+    "acmix_swin_small": 50_345_080,
+}
+MACS = {"resnet50": 4.089, "swin_tiny": 4.491, "acmix_swin_tiny": 4.645}
+
+
+def small(name, **changes):
+    return create_model(name, **{"num_classes": 5, **shrunk.arguments(name), **changes})
+
+
+def images(rng, *shape):
+    return Tensor(rng.standard_normal(shape).astype(np.float32))
+
+
+def test_the_expected_models_exist():
+    assert set(PARAMS) <= set(list_models())
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_parameters_and_one_hot_start(name):
+    """The shift start survives the model's construction; in the released ResNet it does not."""
+    model = create_model(name)
+    count = sum(p.size for p in model.trainable_params())
+    assert count == PARAMS.get(name, count)
+    for _, cell in model.cells_and_names():
+        if isinstance(cell, ConvPath):
+            kernel = cell.kernel.asnumpy()
+            expected = np.broadcast_to(shift_kernels(cell.kernel_size), kernel.shape)
+            np.testing.assert_array_equal(kernel, expected)
+
+
+@pytest.mark.parametrize("name", MACS)
+def test_multiply_adds_are_the_published_ones(name):
+    counted = trace(create_model(name), (1, 3, 224, 224))
+    assert counted.params == PARAMS[name]
+    assert counted.macs / 1e9 == pytest.approx(MACS[name], abs=6e-4)
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_all_work_is_counted(name):
+    assert trace(small(name), (1, 3, 40, 40)).uncounted == ()
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_every_parameter_gets_a_gradient(name, rng):
+    model = small(name)
+    model.set_train()
+    parameters = model.trainable_params()
+    names = [p.name for p in parameters]
+    assert len(set(names)) == len(names)
+
+    def loss(x):
+        return (model(x) * weights).sum()
+
+    weights = images(rng, 2, 5)
+    step = ms.jit(ms.value_and_grad(loss, None, parameters))
+    _, gradients = step(images(rng, 2, 3, 45, 50))
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        value = gradient.asnumpy()
+        assert value.shape == parameter.shape
+        assert np.isfinite(value).all(), parameter.name
+        assert np.abs(value).max() > 0, parameter.name
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_graph_and_pynative_agree(name, rng):
+    model = small(name)
+    model.set_train(False)
+    x = images(rng, 1, 3, 33, 47)
+    outputs = []
+    for mode in (ms.GRAPH_MODE, ms.PYNATIVE_MODE):
+        ms.set_context(mode=mode)
+        outputs.append(model(x).asnumpy())
+    ms.set_context(mode=ms.GRAPH_MODE)
+    assert outputs[0].shape == (1, 5)
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_feature_maps_are_what_feature_info_says(name, rng):
+    whole = small(name)
+    info = whole.feature_info
+    model = small(name, num_classes=None, features_only=True, out_indices=(-1, 0))
+    assert model.feature_info == (info[0], info[-1])
+    height, width = 72, 90
+    features = model(images(rng, 1, 3, height, width))
+    for feature, stage in zip(features, model.feature_info, strict=True):
+        size = -(-height // stage.reduction), -(-width // stage.reduction)
+        assert feature.shape == (1, stage.channels, *size)
+    assert not any("head" in p.name or p.name.startswith("fc") for p in model.get_parameters())
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_export_to_mindir_and_back(name, tmp_path, rng):
+    model = small(name)
+    preprocess = {
+        "size": 40, "crop_pct": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3,
+        "interpolation": "bilinear", "channels": 3,
+    }  # fmt: skip
+    sidecar = {"model": name, "classes": list("abcde"), "preprocess": preprocess}
+    report = export_model(
+        model, tmp_path / "net.mindir", format="mindir", input_shape=(1, 3, 40, 40), sidecar=sidecar
+    )
+    assert report.max_abs_diff < 1e-5
+    x = images(rng, 1, 3, 40, 40)
+    loaded = load_exported(tmp_path / "net.mindir")
+    model.set_train(False)
+    np.testing.assert_allclose(loaded(x.asnumpy()), model(x).asnumpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_the_classifier_can_be_replaced_after_a_run(name, rng):
+    model = small(name)
+    model.set_train(False)
+    x = images(rng, 1, 3, 40, 40)
+    assert model(x).shape == (1, 5)
+    pooled = model.forward_head(model.forward_features(x), pre_logits=True)
+    model.reset_classifier(7)
+    assert model(x).shape == (1, 7)
+    assert model.num_classes == 7
+    model.reset_classifier(0)
+    assert model(x).shape == (1, model.num_features)
+    np.testing.assert_allclose(model(x).asnumpy(), pooled.asnumpy(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(UserError, match="num_classes must not be negative"):
+        model.reset_classifier(-1)
+
+
+def test_other_image_channels(rng):
+    model = small("acmix_swin_tiny", in_channels=1)
+    assert model(images(rng, 1, 1, 32, 32)).shape == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("acmix_swin_tinny", {}, "Did you mean 'acmix_swin_tiny'"),
+        ("resnet50", {"num_klasses": 3}, "Did you mean 'num_classes'"),
+        ("resnet50", {"mixer": "convolution"}, "mixer='convolution' is unknown"),
+        ("swin_tiny", {"depths": (1, 1)}, "equally long"),
+        ("resnet26", {"out_indices": (0,)}, "needs features_only=True"),
+        ("resnet26", {"features_only": True, "out_indices": (4,)}, "stages 0 to 3"),
+        ("resnet26", {"drop_path_rate": 1.0}, "drop_path_rate"),
+    ],
+)
+def test_bad_requests_are_explained(name, arguments, message):
+    with pytest.raises(UserError, match=message):
+        create_model(name, **arguments)
+
+
+def test_list_models_takes_patterns():
+    assert list_models("acmix_resnet*") == ["acmix_resnet26", "acmix_resnet38", "acmix_resnet50"]
+    assert list_models("nothing*") == []
+
+
+def test_drop_path_keeps_the_expectation(rng):
+    from acmix.layers.drop_path import DropPath
+
+    ms.set_seed(1)
+    layer = DropPath(0.25)
+    layer.set_train()
+    out = layer(ops.ones((4000, 1, 2))).asnumpy()
+    kept = out[:, 0, 0] > 0
+    assert kept.mean() == pytest.approx(0.75, abs=0.03)
+    np.testing.assert_allclose(out[kept], 1 / 0.75, rtol=1e-6)
+    again = layer(ops.ones((4000, 1, 2))).asnumpy()
+    assert (again != out).any()
+    layer.set_train(False)
+    np.testing.assert_array_equal(layer(ops.ones((3, 1, 2))).asnumpy(), 1)
