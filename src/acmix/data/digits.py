@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from acmix.data.samples import Samples, Split
 
@@ -21,6 +20,9 @@ def digits(split: Split) -> Samples:
     their 17 grey levels spread over 0..255, so that they pass through the same decoding and
     transforms as the files of a folder.
     """
+    # Imported late: half a second that the users of other data sets need not wait.
+    from sklearn.datasets import load_digits
+
     scans = load_digits()
     held_out = _every_nth_of_each_class(scans.target, _VAL_EVERY)
     chosen = np.flatnonzero(held_out if split == "val" else ~held_out)
