@@ -1,0 +1,38 @@
+"""Which family's names a Cell has in torch. A new family is one file and one entry here."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from acmix.convert.resnet import RESNET
+from acmix.convert.rules import Family
+from acmix.convert.swin import SWIN
+from acmix.errors import UserError
+from acmix.layers.acmix import ACmix
+from acmix.layers.attention.local import LocalAttention
+from acmix.layers.attention.window import WindowAttention
+from acmix.models.resnet import Bottleneck, ResNet
+from acmix.models.swin import Swin, SwinBlock
+
+FAMILIES: dict[type[nn.Cell], Family] = {
+    ResNet: RESNET,
+    Bottleneck: RESNET,
+    LocalAttention: RESNET,
+    Swin: SWIN,
+    SwinBlock: SWIN,
+    WindowAttention: SWIN,
+}
+"""By class of the model, or of the attention of an ACmix that stands alone."""
+
+
+def family_of(model: nn.Cell) -> Family:
+    """Return the family of ``model``; raise UserError if there is none."""
+    key = model.attention if isinstance(model, ACmix) else model
+    for cls in type(key).__mro__:
+        if cls in FAMILIES:
+            return FAMILIES[cls]
+    known = ", ".join(sorted(cls.__name__ for cls in FAMILIES))
+    raise UserError(
+        f"model: no names in PyTorch are known for a {type(model).__name__}. "
+        f"Pass one of {known}, or an ACmix with such an attention."
+    )

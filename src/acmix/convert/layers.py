@@ -1,0 +1,31 @@
+"""Rules for the Cells that several families share."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from acmix.convert.rules import POINTWISE, Rule
+from acmix.layers.drop_path import DropPath
+
+_SCALE_AND_SHIFT = (Rule("gamma", ("weight",)), Rule("beta", ("bias",)))
+
+COMMON = {
+    nn.LayerNorm: _SCALE_AND_SHIFT,
+    nn.BatchNorm2d: (
+        *_SCALE_AND_SHIFT,
+        Rule("moving_mean", ("running_mean",)),
+        Rule("moving_variance", ("running_var",)),
+    ),
+    DropPath: (Rule("state", ()),),
+}
+"""What differs from torch in layers that are not ACmix; other layers have the same names."""
+
+ACMIX_PATHS = (
+    Rule("alpha", ("rate1",)),
+    Rule("beta", ("rate2",)),
+    Rule("conv_path.fc_weight", ("fc.weight",), POINTWISE),
+    Rule("conv_path.fc_bias", ("fc.bias",)),
+    # No bias: the official dep_conv asks for one and then removes it, so no checkpoint has it.
+    Rule("conv_path.kernel", ("dep_conv.weight",)),
+)
+"""The part of ACmix that all official implementations name alike."""

@@ -1,0 +1,23 @@
+"""ResNet as torchvision names it, and ResNet-ACmix as LeapLabTHU/ACmix does."""
+
+from __future__ import annotations
+
+from acmix.convert.layers import ACMIX_PATHS, COMMON
+from acmix.convert.rules import POINTWISE, Family, Rule
+from acmix.layers.acmix import ACmix
+
+RESNET = Family(
+    rules={
+        **COMMON,
+        ACmix: (
+            Rule("qkv_weight", ("conv1.weight", "conv2.weight", "conv3.weight"), POINTWISE),
+            Rule("qkv_bias", ("conv1.bias", "conv2.bias", "conv3.bias")),
+            Rule("attention.position_weight", ("conv_p.weight",), POINTWISE),
+            Rule("attention.position_bias", ("conv_p.bias",)),
+            *ACMIX_PATHS,
+        ),
+    },
+    ignored={
+        r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
+    },
+)

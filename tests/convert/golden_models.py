@@ -1,0 +1,100 @@
+"""Weights, inputs and outputs of the official PyTorch implementations (tests/golden)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mindspore import nn
+
+from acmix import ACmix
+from acmix.models.resnet import Bottleneck
+from acmix.models.swin import Swin
+
+_FOLDER = Path(__file__).parent.parent / "golden"
+
+
+class Golden(NamedTuple):
+    """One run of an official module in evaluation mode."""
+
+    meta: dict[str, Any]
+    state: dict[str, np.ndarray]
+    input: np.ndarray
+    output: np.ndarray
+
+
+def load_golden(name: str) -> Golden:
+    with np.load(_FOLDER / f"{name}.npz") as file:
+        state = {key[2:]: file[key] for key in file.files if key.startswith("p:")}
+        return Golden(json.loads(str(file["meta"])), state, file["in"], file["out"])
+
+
+def build(name: str, conv_impl: str = "group") -> nn.Cell:
+    """Our Cell with the arguments of the golden module, untrained, in evaluation mode."""
+    return _BUILDERS[name](load_golden(name).meta, conv_impl).set_train(False)
+
+
+def _local_acmix(meta: dict[str, Any], conv_impl: str) -> ACmix:
+    return ACmix(
+        meta["in_planes"],
+        meta["out_planes"],
+        meta["head"],
+        kernel_size=meta["kernel_att"],
+        kernel_conv=meta["kernel_conv"],
+        stride=meta["stride"],
+        conv_impl=conv_impl,
+    )
+
+
+def _bottleneck(meta: dict[str, Any], conv_impl: str) -> Bottleneck:
+    width, stride = meta["planes"], meta["stride"]
+    mixer = ACmix(
+        width,
+        width,
+        meta["head"],
+        kernel_size=meta["k_att"],
+        kernel_conv=meta["k_conv"],
+        stride=stride,
+        conv_impl=conv_impl,
+    )
+    return Bottleneck(meta["inplanes"], mixer, width, stride, drop_path_rate=0.0)
+
+
+def _window_acmix(meta: dict[str, Any], conv_impl: str) -> ACmix:
+    return ACmix(
+        meta["dim"],
+        meta["dim"],
+        meta["heads"],
+        attention="window",
+        window_size=meta["window"],
+        fc_bias=True,
+        conv_impl=conv_impl,
+    )
+
+
+def _swin(mixer: str):
+    def make(meta: dict[str, Any], conv_impl: str) -> Swin:
+        return Swin(
+            meta["embed_dim"],
+            meta["depths"],
+            meta["num_heads"],
+            mixer=mixer,
+            num_classes=meta["num_classes"],
+            window_size=meta["window_size"],
+            conv_impl=conv_impl,
+        )
+
+    return make
+
+
+_BUILDERS = {
+    "acmix_resnet_op": _local_acmix,
+    "acmix_resnet_op_stride2": _local_acmix,
+    "acmix_resnet_bottleneck": _bottleneck,
+    "acmix_swin_attention": _window_acmix,
+    "acmix_swin_small": _swin("acmix"),
+    "swin_small": _swin("attention"),
+}
+NAMES = tuple(_BUILDERS)
