@@ -84,7 +84,7 @@ def window_attention(q, k, v, table, proj_weight, proj_bias, num_heads, window, 
 
 def conv2d(x, kernel, stride=1, dilation=1, groups=1):
     """Group convolution (Eq. 1) with zero padding dilation * (k // 2)."""
-    batch, channels, height, width = x.shape
+    batch, _, height, width = x.shape
     outputs, per_group, size, _ = kernel.shape
     border = dilation * (size // 2)
     padded = np.pad(x, ((0, 0), (0, 0), (border, border), (border, border)))
@@ -130,5 +130,3 @@ def shift_and_sum(q, k, v, fc_weight, fc_bias, channels, head_dim, stride=1, dil
                 if 0 <= i + dy < height and 0 <= j + dx < width:
                     summed[:, :, i, j] += maps[:, :, m, i + dy, j + dx]
     return np.repeat(summed, channels // head_dim, axis=1)[:, :, ::stride, ::stride]
-
-

@@ -17,6 +17,7 @@ RESNET = Family(
             *ACMIX_PATHS,
         ),
     },
+    renames=((r"^stages\.(\d+)", lambda match: f"layer{int(match[1]) + 1}"),),
     ignored={
         r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
     },

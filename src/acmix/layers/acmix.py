@@ -172,6 +172,17 @@ class ACmix(nn.Cell):
             project(x, weights[2], biases[2], self.layout),
         )
 
+    def path_weights(self) -> dict[str, float]:
+        """Return the present weights of the paths there are, by ``alpha`` and ``beta``."""
+        alpha = 1.0 if self.alpha is None else float(self.alpha.asnumpy()[0])
+        beta = 1.0 if self.beta is None else float(self.beta.asnumpy()[0])
+        weights = {}
+        if self.weights.attention:
+            weights["alpha"] = alpha
+        if self.weights.conv:
+            weights["beta"] = 1 - alpha if self.weights.conv == "rest" else beta
+        return weights
+
     def _convolve(self, x: Tensor) -> Tensor:
         """Apply the convolution path with its weight, in the layout of x."""
         scale = self.beta

@@ -138,10 +138,8 @@ class ResNet(Backbone):
                 channels = EXPANSION * stage_width
             blocks_before += depth
             stages.append(nn.SequentialCell(blocks))
-            info.append(FeatureInfo(channels, 4 * 2**index, f"layer{index + 1}"))
-        for index, stage in enumerate(stages, 1):
-            self.insert_child_to_cell(f"layer{index}", stage)
-        self.stages = nn.CellList(stages, auto_prefix=False)
+            info.append(FeatureInfo(channels, 4 * 2**index, f"stages.{index}"))
+        self.stages = nn.CellList(stages)
         self.finish(info, num_classes, features_only, out_indices)
 
     def stem(self, x: Tensor) -> Tensor:

@@ -1,0 +1,143 @@
+"""The command ``acmix``: parse, call the library, print. Commands are in ``commands.py``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from acmix.cli import commands
+from acmix.errors import UserError
+from acmix.version import __version__
+
+CONFIG_HELP = "YAML file, for example configs/classification/digits_acmix_swin.yaml"
+OVERRIDES_HELP = "override a key of the configuration, for example optim.lr=1e-3"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0, 1 for a check that failed, 2 for a user's mistake.
+
+    A :class:`UserError` is printed as one line. Anything else is a bug and shows its traceback.
+    """
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings are not for our users
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+    try:
+        return options.run(options) or 0
+    except UserError as error:
+        print(f"acmix {options.command}: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, a pager or head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe all commands."""
+    parser = argparse.ArgumentParser(
+        prog="acmix", description="ACmix on MindSpore: train, evaluate, export, measure."
+    )
+    parser.add_argument("--version", action="version", version=f"acmix {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, function, example: str) -> argparse.ArgumentParser:
+        summary = function.__doc__.splitlines()[0]
+        added = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(run=function)
+        return added
+
+    env = command("env", commands.env, "acmix env")
+    env.add_argument("--json", action="store_true", help="print JSON")
+
+    listing = command("list", commands.list_names, "acmix list 'acmix_*'")
+    listing.add_argument("pattern", nargs="?", default="*", help="shell pattern of names")
+
+    summary = command("summary", commands.summary, "acmix summary swin_tiny acmix_swin_tiny")
+    summary.add_argument("models", nargs="+", metavar="MODEL", help="a name out of 'acmix list'")
+    summary.add_argument("--input-size", type=_size, default=(224, 224), metavar="S or HxW")
+    summary.add_argument("--depth", type=int, default=2, help="levels of layers to show")
+    summary.add_argument("--total", action="store_true", help="one line per model, no layers")
+    summary.add_argument("--markdown", action="store_true", help="print Markdown tables")
+
+    train = command(
+        "train", commands.train, "acmix train configs/classification/digits_acmix_swin.yaml"
+    )
+    _add_config(train)
+    train.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
+
+    evaluate = command(
+        "eval",
+        commands.evaluate,
+        "acmix eval CONFIG --checkpoint runs/NAME/checkpoints/best.ckpt --per-class",
+    )
+    _add_config(evaluate)
+    evaluate.add_argument("--checkpoint", required=True, metavar="CKPT")
+    evaluate.add_argument("--per-class", action="store_true", help="print accuracy per class")
+    evaluate.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix")
+    evaluate.add_argument("--json", metavar="FILE", help="write the metrics")
+
+    export = command(
+        "export",
+        commands.export,
+        "acmix export CONFIG --checkpoint CKPT --format mindir --output model.mindir",
+    )
+    _add_config(export)
+    export.add_argument("--checkpoint", required=True, metavar="CKPT")
+    export.add_argument("--format", required=True, choices=("mindir", "onnx", "air"))
+    export.add_argument("--output", required=True, metavar="PATH")
+    export.add_argument("--batch-size", type=_positive, default=1, metavar="B")
+    export.add_argument("--dynamic-batch", action="store_true", help="any batch size")
+    export.add_argument("--fp16", action="store_true", help="compute in float16")
+    export.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
+
+    predict = command("predict", commands.predict, "acmix predict model.mindir cat.jpg dog.jpg")
+    predict.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx")
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("--config", help="of a .ckpt outside of its run folder")
+    predict.add_argument("--top", type=_positive, default=5, metavar="K")
+    predict.add_argument("--json", action="store_true", help="print JSON")
+
+    bench = command(
+        "bench", commands.bench, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"
+    )
+    bench.add_argument("models", nargs="*", metavar="MODEL", help="a name out of 'acmix list'")
+    bench.add_argument(
+        "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
+    )
+    bench.add_argument("--input-size", type=_size, default=(224, 224), metavar="S or HxW")
+    bench.add_argument("--batch-size", type=_positive, nargs="+", default=[1, 8], metavar="B")
+    bench.add_argument("--warmup", type=_positive, default=3, metavar="N", help="rounds")
+    bench.add_argument("--repeats", type=_positive, default=20, metavar="N", help="rounds")
+    bench.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
+    bench.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
+    bench.add_argument("--json", metavar="FILE", help="write the result with all samples")
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES_HELP)
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return _positive(height), _positive(width or height)

@@ -1,0 +1,155 @@
+"""What each command does: call the library, print what it returns.
+
+MindSpore is imported by the commands that need it, not by this module: ``acmix env`` and
+``acmix --help`` must answer where it is missing or broken.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from acmix.errors import check
+
+
+def env(options: Namespace) -> int:
+    """Show versions, device, and what is outside of the supported range."""
+    from acmix import environment
+
+    facts = environment.describe()
+    found = environment.problems(facts)
+    if options.json:
+        print(json.dumps({"facts": facts, "problems": [asdict(p) for p in found]}, indent=1))
+    else:
+        print(environment.render(facts, found))
+    return int(any(problem.level == "error" for problem in found))
+
+
+def list_names(options: Namespace) -> int:
+    """List the models that can be made."""
+    from acmix.models import list_models
+
+    names = list_models(options.pattern)
+    check(bool(names), f"no model matches '{options.pattern}'; 'acmix list' shows all.")
+    print("\n".join(names))
+    return 0
+
+
+def summary(options: Namespace) -> None:
+    """Count parameters and multiply-adds of models, layer by layer."""
+    from acmix.analysis import render_summary, trace
+    from acmix.models import create_model
+    from acmix.utils.table import Style, render_table
+
+    style: Style = "markdown" if options.markdown else "text"
+    totals = []
+    for name in options.models:
+        counted = trace(create_model(name), (1, 3, *options.input_size))
+        totals.append(
+            [name, f"{counted.params:,}", f"{counted.macs / 1e9:.3f}",
+             f"{counted.san_macs / 1e9:.3f}"]
+        )  # fmt: skip
+        if not options.total:
+            print(f"{name}\n\n{render_summary(counted, options.depth, style)}\n")
+    if options.total or len(totals) > 1:
+        header = ["model", "params", "GMACs", "GMACs with bias, norm, ReLU, pooling"]
+        print(render_table(header, totals, style))
+
+
+def train(options: Namespace) -> None:
+    """Train a model as a configuration says."""
+    from acmix import recipe
+    from acmix.config import load_config
+
+    config = load_config(options.config, options.overrides)
+    result = recipe.train(config, options.resume)
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    print(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+
+
+def evaluate(options: Namespace) -> None:
+    """Evaluate a checkpoint on the validation split."""
+    from acmix import recipe
+    from acmix.analysis import plot_confusion_matrix
+    from acmix.config import load_config
+    from acmix.utils.files import write_text
+
+    config = load_config(options.config, options.overrides)
+    metric, data = recipe.evaluate(config, options.checkpoint)
+    report = recipe.metrics_report(metric, data.classes)
+    print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
+    if options.per_class:
+        for name, accuracy in report["per_class"].items():
+            print(f"  {name}: {accuracy:.4f}")
+    if options.confusion:
+        count = len(data.classes)
+        plot_confusion_matrix(metric.confusion[:count, :count], data.classes, options.confusion)
+        print(f"Wrote {options.confusion}")
+    if options.json:
+        write_text(Path(options.json), json.dumps(report, indent=1))
+
+
+def export(options: Namespace) -> None:
+    """Export a checkpoint to MindIR, ONNX or AIR, and check the file against it."""
+    from acmix.export import check_export
+
+    check_export(options.output, options.format)  # before anything costs time
+    from acmix import recipe
+    from acmix.config import load_config
+
+    report = recipe.export(
+        load_config(options.config, options.overrides),
+        options.checkpoint,
+        options.output,
+        format=options.format,
+        batch_size=options.batch_size,
+        dynamic_batch=options.dynamic_batch,
+        fp16=options.fp16,
+        verify=not options.no_verify,
+    )
+    checked = f"not verified: {report.note}"
+    if report.max_abs_diff is not None:
+        checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
+    print(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")
+
+
+def predict(options: Namespace) -> None:
+    """Classify images with a checkpoint or an exported file."""
+    from acmix import recipe
+    from acmix.config import load_config
+
+    config = load_config(options.config) if options.config else None
+    predictions = recipe.predict(options.model, options.images, config, options.top)
+    if options.json:
+        print(json.dumps([asdict(prediction) for prediction in predictions], indent=1))
+        return
+    for prediction in predictions:
+        print(prediction.image)
+        for name, probability in zip(prediction.classes, prediction.probabilities, strict=True):
+            print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def bench(options: Namespace) -> None:
+    """Measure images per second of models on this device."""
+    check(
+        bool(options.models or options.checkpoint),
+        "name at least one model or --checkpoint; 'acmix list' shows the models.",
+    )
+    from acmix import recipe
+    from acmix.utils.files import write_text
+
+    report = recipe.bench(
+        options.models,
+        options.checkpoint,
+        device=options.device,
+        input_size=options.input_size,
+        batch_sizes=options.batch_size,
+        warmup=options.warmup,
+        repeats=options.repeats,
+        baseline=options.baseline,
+    )
+    print(report.render())
+    if options.json:
+        write_text(Path(options.json), report.to_json())
