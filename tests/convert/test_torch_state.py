@@ -89,13 +89,13 @@ def test_a_whole_resnet_takes_and_gives_the_names_of_torchvision(mixer, shapes, 
 def test_each_parameter_of_resnet_holds_its_own_tensor(rng):
     model, state = ResNet((1,), num_classes=3, width=8), random_state(TORCHVISION_RESNET, rng)
     load_torch_state(model, state)
-    ours, block = values(model), "layer1.0"
+    ours, own, theirs = values(model), "stages.0.0", "layer1.0"
     for our_name, their_name in {
-        f"{block}.conv2.weight": f"{block}.conv2.weight",
-        f"{block}.bn2.gamma": f"{block}.bn2.weight",
-        f"{block}.bn2.beta": f"{block}.bn2.bias",
-        f"{block}.downsample.1.moving_mean": f"{block}.downsample.1.running_mean",
-        f"{block}.downsample.1.moving_variance": f"{block}.downsample.1.running_var",
+        f"{own}.conv2.weight": f"{theirs}.conv2.weight",
+        f"{own}.bn2.gamma": f"{theirs}.bn2.weight",
+        f"{own}.bn2.beta": f"{theirs}.bn2.bias",
+        f"{own}.downsample.1.moving_mean": f"{theirs}.downsample.1.running_mean",
+        f"{own}.downsample.1.moving_variance": f"{theirs}.downsample.1.running_var",
         "fc.bias": "fc.bias",
     }.items():
         np.testing.assert_array_equal(ours[our_name], state[their_name])

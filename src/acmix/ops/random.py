@@ -18,6 +18,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from acmix.errors import check
+from acmix.ops.constants import tensor_constant
 
 MULTIPLIERS = (171, 172, 170)
 MODULI = (30269, 30307, 30323)
@@ -49,16 +50,16 @@ def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return fractions - ops.floor(fractions), sequence[:, size - 1]
 
 
-@ops.constexpr
-def _moduli() -> Tensor:
-    return Tensor(np.array(MODULI)[:, None], ms.int32)
+@tensor_constant
+def _moduli() -> np.ndarray:
+    return np.array(MODULI, np.int32)[:, None]
 
 
-@ops.constexpr
-def _jumps(size: int) -> Tensor:
+@tensor_constant
+def _jumps(size: int) -> np.ndarray:
     """Powers 1..size of each multiplier: the i-th number of the sequence in one product."""
     powers = [
         [pow(multiplier, i, modulus) for i in range(1, size + 1)]
         for multiplier, modulus in zip(MULTIPLIERS, MODULI, strict=True)
     ]
-    return Tensor(np.array(powers), ms.int32)
+    return np.array(powers, np.int32)

@@ -27,14 +27,18 @@ class Task(Protocol):
     Attributes:
         train_network: ``construct(*batch) -> tuple`` of scalars, the total loss first.
         eval_network: ``construct(images) -> outputs``, for :meth:`metric`.
-        loss_names: what the scalars of ``train_network`` are.
-        monitor: the metric by which the best checkpoint is chosen; larger is better.
     """
 
     train_network: nn.Cell
     eval_network: nn.Cell
-    loss_names: tuple[str, ...]
-    monitor: str
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of the scalars of ``train_network``."""
+
+    @property
+    def monitor(self) -> str:
+        """The metric by which the best checkpoint is chosen; larger is better."""
 
     def metric(self) -> Metric:
         """Return an empty metric."""

@@ -25,7 +25,7 @@ class ClassificationTask:
         UserError: fewer than two classes, or a label smoothing outside of [0, 1).
     """
 
-    loss_names = ("loss",)
+    loss_names: tuple[str, ...] = ("loss",)
     monitor = "top1"
 
     def __init__(self, model: nn.Cell, num_classes: int, label_smoothing: float = 0.0):
