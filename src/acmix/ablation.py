@@ -1,0 +1,131 @@
+"""Train several configurations and set them side by side in one table.
+
+Every row is trained, evaluated and counted on its own; the frames per second of all rows are
+measured in turns in one run, so that the noise of the machine is the same for all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from acmix import recipe
+from acmix.analysis import path_weights, trace
+from acmix.bench import BenchReport, bench_models
+from acmix.config import Config
+from acmix.errors import check
+from acmix.utils.table import Style, render_table
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one configuration came to.
+
+    Attributes:
+        name: of the row.
+        checkpoint: the last one of the run.
+        params, macs: of the model, multiply-adds per image.
+        metrics: of the last epoch, on the validation split.
+        path_weights: learned alpha and beta by operator, see :mod:`acmix.analysis.path_bias`.
+        fps: images per second at the largest measured batch size.
+    """
+
+    name: str
+    checkpoint: Path
+    params: int
+    macs: int
+    metrics: dict[str, float]
+    path_weights: dict[str, float]
+    fps: float
+
+
+def compare(
+    configs: Mapping[str, Config],
+    output: str | Path,
+    *,
+    batch_size: int = 64,
+    warmup: int = 3,
+    repeats: int = 15,
+) -> tuple[list[Row], BenchReport]:
+    """Train each configuration into ``output/<name>``, resuming what is there, and measure all.
+
+    Args:
+        configs: by the name of the row; the first is the baseline of the measurement. They must
+            see images of one size.
+        output: folder for the runs.
+        batch_size, warmup, repeats: of the measurement, see :func:`acmix.bench.bench_models`.
+
+    Returns:
+        A row per configuration, and the measurement with all its samples.
+    """
+    shapes = {
+        (config.data.channels, config.data.image_size, config.data.image_size)
+        for config in configs.values()
+    }
+    check(len(shapes) == 1, f"configurations must share data.image_size and channels: {shapes}.")
+    shape = shapes.pop()
+    finished = {}
+    for name, config in configs.items():
+        config = replace(config, output=str(Path(output) / name))
+        logger.info("--- %s", name)
+        result = recipe.train(config, resume="auto")
+        checkpoint = Path(config.output) / "checkpoints" / "last.ckpt"
+        model, _ = recipe.restore(config, checkpoint)
+        metrics = result.metrics or recipe.evaluate(config, checkpoint)[0].compute()
+        finished[name] = (model, checkpoint, metrics)
+    networks = {name: model for name, (model, _, _) in finished.items()}
+    traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
+    macs = {name: counted.macs for name, counted in traces.items()}
+    logger.info("--- measuring %s", ", ".join(networks))
+    report = bench_models(
+        networks,
+        shape,
+        (batch_size,),
+        warmup=warmup,
+        repeats=repeats,
+        baseline=next(iter(networks)),
+        macs=macs,
+    )
+    fps = {timing.name: timing.fps for timing in report.timings}
+    rows = [
+        Row(
+            name,
+            checkpoint,
+            traces[name].params,
+            macs[name],
+            metrics,
+            path_weights(model),
+            fps[name],
+        )
+        for name, (model, checkpoint, metrics) in finished.items()
+    ]
+    return rows, report
+
+
+def render(rows: list[Row], style: Style = "text") -> str:
+    """Render rows as a table; alpha and beta as their range over the operators."""
+    header = ["paths", "params", "MMACs", "top-1", "images/s", "alpha", "beta"]
+    cells = [
+        [
+            row.name,
+            f"{row.params:,}",
+            f"{row.macs / 1e6:.2f}",
+            f"{row.metrics['top1']:.4f}",
+            f"{row.fps:.0f}",
+            _range(row.path_weights, "alpha"),
+            _range(row.path_weights, "beta"),
+        ]
+        for row in rows
+    ]
+    return render_table(header, cells, style)
+
+
+def _range(weights: Mapping[str, float], path: str) -> str:
+    values = [value for name, value in weights.items() if name.rpartition(".")[2] == path]
+    if not values:
+        return "-"
+    return f"{min(values):.2f} to {max(values):.2f}"
