@@ -133,6 +133,13 @@ def predict(options: Namespace) -> None:
 
 def bench(options: Namespace) -> None:
     """Measure images per second of models on this device."""
+    if options.source:
+        from acmix.bench import BenchReport
+
+        source = Path(options.source)
+        check(source.is_file(), f"{source} does not exist; 'acmix bench --json' writes one.")
+        print(BenchReport.from_json(source.read_text(encoding="utf-8")).render())
+        return
     check(
         bool(options.models or options.checkpoint),
         "name at least one model or --checkpoint; 'acmix list' shows the models.",
