@@ -32,6 +32,41 @@ def test_loss_is_the_smoothed_cross_entropy_of_the_labelled_samples(mode, rng, s
     assert float(loss) == pytest.approx(smoothed_cross_entropy(logits, labels, smoothing), rel=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_of_soft_labels_is_their_mix_of_the_losses_of_the_classes(mode, rng, smoothing):
+    logits = rng.normal(size=(3, 4)).astype(np.float32)
+    first, second, own = [0, 3, 2], [1, 0, 2], 0.7
+    soft = (own * np.eye(4)[first] + (1 - own) * np.eye(4)[second]).astype(np.float32)
+    (loss,) = ClassificationLoss(nn.Identity(), smoothing)(Tensor(logits), Tensor(soft))
+    of_first, of_second = (
+        smoothed_cross_entropy(logits, labels, smoothing) for labels in (first, second)
+    )
+    assert loss.shape == ()
+    assert float(loss) == pytest.approx(own * of_first + (1 - own) * of_second, rel=1e-5)
+
+
+def test_soft_labels_of_fewer_classes_than_the_model_has_are_filled_up(mode, rng):
+    logits = rng.normal(size=(2, 5)).astype(np.float32)
+    soft = np.array([[0.25, 0.75, 0], [0, 0, 1]], np.float32)
+    network = ClassificationLoss(nn.Identity(), 0.1)
+    (loss,) = network(Tensor(logits), Tensor(soft))
+    (padded,) = network(Tensor(logits), Tensor(np.pad(soft, ((0, 0), (0, 2)))))
+    assert float(loss) == pytest.approx(float(padded), rel=1e-6)
+
+
+def test_soft_labels_have_the_gradient_softmax_minus_target(rng):
+    logits = rng.normal(size=(2, 3)).astype(np.float32)
+    soft = np.array([[0.25, 0.75, 0], [0, 0.5, 0.5]], np.float32)
+    network = ClassificationLoss(nn.Identity())
+
+    def loss(logits):
+        return network(logits, Tensor(soft))[0]
+
+    gradient = ms.grad(loss)(Tensor(logits)).asnumpy()
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(gradient, (softmax - soft) / 2, atol=1e-6)
+
+
 def test_padded_samples_get_no_gradient_and_the_others_softmax_minus_target(rng):
     logits = rng.normal(size=(3, 4)).astype(np.float32)
     labels = Tensor(np.array([1, -1, 2], np.int32))

@@ -10,6 +10,7 @@ from acmix.config.typed import (
     Decay,
     ImageSize,
     Interpolation,
+    Magnitude,
     NonNegative,
     NonNegativeInt,
     Positive,
@@ -91,6 +92,23 @@ class DataConfig(Section, prefix="data"):
     """Probability of a horizontal flip."""
     color_jitter: Probability = 0.0
     """Largest relative change of brightness, contrast and saturation."""
+    rand_augment: Magnitude | None = None
+    """Mean magnitude of RandAugment, 0 to 10; null leaves it out. It takes the place of jitter."""
+    rand_augment_std: NonNegative = 0.5
+    """Standard deviation of the magnitude, drawn for every operation."""
+    rand_augment_layers: PositiveInt = 2
+    """Operations drawn for each image; each is applied with probability 1/2."""
+    random_erasing: Probability = 0.0
+    """Probability that a rectangle of the normalised image is replaced by noise."""
+
+    mixup: NonNegative = 0.0
+    """Parameter of mixup's beta distribution; 0 for no mixup."""
+    cutmix: NonNegative = 0.0
+    """Parameter of CutMix's beta distribution; 0 for no CutMix."""
+    mix_prob: Probability = 1.0
+    """Probability that a batch is mixed."""
+    mix_switch_prob: Probability = 0.5
+    """Probability of CutMix where both are on."""
 
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
     """Images that cannot be decoded: an error, left out, or not looked for before training."""
@@ -117,6 +135,21 @@ class DataConfig(Section, prefix="data"):
             f"data.pad_crop={self.pad_crop} and data.scale={self.scale} are two ways to crop; "
             "set data.pad_crop=0 or data.scale=null.",
         )
+        check(
+            not (self.rand_augment is not None and self.color_jitter),
+            f"data.rand_augment={self.rand_augment} already changes colours; set "
+            f"data.color_jitter=0, got {self.color_jitter}.",
+        )
+        check(
+            not self.mixes or self.batch_size > 1,
+            f"data.mixup={self.mixup} and data.cutmix={self.cutmix} mix the samples of a batch; "
+            f"data.batch_size={self.batch_size} holds none to mix with.",
+        )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training batches are mixed, and hence carry soft labels."""
+        return self.mix_prob > 0 and (self.mixup > 0 or self.cutmix > 0)
 
 
 @dataclass(frozen=True)

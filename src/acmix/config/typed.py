@@ -61,6 +61,8 @@ Ratio = Annotated[float, Range(low=0, high=1, strict_low=True)]
 """A share that must stay above zero."""
 ImageSize = Annotated[int, Range(low=1, high=8192)]
 """Side of a network's input in pixels; bounded because it may come from an untrusted file."""
+Magnitude = Annotated[float, Range(low=0, high=10)]
+"""Strength of RandAugment."""
 CropShare = Annotated[float, Range(low=0.1, high=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 

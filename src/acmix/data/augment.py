@@ -14,7 +14,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from acmix.config import DataConfig
 from acmix.data.decode import decode
-from acmix.data.preprocess import Box, Preprocess
+from acmix.data.erasing import erase
+from acmix.data.preprocess import RESAMPLING, Box, Preprocess
+from acmix.data.rand_augment import RandAugment, Warp
 
 _JITTERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 _CROP_ATTEMPTS = 10
@@ -26,9 +28,10 @@ class Augment:
     def __init__(self, config: DataConfig) -> None:
         self.config = config
         self.target = Preprocess.from_config(config)
+        self.rand_augment = rand_augment(config)
 
     def __call__(self, encoded: bytes, rng: np.random.Generator) -> np.ndarray:
-        """Decode, crop, flip, jitter and normalise one image.
+        """Decode, crop, flip, jitter or RandAugment, normalise and erase one image.
 
         Raises:
             DecodeError: the bytes are no image, or too large a one.
@@ -42,7 +45,12 @@ class Augment:
             image = ImageOps.mirror(image)
         if config.color_jitter:
             image = jitter(image, config.color_jitter, rng)
-        return self.target.normalise(image)
+        if self.rand_augment is not None:
+            image = self.rand_augment(image, rng)
+        pixels = self.target.normalise(image)
+        if rng.random() < config.random_erasing:
+            erase(pixels, rng)
+        return pixels
 
     def _box(self, image: Image.Image, rng: np.random.Generator) -> Box:
         if self.config.scale is None:
@@ -98,3 +106,17 @@ def jitter(image: Image.Image, strength: float, rng: np.random.Generator) -> Ima
         factor = rng.uniform(1 - strength, 1 + strength)
         image = _JITTERS[index](image).enhance(factor)
     return image
+
+
+def rand_augment(config: DataConfig) -> RandAugment | None:
+    """Return the configured RandAugment, which fills up with the mean colour; None for none."""
+    if config.rand_augment is None:
+        return None
+    resample = RESAMPLING[config.interpolation]
+    if resample is Image.Resampling.LANCZOS:
+        resample = Image.Resampling.BICUBIC  # Pillow warps with nothing finer
+    colour = tuple(round(255 * value) for value in config.mean)
+    warp = Warp(resample, colour if config.channels > 1 else colour[0])
+    return RandAugment(
+        config.rand_augment, config.rand_augment_std, config.rand_augment_layers, warp
+    )

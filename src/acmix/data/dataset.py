@@ -15,6 +15,7 @@ from acmix.data.decode import DecodeError
 from acmix.data.digits import digits
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import drop_corrupt
+from acmix.data.mixing import Mixing
 from acmix.data.preprocess import Preprocess
 from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
@@ -28,6 +29,9 @@ PADDING = -1
 
 # Batches waiting in each queue; MindSpore's 16 are gigabytes at ImageNet's size.
 _PREFETCH = 2
+
+# Ends the seed of a batch, which would else be that of the sample with the same number.
+_OF_BATCH = 1
 
 
 def create_dataset(
@@ -67,6 +71,9 @@ def create_dataset(
 class ImageDataset:
     """Batches ``(images float32 (B, C, S, S), labels int32 (B,))`` of equal shape.
 
+    Where ``data.mixup`` or ``data.cutmix`` is on, training batches are mixed and their labels are
+    soft: float32 (B, K), K being the number of classes.
+
     ``epoch(k)`` gives the same batches whenever and wherever it is asked for: order and
     augmentation derive from seed, epoch and sample, not from what was read before, the number of
     worker threads or the machine. Over all shards, ``train`` batches taken together are the
@@ -100,6 +107,7 @@ class ImageDataset:
         self.batch_size = config.batch_size if training else evaluation_size
         self._samples = samples
         self._augment = Augment(config)
+        self._mixing = Mixing.from_config(config, len(samples.classes)) if training else None
         self._training = training
         self._seed = seed
         self._shard = slice(shard_id, None, num_shards)
@@ -131,8 +139,12 @@ class ImageDataset:
         indices = self._order(k)[skip_batches * self.batch_size :]
         if not len(indices):
             return
-        loader = _Loader(self._samples, lambda index: self._image(index, k))
-        batches = self._pipeline(indices.reshape(-1, self.batch_size), loader)
+        loader = _Loader(
+            self._samples,
+            lambda index: self._image(index, k),
+            lambda images, labels, number: self._mixed(images, labels, k, number),
+        )
+        batches = self._pipeline(indices.reshape(-1, self.batch_size), skip_batches, loader)
         try:
             yield from batches
         except RuntimeError as error:
@@ -163,18 +175,31 @@ class ImageDataset:
             return self.preprocess(encoded, self._max_pixels)
         return self._augment(encoded, np.random.default_rng((self._seed, k, index)))
 
-    def _pipeline(self, indices: np.ndarray, loader: _Loader) -> Any:
+    def _mixed(
+        self, images: np.ndarray, labels: np.ndarray, k: int, number: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mix batch ``number``, by the same draw on every shard."""
+        if self._mixing is None:
+            return images, labels
+        rng = np.random.default_rng((self._seed, k, number, _OF_BATCH))
+        return self._mixing(images, labels, rng)
+
+    def _pipeline(self, indices: np.ndarray, first: int, loader: _Loader) -> Any:
         """Start threads that load the batches, rows of ``indices``, ahead of their use."""
         labels = np.append(self._samples.labels, PADDING).astype(np.int32)
         pipeline = ds.GeneratorDataset(
-            _Rows(indices, labels),
-            ["images", "labels"],
+            _Rows(indices, labels, first),
+            ["images", "labels", "number"],
             shuffle=False,
             num_parallel_workers=1,
             python_multiprocessing=False,
         )
         pipeline = pipeline.map(
-            loader, ["images"], num_parallel_workers=self._workers, python_multiprocessing=False
+            loader,
+            ["images", "labels", "number"],
+            ["images", "labels"],
+            num_parallel_workers=self._workers,
+            python_multiprocessing=False,
         )
         prefetch = ds.config.get_prefetch_size()
         ds.config.set_prefetch_size(_PREFETCH)
@@ -185,18 +210,19 @@ class ImageDataset:
 
 
 class _Rows:
-    """Source of the pipeline: one row is one batch, its sample indices and labels.
+    """Source of the pipeline: one row is one batch: its sample indices, labels and number.
 
     A row per sample would cost more than decoding a small image. A class at module level, because
     MindSpore prints whatever a local one closes over: seconds per epoch for a list of images.
     """
 
-    def __init__(self, indices: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, indices: np.ndarray, labels: np.ndarray, first: int) -> None:
         self.indices = indices
         self.labels = labels
+        self.first = first
 
-    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.indices[row], self.labels[self.indices[row]]
+    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.indices[row], self.labels[self.indices[row]], np.array(self.first + row)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -205,13 +231,22 @@ class _Rows:
 class _Loader:
     """Maps indices to images and remembers the failure that MindSpore would bury in a trace."""
 
-    def __init__(self, samples: Samples, load: Callable[[int], np.ndarray]) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        load: Callable[[int], np.ndarray],
+        finish: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]],
+    ) -> None:
         self.samples = samples
         self.load = load
+        self.finish = finish
         self.failure: UserError | None = None
 
-    def __call__(self, indices: np.ndarray) -> np.ndarray:
-        return np.stack([self._load(int(index)) for index in indices])
+    def __call__(
+        self, indices: np.ndarray, labels: np.ndarray, number: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        images = np.stack([self._load(int(index)) for index in indices])
+        return self.finish(images, labels, int(number))
 
     def _load(self, index: int) -> np.ndarray:
         try:

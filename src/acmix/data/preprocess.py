@@ -14,7 +14,7 @@ from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Se
 from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, decode
 from acmix.errors import UserError, check
 
-_RESAMPLING = {
+RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -103,7 +103,7 @@ class Preprocess(Section, prefix="preprocess"):
         left, top, width, height = box
         size = (self.image_size, self.image_size)
         corners = (left, top, left + width, top + height)
-        return image.resize(size, _RESAMPLING[self.interpolation], box=corners)
+        return image.resize(size, RESAMPLING[self.interpolation], box=corners)
 
     def normalise(self, image: Image.Image) -> np.ndarray:
         """Scale to 0..1, subtract the mean, divide by the deviation; shape (C, S, S), float32."""

@@ -46,6 +46,8 @@ class ClassificationTask:
 class ClassificationLoss(nn.Cell):
     """Cross entropy of a model's logits, the mean over the labels that are not -1.
 
+    Labels are classes (B,), int32, or the soft labels of mixed samples (B, K'), float32, which are
+    smoothed alike. K' may be less than K, when the model has more outputs than the data classes.
     The loss is float32 whatever the model computes in; a batch without any label has loss 0.
     """
 
@@ -55,8 +57,10 @@ class ClassificationLoss(nn.Cell):
         self.label_smoothing = label_smoothing
 
     def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
-        """Return ``(loss,)`` of images (B, C, H, W) and labels (B,) int32."""
+        """Return ``(loss,)`` of images (B, C, H, W) and labels (B,) int32 or (B, K') float32."""
         logits = self.model(images).astype(ms.float32)
+        if labels.ndim == 2:
+            return (self.soft_cross_entropy(logits, labels.astype(ms.float32)),)
         # Not cross_entropy's ignore_index: it gathers by label first, and on Ascend a gather
         # outside of the range is undefined.
         losses = ops.cross_entropy(
@@ -68,6 +72,17 @@ class ClassificationLoss(nn.Cell):
         counted = (labels >= 0).astype(ms.float32)
         total = ops.ReduceSum()(losses * counted)
         return (total / ops.maximum(ops.ReduceSum()(counted), 1.0),)
+
+    def soft_cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross entropy of logits (B, K) and target probabilities (B, K')."""
+        batch, known = targets.shape
+        if known < logits.shape[1]:
+            rest = ops.zeros((batch, logits.shape[1] - known), ms.float32)
+            targets = ops.concat((targets, rest), axis=1)
+        losses = ops.cross_entropy(
+            logits, targets, reduction="none", label_smoothing=self.label_smoothing
+        )
+        return ops.ReduceMean()(losses)
 
 
 class Logits(nn.Cell):
