@@ -19,6 +19,8 @@ LAYERS = [
     ["models"],
     ["tasks"],
     ["engine", "data", "export", "analysis", "convert", "bench"],
+    ["weights"],
+    ["runs"],
     ["recipe", "integrations"],
     ["ablation"],
     ["quickstart"],

@@ -1,4 +1,7 @@
-"""From a configuration to models, data, tasks and runs: the only module that sees all sides."""
+"""What is done with a configuration: train, evaluate, export, convert, predict, measure.
+
+The only module that sees all sides.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,38 @@ import numpy as np
 
 from acmix.analysis import path_weights, plot_training_curve, trace
 from acmix.bench import BenchReport, bench_models
-from acmix.config import Config, RuntimeConfig, load_config
+from acmix.config import Config, RuntimeConfig
+from acmix.convert import (
+    Report,
+    check_state_file,
+    load_torch_state,
+    read_state,
+    torch_state,
+    write_state,
+)
 from acmix.data import ImageDataset, Preprocess, create_dataset
-from acmix.engine import FitResult, RunDir, Trainer, load_weights
+from acmix.engine import FitResult, RunDir, Trainer
 from acmix.engine import evaluate as run_evaluation
 from acmix.environment import describe, set_device
-from acmix.errors import UserError, check
+from acmix.errors import check
 from acmix.export import ExportReport, check_export, export_model, load_exported
 from acmix.models import Backbone, create_model
+from acmix.models.registry import model_entry
+from acmix.runs import (
+    CLASSES_FILE,
+    build_model,
+    open_checkpoint,
+    prepare,
+    restore,
+    run_config,
+    run_folder,
+)
 from acmix.tasks import ClassificationTask
 from acmix.tasks.classification import ClassificationMetric
 from acmix.utils.files import write_text
-from acmix.utils.parameters import load_values
+from acmix.weights import check_checkpoint_name, head_size, load_model, save_model, warm_start
 
 logger = logging.getLogger(__name__)
-
-CLASSES_FILE = "classes.json"
 
 
 @dataclass(frozen=True)
@@ -39,53 +58,6 @@ class Prediction:
     image: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
-
-
-def prepare(config: Config) -> str:
-    """Choose device and mode, seed everything; return the device target."""
-    target = set_device(config.runtime)
-    ms.set_seed(config.seed)
-    return target
-
-
-def build_model(config: Config, num_classes: int) -> Backbone:
-    """Make the configured model for a data set of ``num_classes`` classes.
-
-    Raises:
-        UserError: ``model.num_classes`` is smaller than that, or the model refuses an argument.
-    """
-    section = config.model
-    check(
-        section.num_classes is None or section.num_classes >= num_classes,
-        f"model.num_classes={section.num_classes} is less than the {num_classes} classes of the "
-        "data set; leave it out to have as many.",
-    )
-    model = create_model(
-        section.name,
-        num_classes=section.num_classes or num_classes,
-        in_channels=config.data.channels,
-        drop_path_rate=section.drop_path_rate,
-        **section.kwargs,
-    )
-    if section.pretrained is not None:
-        load_model(model, section.pretrained)
-    return model
-
-
-def load_model(model: Backbone, checkpoint: str | Path) -> None:
-    """Load a checkpoint's weights, the moving average where there is one.
-
-    Raises:
-        UserError: the file is missing or damaged, or its tensors are not the model's.
-    """
-    # The random states of drop path are of no use outside of the run that made them.
-    state = {p.name: p for p in model.get_parameters() if not p.name.endswith("random_state")}
-    weights = {
-        name: value
-        for name, value in load_weights(checkpoint).items()
-        if not name.endswith("random_state")
-    }
-    load_values(state, weights, str(checkpoint))
 
 
 def train(config: Config, resume: str | None = None) -> FitResult:
@@ -102,6 +74,10 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     train_data = create_dataset(config.data, "train", seed=config.seed)
     val_data = create_dataset(config.data, "val", seed=config.seed)
     model = build_model(config, len(train_data.classes))
+    resumes = resume is not None and (resume != "auto" or run_dir.checkpoints.latest() is not None)
+    if config.model.pretrained is not None and not resumes:
+        start = config.model
+        warm_start(model, config.model.pretrained, start.warm_start, start.reset_head)
     parameters = sum(parameter.size for parameter in model.trainable_params())
     logger.info(
         "Training %s (%.2f M parameters) on %d images of %d classes, %s, %s mode, into %s",
@@ -160,47 +136,42 @@ def export(
     )
 
 
-def restore(config: Config, checkpoint: str | Path) -> tuple[Backbone, tuple[str, ...]]:
-    """Make the model of a finished run, ready for inference, and the names of its classes."""
-    prepare(config)
-    classes = class_names(config, checkpoint)
-    model = build_model(config, len(classes))
-    load_model(model, checkpoint)
-    model.set_train(False)
-    return model, classes
+def import_torch(file: str | Path, output: str | Path, config: Config) -> Report:
+    """Convert a file of an official PyTorch implementation to a checkpoint.
 
+    Args:
+        file: ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``, see :func:`acmix.convert.read_state`.
+        output: the ``.ckpt`` to write.
+        config: names the model; without ``model.num_classes`` it has the file's classes.
 
-def class_names(config: Config, checkpoint: str | Path) -> tuple[str, ...]:
-    """Return the classes of a run: from its folder, or from the data set if it is not there."""
-    file = run_folder(checkpoint) / CLASSES_FILE
-    if not file.is_file():
-        return create_dataset(config.data, "val", seed=config.seed).classes
-    try:
-        names = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON ({error}); remove it or restore it.") from error
-    check(
-        isinstance(names, list) and bool(names) and all(isinstance(n, str) for n in names),
-        f"{file} must hold a list of class names; remove it or restore it.",
-    )
-    return tuple(names)
-
-
-def run_folder(checkpoint: str | Path) -> Path:
-    """Return the run folder that a checkpoint lies in."""
-    return Path(checkpoint).resolve().parent.parent
-
-
-def run_config(checkpoint: str | Path) -> Config:
-    """Load the resolved configuration beside a checkpoint.
-
-    Raises:
-        UserError: the checkpoint is not in a run folder.
+    Returns:
+        What was loaded, and what was ignored and why.
     """
-    check(Path(checkpoint).is_file(), f"{checkpoint} does not exist.")
-    file = run_folder(checkpoint) / "config.yaml"
-    check(file.is_file(), f"{file} is missing; name the run's configuration with --config.")
-    return load_config(file)
+    check_checkpoint_name(output)
+    state = read_state(file)
+    prepare(config)
+    model = build_model(config, head_size(model_entry(config.model.name).cls, state) or 0)
+    report = load_torch_state(model, state)
+    save_model(model, output)
+    return report
+
+
+def export_torch(
+    checkpoint: str | Path,
+    output: str | Path,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> int:
+    """Convert a checkpoint to a file with the official names; return the number of tensors.
+
+    Args:
+        checkpoint, name, overrides: see :func:`acmix.runs.open_checkpoint`.
+        output: the ``.safetensors`` or ``.npz`` to write.
+    """
+    check_state_file(output)
+    state = torch_state(open_checkpoint(checkpoint, name, overrides)[0])
+    write_state(state, output)
+    return len(state)
 
 
 def predict(

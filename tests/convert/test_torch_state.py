@@ -171,7 +171,7 @@ def test_buffers_are_ignored_and_reported_with_the_reason(name):
 
 def test_the_state_of_random_numbers_is_kept_and_reported():
     source, target = (Swin(4, (2,), (1,), num_classes=2, drop_path_rate=0.5) for _ in range(2))
-    name = "stages.0.blocks.1.drop_path.state"
+    name = "stages.0.blocks.1.drop_path.random_state"
     before = values(target)[name]
     report = load_torch_state(target, torch_state(source))
     assert name in report.kept

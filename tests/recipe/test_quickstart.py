@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from acmix.engine import load_weights
 from acmix.quickstart import run
-from acmix.recipe import load_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "classification"
 

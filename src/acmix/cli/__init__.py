@@ -106,6 +106,20 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument("--top", type=_positive, default=5, metavar="K")
     predict.add_argument("--json", action="store_true", help="print JSON")
 
+    convert = command(
+        "convert",
+        commands.convert,
+        "acmix convert --from torch swin.pth --model swin_tiny --output swin.ckpt",
+    )
+    direction = convert.add_mutually_exclusive_group(required=True)
+    direction.add_argument("--from", dest="source", choices=("torch",), help="make a checkpoint")
+    direction.add_argument("--to", dest="target", choices=("torch",), help="make .safetensors")
+    convert.add_argument("file", metavar="FILE", help=".pth, .safetensors, .npz; or a checkpoint")
+    convert.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES_HELP)
+    convert.add_argument("--model", metavar="NAME", help="default: that of the checkpoint's run")
+    convert.add_argument("--num-classes", type=_positive, metavar="N", help="default: the file's")
+    convert.add_argument("--output", required=True, metavar="PATH")
+
     bench = command(
         "bench", commands.bench, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"
     )

@@ -131,6 +131,24 @@ def predict(options: Namespace) -> None:
             print(f"  {100 * probability:6.2f} %  {name}")
 
 
+def convert(options: Namespace) -> None:
+    """Convert weights from PyTorch's files to a checkpoint, or back."""
+    from acmix import recipe
+    from acmix.runs import named_config
+
+    overrides = list(options.overrides)
+    if options.num_classes is not None:
+        overrides.append(f"model.num_classes={options.num_classes}")
+    if options.source:
+        check(options.model is not None, "--from torch needs --model NAME, out of 'acmix list'.")
+        config = named_config(options.model, overrides)
+        print(recipe.import_torch(options.file, options.output, config))
+    else:
+        count = recipe.export_torch(options.file, options.output, options.model, overrides)
+        print(f"{count} tensors under the official names")
+    print(f"Wrote {options.output}")
+
+
 def bench(options: Namespace) -> None:
     """Measure images per second of models on this device."""
     if options.source:

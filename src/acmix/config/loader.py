@@ -20,7 +20,7 @@ from acmix.errors import UserError, check
 _BASE = "_base_"
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration.
 
     A file names the files it builds on in ``_base_`` (one path or a list, relative to itself);
@@ -28,22 +28,23 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     override ``optim.lr=1e-3`` assigns a YAML value to a dotted key and wins over every file.
 
     Args:
-        path: YAML file.
+        path: YAML file; None for the defaults.
         overrides: ``key=value`` strings, applied in order.
 
     Raises:
         UserError: a missing or malformed file, a circle of bases, an unknown key (with the near
             one), a wrong type or an impossible value, naming the file or override.
     """
-    path = Path(path)
-    tree: dict[str, Any] = {"output": f"runs/{path.stem}"}
-    tree = merge(tree, _read_with_bases(path, chain=()))
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree["output"] = f"runs/{Path(path).stem}"
+        tree = merge(tree, _read_with_bases(Path(path), chain=()))
     for override in overrides:
         tree = _apply_override(tree, override)
     try:
         return Config.from_dict(tree)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}" if path else str(error)) from None
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,18 @@ class ModelConfig(Section, prefix="model"):
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the model; lists become tuples."""
     pretrained: str | None = None
-    """Checkpoint file whose weights training starts from."""
+    """Weights that training starts from: a checkpoint, or a file of PyTorch's."""
+    warm_start: Literal["strict", "exact"] = "strict"
+    """``strict``: of this model; ``exact``: of its plain twin, as whose function it begins."""
+    reset_head: bool = False
+    """Start with a new classifier, for other classes than those of ``pretrained``."""
+
+    def validate(self) -> None:
+        """Check what involves several fields."""
+        check(
+            self.pretrained is not None or (self.warm_start == "strict" and not self.reset_head),
+            "model.warm_start and model.reset_head say how model.pretrained is used; name a file.",
+        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,15 @@
 """Weights from PyTorch and back, by the names of the official implementations."""
 
-from acmix.convert.state import Report, load_torch_state, torch_state
+from acmix.convert.files import STATE_SUFFIXES, check_state_file, read_state, write_state
+from acmix.convert.state import Report, load_torch_state, torch_names, torch_state
 
-__all__ = ["Report", "load_torch_state", "torch_state"]
+__all__ = [
+    "STATE_SUFFIXES",
+    "Report",
+    "check_state_file",
+    "load_torch_state",
+    "read_state",
+    "torch_names",
+    "torch_state",
+    "write_state",
+]

@@ -16,7 +16,7 @@ COMMON = {
         Rule("moving_mean", ("running_mean",)),
         Rule("moving_variance", ("running_var",)),
     ),
-    DropPath: (Rule("state", ()),),
+    DropPath: (Rule("random_state", ()),),
 }
 """What differs from torch in layers that are not ACmix; other layers have the same names."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ class Report:
     Attributes:
         loaded: for each parameter that was set, the torch tensors it was made of.
         ignored: for each torch tensor that is not needed, the reason.
-        kept: parameters that torch does not have and that are as they were.
+        kept: parameters that torch does not have, or that were to be kept; as they were.
     """
 
     loaded: Mapping[str, tuple[str, ...]]
@@ -36,11 +36,13 @@ class Report:
         for reason, count in Counter(self.ignored.values()).items():
             lines.append(f"{count} tensors ignored: {reason}")
         if self.kept:
-            lines.append(f"{len(self.kept)} parameters kept: unknown to PyTorch")
+            lines.append(f"{len(self.kept)} parameters kept as they were")
         return "\n".join(lines)
 
 
-def load_torch_state(model: nn.Cell, state: Mapping[str, np.ndarray]) -> Report:
+def load_torch_state(
+    model: nn.Cell, state: Mapping[str, np.ndarray], keep: Collection[str] = ()
+) -> Report:
     """Load the weights of an official PyTorch implementation, all or none.
 
     Names are those of microsoft/Swin-Transformer, torchvision (ResNet) and LeapLabTHU/ACmix. A
@@ -49,6 +51,7 @@ def load_torch_state(model: nn.Cell, state: Mapping[str, np.ndarray]) -> Report:
     Args:
         model: a backbone, or one of its blocks or operators with the names below that module.
         state: arrays by name, ``{name: tensor.numpy() for name, tensor in state_dict.items()}``.
+        keep: parameters of ours that the state has no tensors for; they stay as they are.
 
     Returns:
         What was loaded, and what was ignored and why.
@@ -58,20 +61,27 @@ def load_torch_state(model: nn.Cell, state: Mapping[str, np.ndarray]) -> Report:
             that is missing, unexpected or of another shape is listed, and the model is untouched.
     """
     family = family_of(model)
-    links = list(_links(model, family))
+    links: list[_Link] = []
+    kept: list[_Link] = []
+    for link in _links(model, family):
+        (links if link.tensors and link.name not in keep else kept).append(link)
     values, ignored = _without_ignored(state, family)
     # Under torch's names first, so that what does not fit is told in the names of the state.
     staged = {name: Parameter(Tensor(value)) for name, value in _state(links).items()}
     load_values(staged, values, f"state, meant for {type(model).__name__},")
     for link in links:
-        if link.tensors:
-            theirs = [get_value(staged[name]) for name in link.tensors]
-            set_value(link.parameter, link.rule.join(theirs))
+        theirs = [get_value(staged[name]) for name in link.tensors]
+        set_value(link.parameter, link.rule.join(theirs))
     return Report(
-        loaded={link.name: link.tensors for link in links if link.tensors},
+        loaded={link.name: link.tensors for link in links},
         ignored=ignored,
-        kept=tuple(link.name for link in links if not link.tensors),
+        kept=tuple(link.name for link in kept),
     )
+
+
+def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:
+    """Return for each parameter of ``model`` the torch tensors it is made of, maybe none."""
+    return {link.name: link.tensors for link in _links(model, family_of(model))}
 
 
 def torch_state(model: nn.Cell) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Training and evaluation of any task."""
 
-from acmix.engine.checkpoint import latest_checkpoint, load_weights
+from acmix.engine.checkpoint import latest_checkpoint, load_weights, save_weights
 from acmix.engine.evaluate import Dataset, evaluate
 from acmix.engine.run_dir import RunDir
 from acmix.engine.trainer import FitResult, Trainer
@@ -13,4 +13,5 @@ __all__ = [
     "evaluate",
     "latest_checkpoint",
     "load_weights",
+    "save_weights",
 ]

@@ -73,13 +73,22 @@ def training_state(
 
 def save_checkpoint(path: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
     """Write a checkpoint; whatever happens meanwhile, ``path`` is the old file or the new one."""
+    _write(path, state, {PROGRESS: json.dumps(asdict(progress))})
+
+
+def save_weights(path: Path, weights: Mapping[str, Parameter]) -> None:
+    """Write Parameters under the given names, as :func:`load_weights` reads them."""
+    _write(path, weights, {})
+
+
+def _write(path: Path, state: Mapping[str, Parameter], extra: dict[str, str]) -> None:
     # ms.save_checkpoint itself removes the old file first and never flushes.
     with staging_folder(path.parent) as folder:
         staged = folder / path.name
         ms.save_checkpoint(
             [{"name": name, "data": parameter} for name, parameter in state.items()],
             str(staged),
-            append_dict={PROGRESS: json.dumps(asdict(progress))},
+            append_dict=extra,
             crc_check=True,
         )
         publish(staged, path)

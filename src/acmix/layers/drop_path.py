@@ -6,7 +6,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import check
-from acmix.ops.random import random_state, uniform
+from acmix.ops import random
 
 
 class DropPath(nn.Cell):
@@ -26,18 +26,18 @@ class DropPath(nn.Cell):
         super().__init__()
         check(0 <= rate < 1, f"drop_path_rate must be at least 0 and below 1, got {rate}.")
         self.keep = 1.0 - rate
-        self.state = None
+        self.random_state = None
         if rate > 0:
             seed = int(np.random.randint(2**31 - 1))  # ms.set_seed seeds this generator too
-            self.state = Parameter(
-                Tensor(random_state(seed)), name="random_state", requires_grad=False
+            self.random_state = Parameter(
+                Tensor(random.random_state(seed)), name="random_state", requires_grad=False
             )
 
     def construct(self, x: Tensor) -> Tensor:
         """Drop or scale the branch."""
-        if self.state is None or not self.training:
+        if self.random_state is None or not self.training:
             return x
-        numbers, state = uniform(self.state, x.shape[0])
-        numbers = ops.depend(numbers, ops.assign(self.state, state))
+        numbers, state = random.uniform(self.random_state, x.shape[0])
+        numbers = ops.depend(numbers, ops.assign(self.random_state, state))
         kept = ops.floor(numbers + self.keep) / self.keep
         return x * kept.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1))

@@ -1,0 +1,183 @@
+"""Files of PyTorch's weights: read without running what is in them, and written.
+
+``.npz`` is read without pickles, ``.safetensors`` cannot hold any, and ``.pth`` goes through the
+unpickler of torch that knows tensors and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from acmix.errors import UserError, check
+from acmix.utils.files import publish, staging_folder
+
+State = dict[str, np.ndarray]
+
+LARGEST_FILE = 4 * 2**30
+"""Bytes, unpacked. The largest model of the paper has 0.3 GiB of weights."""
+
+_CONTAINERS = ("state_dict", "model")
+"""Keys under which training scripts keep the state dict beside the optimizer's."""
+
+_PARALLEL = "module."
+"""What DistributedDataParallel puts before every name."""
+
+
+def read_state(path: str | Path) -> State:
+    """Read a torch state dict from ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``.
+
+    A state dict inside of ``{"model": ...}`` or ``{"state_dict": ...}`` is taken out, and the
+    ``module.`` of parallel training before all names is dropped.
+
+    Raises:
+        UserError: the file is missing, too large, damaged, holds anything but tensors, or is a
+            ``.pth`` and torch is not installed.
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise UserError(
+            f"{path}: weights are read from {', '.join(STATE_SUFFIXES)}, not '{path.suffix}'."
+        )
+    check(path.is_file(), f"{path} does not exist.")
+    _check_size(path, path.stat().st_size)
+    state = _without_containers(reader(path))
+    check(bool(state), f"{path} holds no tensors.")
+    for name, value in state.items():
+        check(
+            isinstance(value, np.ndarray) and value.dtype.kind in "biuf",
+            f"{path}: '{name}' is not an array of numbers; keep only the state dict in the file.",
+        )
+    if all(name.startswith(_PARALLEL) for name in state):
+        state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
+    return state
+
+
+def check_state_file(path: str | Path) -> None:
+    """Raise UserError unless :func:`write_state` can write a file of this name."""
+    suffix = Path(path).suffix
+    check(
+        suffix in (".safetensors", ".npz"),
+        f"{path}: weights for PyTorch are written as .safetensors or .npz, not '{suffix}'.",
+    )
+
+
+def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Write arrays by name as ``.safetensors`` or ``.npz``.
+
+    Raises:
+        UserError: another suffix, or the folder cannot be written to.
+    """
+    check_state_file(path)
+    path = Path(path)
+    with staging_folder(path.parent) as folder:
+        staged = folder / path.name
+        if path.suffix == ".npz":
+            np.savez(staged, **state)
+        else:
+            save_file({name: np.ascontiguousarray(value) for name, value in state.items()}, staged)
+        publish(staged, path)
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    with _damage_told(path):
+        with zipfile.ZipFile(path) as archive:
+            _check_size(path, sum(member.file_size for member in archive.infolist()))
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with _damage_told(path):
+        content = load_file(path)
+    # MindSpore teaches NumPy bfloat16, but nothing that could be calculated with.
+    return {
+        name: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+        for name, value in content.items()
+    }
+
+
+def _read_torch(path: Path) -> dict[str, Any]:
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            f"{path} is a pickle of PyTorch, which is not installed: pip install torch, or convert "
+            "the file to .safetensors where it is."
+        ) from error
+    if zipfile.is_zipfile(path):
+        with _damage_told(path), zipfile.ZipFile(path) as archive:
+            _check_size(path, sum(member.file_size for member in archive.infolist()))
+    with _damage_told(path):
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise UserError(
+                f"{path} is damaged or holds objects that are not tensors, and those could run "
+                "code: they are never loaded. Keep only the state dict, in .safetensors."
+            ) from error
+
+    def to_numpy(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(name): to_numpy(item) for name, item in value.items()}
+        if not isinstance(value, torch.Tensor):
+            return value
+        value = value.detach()
+        # NumPy has no bfloat16.
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+
+    return to_numpy(content)
+
+
+_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    ".pth": _read_torch,
+    ".pt": _read_torch,
+    ".safetensors": _read_safetensors,
+    ".npz": _read_npz,
+}
+STATE_SUFFIXES = tuple(_READERS)
+"""Of the files that :func:`read_state` reads."""
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise on a damaged file into one message."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (
+        OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, NotImplementedError,
+        SafetensorError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise UserError(
+            f"{path} is damaged or not a {path.suffix} file of tensors: {error}."
+        ) from error
+
+
+def _check_size(path: Path, size: int) -> None:
+    check(
+        size <= LARGEST_FILE,
+        f"{path} unpacks to {size / 2**30:.1f} GiB; weights of up to {LARGEST_FILE / 2**30:.0f} "
+        "GiB are read.",
+    )
+
+
+def _without_containers(content: Any) -> dict[str, Any]:
+    """Take the state dict out of what a training script wrapped around it."""
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in _CONTAINERS if key in content), None)
+        if not isinstance(inner, Mapping):
+            return dict(content)
+        content = inner
+    raise UserError(f"the file holds a {type(content).__name__} instead of a state dict.")

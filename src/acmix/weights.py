@@ -1,0 +1,148 @@
+"""Weights of models in files, our checkpoints and PyTorch's, and starting from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter
+
+from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
+from acmix.engine import load_weights, save_weights
+from acmix.errors import UserError, check
+from acmix.layers.acmix import ACmix
+from acmix.models import Backbone
+from acmix.utils.parameters import load_values, set_value
+
+logger = logging.getLogger(__name__)
+
+
+def load_model(model: Backbone, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
+    """Load a checkpoint's weights, the moving average where there is one.
+
+    Args:
+        model: takes the weights.
+        checkpoint: a ``.ckpt``.
+        keep: parameters that the checkpoint does not have; they stay as they are.
+
+    Raises:
+        UserError: the file is missing or damaged, or its tensors are not the model's.
+    """
+    _load(model, load_weights(checkpoint), keep, checkpoint)
+
+
+def check_checkpoint_name(path: str | Path) -> None:
+    """Raise UserError unless :func:`save_model` can write a file of this name."""
+    check(Path(path).suffix == ".ckpt", f"{path}: checkpoints are written as .ckpt.")
+
+
+def save_model(model: Backbone, path: str | Path) -> None:
+    """Write the weights of ``model`` as a ``.ckpt`` that :func:`load_model` reads.
+
+    Raises:
+        UserError: another suffix, or the folder cannot be written to.
+    """
+    check_checkpoint_name(path)
+    save_weights(Path(path), _parameters(model))
+
+
+def warm_start(
+    model: Backbone, file: str | Path, start: str = "strict", reset_head: bool = False
+) -> None:
+    """Start training from weights of another run or of PyTorch.
+
+    Args:
+        model: freshly made.
+        file: a ``.ckpt``, or what :func:`acmix.convert.read_state` reads.
+        start: ``strict``, the file has every parameter; ``exact``, it has those of the plain model
+            without convolution paths, and the ACmix model begins as the same function: alpha = 1
+            and beta = 0. The paths' own outputs are not zero, so beta has a gradient.
+        reset_head: leave out the file's classifier and keep the model's new one.
+
+    Raises:
+        UserError: the file cannot be read; what it lacks is not part of a convolution path; or the
+            weight of a path is fixed so that it cannot begin at 0.
+    """
+    keep = _silence_conv_paths(model) if start == "exact" else frozenset()
+    head = _head(model) if reset_head else frozenset()
+    try:
+        if Path(file).suffix in STATE_SUFFIXES:
+            names = torch_names(model)
+            left_out = {tensor for name in head for tensor in names[name]}
+            state = {k: value for k, value in read_state(file).items() if k not in left_out}
+            load_torch_state(model, state, keep | head)
+        else:
+            weights = {k: value for k, value in load_weights(file).items() if k not in head}
+            _load(model, weights, keep | head, file)
+    except UserError as error:
+        raise UserError(f"model.pretrained={file}: {error}{_advice(start)}") from None
+    logger.info("Starting from the weights of %s", file)
+    if head:
+        logger.info("  with a new classifier of %d classes", model.num_classes)
+    if keep:
+        logger.info("  and with convolution paths of weight 0, which training raises")
+
+
+def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
+    """Return the number of classes that weights by name, ours or torch's, are for, if they say."""
+    weight = tensors.get(f"{model.classifier_name}.weight")
+    return None if weight is None else int(weight.shape[0])
+
+
+def _parameters(model: Backbone) -> dict[str, Parameter]:
+    """Return by name what other networks can use: not the random states of this one."""
+    return {p.name: p for p in model.get_parameters() if not _is_random_state(p.name)}
+
+
+def _is_random_state(name: str) -> bool:
+    return name.endswith("random_state")
+
+
+def _load(
+    model: Backbone, weights: Mapping[str, Any], keep: Collection[str], source: str | Path
+) -> None:
+    target = {name: p for name, p in _parameters(model).items() if name not in keep}
+    weights = {name: value for name, value in weights.items() if not _is_random_state(name)}
+    load_values(target, weights, str(source))
+
+
+def _head(model: Backbone) -> frozenset[str]:
+    return frozenset(parameter.name for parameter in model.get_classifier().get_parameters())
+
+
+def _silence_conv_paths(model: Backbone) -> frozenset[str]:
+    """Give all weight to attention; return the parameters that the plain model does not have."""
+    added: set[str] = set()
+    for name, cell in model.cells_and_names():
+        if not isinstance(cell, ACmix) or cell.conv_path is None:
+            continue
+        for weight, value in ((cell.alpha, 1.0), (cell.beta, 0.0)):
+            if weight is not None:
+                set_value(weight, np.array([value]))
+                added.add(weight.name)
+        check(
+            cell.path_weights() == {"alpha": 1.0, "beta": 0.0},
+            f"model.warm_start=exact: combine='{cell.combine}' of '{name}' fixes the weight of a "
+            "path, so the function cannot begin as the plain model's; use combine=both.",
+        )
+        added |= {parameter.name for parameter in cell.conv_path.get_parameters()}
+    check(
+        bool(added),
+        "model.warm_start=exact is for ACmix models, this one has no convolution path; use strict.",
+    )
+    return frozenset(added)
+
+
+def _advice(start: str) -> str:
+    if start == "exact":
+        return (
+            " model.warm_start=exact takes the plain model that has the same attention; "
+            "weights of an ACmix model start with model.warm_start=strict."
+        )
+    return (
+        " For another number of classes set model.reset_head=true; for an ACmix model from its "
+        "plain one, model.warm_start=exact."
+    )
