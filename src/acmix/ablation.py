@@ -6,16 +6,19 @@ measured in turns in one run, so that the noise of the machine is the same for a
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from acmix import recipe
 from acmix.analysis import path_weights, trace
 from acmix.bench import BenchReport, bench_models
-from acmix.config import Config
+from acmix.config import Config, load_config
+from acmix.environment import describe
 from acmix.errors import check
+from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,63 @@ class Row:
     metrics: dict[str, float]
     path_weights: dict[str, float]
     fps: float
+
+
+def run(
+    files: Sequence[str | Path],
+    output: str | Path,
+    overrides: Sequence[str] = (),
+    **measurement: int,
+) -> list[Row]:
+    """Compare configuration files, each a row by the name of its file, and write down the result.
+
+    ``output`` then holds the runs, ``table.txt``, ``table.md`` and ``ablation.json`` with the
+    configurations, all samples of the measurement and the versions. What is there already is not
+    trained again.
+
+    Args:
+        files: configurations; the first is the baseline of the measurement.
+        output: folder.
+        overrides: ``key=value``, applied to every configuration.
+        **measurement: ``batch_size``, ``warmup`` and ``repeats``, see :func:`compare`.
+
+    Raises:
+        UserError: two files of one name, configurations that cannot be compared, or a run in
+            ``output`` that was made with another configuration.
+    """
+    output = Path(output)
+    names = [Path(file).stem for file in files]
+    check(
+        len(set(names)) == len(names),
+        f"configurations are told apart by the names of their files, got {', '.join(names)}.",
+    )
+    configs = {
+        name: replace(load_config(file, overrides), output=str(output / name))
+        for name, file in zip(names, files, strict=True)
+    }
+    for config in configs.values():
+        _check_same_run(config)
+    rows, report = compare(configs, output, **measurement)
+    content = {
+        "rows": [asdict(row) | {"checkpoint": str(row.checkpoint)} for row in rows],
+        "configurations": {name: config.to_dict() for name, config in configs.items()},
+        "measurement": json.loads(report.to_json()),
+        "environment": describe(),
+    }
+    write_text(output / "ablation.json", json.dumps(content, indent=1))
+    write_text(output / "table.md", render(rows, "markdown") + "\n")
+    write_text(output / "table.txt", render(rows) + "\n")
+    return rows
+
+
+def _check_same_run(config: Config) -> None:
+    """Refuse to show what was trained otherwise under a configuration's name."""
+    file = Path(config.output) / "config.yaml"
+    check(
+        not file.is_file() or load_config(file) == config,
+        f"{file} differs from the configuration asked for; choose another --output or remove "
+        f"{config.output}.",
+    )
 
 
 def compare(
@@ -108,7 +168,7 @@ def compare(
 
 def render(rows: list[Row], style: Style = "text") -> str:
     """Render rows as a table; alpha and beta as their range over the operators."""
-    header = ["paths", "params", "MMACs", "top-1", "images/s", "alpha", "beta"]
+    header = ["configuration", "params", "MMACs", "top-1", "images/s", "alpha", "beta"]
     cells = [
         [
             row.name,

@@ -85,6 +85,27 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix")
     evaluate.add_argument("--json", metavar="FILE", help="write the metrics")
 
+    ablate = command(
+        "ablate",
+        commands.ablate,
+        "acmix ablate configs/ablation/paths/{attention,conv,both}.yaml --set data.root=FOLDER "
+        "--output runs/paths",
+    )
+    ablate.add_argument("configs", nargs="+", metavar="CONFIG", help="rows; the first is baseline")
+    ablate.add_argument(
+        "--set",
+        dest="overrides",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="key=value",
+        help="override a key of every configuration",
+    )
+    ablate.add_argument("--output", required=True, metavar="DIR", help="runs, tables and JSON")
+    ablate.add_argument("--batch-size", type=_positive, default=64, metavar="B", help="measured")
+    ablate.add_argument("--warmup", type=_positive, default=3, metavar="N", help="rounds")
+    ablate.add_argument("--repeats", type=_positive, default=15, metavar="N", help="rounds")
+
     export = command(
         "export",
         commands.export,

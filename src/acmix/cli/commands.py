@@ -91,6 +91,21 @@ def evaluate(options: Namespace) -> None:
         write_text(Path(options.json), json.dumps(report, indent=1))
 
 
+def ablate(options: Namespace) -> None:
+    """Train several configurations and set them side by side in one table."""
+    from acmix import ablation
+
+    rows = ablation.run(
+        options.configs,
+        options.output,
+        options.overrides,
+        batch_size=options.batch_size,
+        warmup=options.warmup,
+        repeats=options.repeats,
+    )
+    print(f"\n{ablation.render(rows)}\n\nWrote {options.output}/table.md and ablation.json")
+
+
 def export(options: Namespace) -> None:
     """Export a checkpoint to MindIR, ONNX or AIR, and check the file against it."""
     from acmix.export import check_export
