@@ -32,7 +32,7 @@ def plot_training_curve(
     Raises:
         UserError: The file is missing, is not JSON lines, or holds no loss.
     """
-    records = _read_records(Path(metrics_file))
+    records = read_records(Path(metrics_file))
     series = {name: _series(records, name) for name in ("loss", "lr", *metrics)}
     check(bool(series["loss"]), f"metrics file: {metrics_file} holds no 'step' with a 'loss'.")
     drawn = [name for name in metrics if series[name]]
@@ -47,7 +47,7 @@ def plot_training_curve(
         for name in drawn:
             _draw(axes, "validation", series[name], label=name)
         axes.legend()
-    _save(figure, Path(target))
+    save_figure(figure, Path(target))
 
 
 def plot_confusion_matrix(
@@ -86,10 +86,11 @@ def plot_confusion_matrix(
             color = "white" if shares[row, column] > 0.5 else "black"
             text = str(matrix[row, column])
             axes.text(column, row, text, ha="center", va="center", color=color)
-    _save(figure, Path(target))
+    save_figure(figure, Path(target))
 
 
-def _read_records(path: Path) -> list[dict]:
+def read_records(path: Path) -> list[dict]:
+    """Read the lines of a ``metrics.jsonl``; raise UserError if it is missing or damaged."""
     check(path.is_file(), f"metrics file: {path} does not exist; it is written by 'acmix train'.")
     lines = path.read_text(encoding="utf-8").splitlines()
     records = []
@@ -118,7 +119,8 @@ def _draw(axes, title: str, points: list[tuple[float, float]], label: str | None
     axes.grid(alpha=0.3)
 
 
-def _save(figure: Figure, target: Path) -> None:
+def save_figure(figure: Figure, target: Path) -> None:
+    """Write a figure in one step; raise UserError for an unknown format."""
     with staging_folder(target.parent) as folder:
         staged = folder / target.name
         try:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from acmix.cli import commands
+from acmix.cli import analyze, commands
 from acmix.errors import UserError
 from acmix.version import __version__
 
@@ -140,6 +140,8 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("--model", metavar="NAME", help="default: that of the checkpoint's run")
     convert.add_argument("--num-classes", type=_positive, metavar="N", help="default: the file's")
     convert.add_argument("--output", required=True, metavar="PATH")
+
+    analyze.add_to(subparsers, OVERRIDES_HELP)
 
     bench = command(
         "bench", commands.bench, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"

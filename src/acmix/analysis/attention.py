@@ -1,0 +1,123 @@
+"""What a pixel attends to, measured on any attention mode without knowing how it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from acmix.errors import check, suggest
+from acmix.layers.acmix import ACmix
+from acmix.utils.modes import evaluation_mode, execution_mode
+
+
+def attention_layers(network: nn.Cell) -> dict[str, ACmix]:
+    """Return by name the operators of ``network`` that have an attention path, in depth's order."""
+    return {
+        name: cell
+        for name, cell in network.cells_and_names()
+        if isinstance(cell, ACmix) and cell.attention is not None
+    }
+
+
+def attention_shares(
+    network: nn.Cell, image: np.ndarray, query: tuple[int, int], layer: str | None = None
+) -> np.ndarray:
+    r"""How much of a query's output comes from each pixel, for each head.
+
+    Every mode's output is linear in v, so the response at the query to a v that is x on pixel j of
+    head n and 0 elsewhere is :math:`A_{nj} W x`, where A is the attention and W stands for the
+    projections behind it. With r the response to a v that is x on all pixels, the share is
+
+    .. math:: A_{nj} / \textstyle\sum_j A_{nj} = \partial (r^\top o) / \partial v_j \cdot x / r^2
+
+    one backward pass per head. Where the weights of a query add up to 1, as after a softmax, the
+    shares are these weights, over the pixels alone (a class token gets none). Weights without a
+    softmax may be negative, and where they differ within a head the share is of their sum.
+
+    Args:
+        network: a Cell with ACmix operators.
+        image: (C_in, H, W), as the network expects it.
+        query: row and column of a pixel of the image.
+        layer: name of the operator; the last one if None.
+
+    Returns:
+        Shares (N, H', W') on the map that the operator's keys lie on; each head's add up to 1.
+
+    Raises:
+        UserError: no such layer or pixel, or the mode is not linear in v.
+    """
+    layers = attention_layers(network)
+    check(bool(layers), "The network has no attention: its operators only convolve.")
+    layer = next(reversed(layers)) if layer is None else layer
+    check(layer in layers, f"layer='{layer}' has no attention.{suggest(layer, layers)}")
+    height, width = image.shape[1:]
+    check(
+        0 <= query[0] < height and 0 <= query[1] < width,
+        f"query={query[0]},{query[1]} is outside of the image of {height} x {width} pixels.",
+    )
+    operator = layers[layer]
+    attention = operator.attention
+    is_tokens = operator.layout == "NHWC"
+    with execution_mode(ms.PYNATIVE_MODE), evaluation_mode(network):
+        q, k, v, *extra = _arguments(network, attention, Tensor(image[None]))
+
+        def response(v: Tensor) -> Tensor:
+            """Return the output at the query, (C,), as a function of v."""
+            out = attention(q, k, v, *extra)
+            out = out[0] if isinstance(out, tuple) else out
+            out = out if is_tokens else out.transpose(0, 2, 3, 1)
+            row, column = (
+                at * side // full
+                for at, side, full in zip(query, out.shape[1:3], (height, width), strict=True)
+            )
+            return out.reshape((-1, out.shape[3]))[row * out.shape[2] + column]
+
+        heads = operator.num_heads
+        shares = [
+            _share(response, v, probe, is_tokens) for probe in _head_probes(v, heads, is_tokens)
+        ]
+    return np.stack(shares)
+
+
+def _arguments(network: nn.Cell, attention: nn.Cell, images: Tensor) -> tuple[Any, ...]:
+    """Run the network and return what its attention was called with."""
+    seen: list[tuple[Any, ...]] = []
+    with _hook(attention, lambda cell, arguments: seen.append(arguments)):
+        network(images)
+    return seen[0]
+
+
+@contextmanager
+def _hook(cell: nn.Cell, function) -> Iterator[None]:
+    handle = cell.register_forward_pre_hook(function)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _head_probes(v: Tensor, heads: int, is_tokens: bool) -> Iterator[Tensor]:
+    """For each head a v that is 1 on its channels and 0 on the others."""
+    channels = v.shape[3] if is_tokens else v.shape[1]
+    for chosen in np.eye(heads, dtype=np.float32):
+        probe = np.repeat(chosen, channels // heads)
+        probe = probe if is_tokens else probe[:, None, None]
+        yield Tensor(np.broadcast_to(probe, v.shape).copy())
+
+
+def _share(response, v: Tensor, probe: Tensor, is_tokens: bool) -> np.ndarray:
+    nothing = response(ops.zeros_like(v))  # biases, and tokens that are not pixels
+    answer = response(probe) - nothing
+    doubled = response(2 * probe) - nothing
+    size = float(ops.square(answer).sum().asnumpy())
+    check(
+        float(ops.square(doubled - 2 * answer).sum().asnumpy()) <= 1e-6 * size,
+        "The attention mode is not linear in v, so its output has no shares by pixel.",
+    )
+    gradient = ms.grad(lambda v: (response(v) * answer).sum())(v)
+    return (gradient * probe).sum(-1 if is_tokens else 1)[0].asnumpy() / size
