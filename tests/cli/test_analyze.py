@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from acmix import create_model
+from acmix.analysis import complexity, paper, paper_table
 from acmix.cli import main
 from acmix.utils.parameters import set_value
 from acmix.weights import save_model
@@ -67,6 +68,25 @@ def test_curve_of_run_folders(tmp_path):
     folders = [str(tmp_path / name) for name in ("a", "b")]
     assert main(["analyze", "curve", *folders, "--output", str(tmp_path / "curve.png")]) == 0
     assert cv2.imread(str(tmp_path / "curve.png")) is not None
+
+
+def test_complexity_prints_theory_and_practice(monkeypatch, capsys):
+    entry = paper.PaperComplexity("R26", "acmix_resnet26", "resnet26")
+    monkeypatch.setattr(complexity, "PAPER_COMPLEXITY", (entry,))
+    assert main(["analyze", "complexity", "--markdown"]) == 0
+    printed = capsys.readouterr().out
+    assert "| self-attention | II | 2 k_a² C | 0 |" in printed
+    assert "| module | stage | R26 GFLOPs | params (M) |" in printed
+
+
+def test_summary_prints_the_table_of_the_paper(monkeypatch, capsys):
+    models = [row for row in paper.PAPER_MODELS if row.name == "resnet26"]
+    monkeypatch.setattr(paper_table, "PAPER_MODELS", models)
+    assert main(["summary", "--table", "paper", "--markdown"]) == 0
+    assert "| ResNet 26, resnet26 | 13.70 | 13.7 |" in capsys.readouterr().out
+    for arguments in ([], ["resnet26", "--table", "paper"]):
+        assert main(["summary", *arguments]) == 2
+        assert "--table paper" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def make_parser() -> argparse.ArgumentParser:
     listing.add_argument("pattern", nargs="?", default="*", help="shell pattern of names")
 
     summary = command("summary", commands.summary, "acmix summary swin_tiny acmix_swin_tiny")
-    summary.add_argument("models", nargs="+", metavar="MODEL", help="a name out of 'acmix list'")
+    summary.add_argument("models", nargs="*", metavar="MODEL", help="a name out of 'acmix list'")
+    summary.add_argument("--table", choices=("paper",), help="the models of the paper's table")
     summary.add_argument("--input-size", type=_size, default=(224, 224), metavar="S or HxW")
     summary.add_argument("--depth", type=int, default=2, help="levels of layers to show")
     summary.add_argument("--total", action="store_true", help="one line per model, no layers")

@@ -48,6 +48,9 @@ def add_to(subparsers, overrides_help: str) -> None:
     add_checkpoint_of(maps)
     maps.add_argument("--output", required=True, metavar="PNG")
 
+    costs = analysis("complexity", complexity, "complexity --markdown")
+    costs.add_argument("--markdown", action="store_true", help="print Markdown tables")
+
     curves = analysis("curve", curve, "curve runs/a runs/b --output curve.png")
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
     curves.add_argument("--output", required=True, metavar="PNG")
@@ -106,6 +109,16 @@ def curve(options: Namespace) -> None:
     folders = _named(options.runs, lambda run: Path(run).resolve().name)
     plot_path_curves({n: Path(f) / "metrics.jsonl" for n, f in folders.items()}, options.output)
     print(f"Wrote {options.output}")
+
+
+def complexity(options: Namespace) -> None:
+    """Count convolution, self-attention and ACmix at both stages (Tab. 1 and Tab. 8)."""
+    from acmix.analysis.complexity import paper_complexity, render_complexity, render_theory
+    from acmix.utils.table import Style
+
+    style: Style = "markdown" if options.markdown else "text"
+    print(f"{render_theory(style)}\n")
+    print(render_complexity(paper_complexity(), style))
 
 
 def _run_name(checkpoint: str) -> str:

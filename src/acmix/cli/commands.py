@@ -38,12 +38,20 @@ def list_names(options: Namespace) -> int:
 
 
 def summary(options: Namespace) -> None:
-    """Count parameters and multiply-adds of models, layer by layer."""
+    """Count parameters and multiply-adds of models, layer by layer, or the paper's in a table."""
+    check(
+        bool(options.models) != bool(options.table),
+        "name models, or the table of the paper's with --table paper.",
+    )
     from acmix.analysis import render_summary, trace
+    from acmix.analysis.paper_table import paper_traces, render_paper_table
     from acmix.models import create_model
     from acmix.utils.table import Style, render_table
 
     style: Style = "markdown" if options.markdown else "text"
+    if options.table:
+        print(render_paper_table(paper_traces(options.input_size), style))
+        return
     totals = []
     for name in options.models:
         counted = trace(create_model(name), (1, 3, *options.input_size))

@@ -1,0 +1,80 @@
+"""The paper's table: every registered model, both ways of counting, and a reason for each gap."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from acmix import create_model, list_models
+from acmix.analysis import trace
+from acmix.analysis.paper import PAPER_MODELS, PaperModel
+from acmix.analysis.paper_table import paper_traces, render_paper_table
+
+NETWORK = nn.SequentialCell(nn.Conv2d(3, 5, 1, has_bias=True), nn.BatchNorm2d(5))
+COUNTED = trace(NETWORK, (1, 3, 10_000, 100))  # 30 parameters; 0.015 G, or 0.03 G with the rest
+
+
+def table(**printed):
+    numbers = {"params": "0.00", "flops": "0.015", "top1": "70.0", "reason": "", **printed}
+    return render_paper_table([(PaperModel("ours", "Theirs", **numbers), COUNTED)])
+
+
+def test_counts_stand_beside_the_printed_numbers():
+    row = table().splitlines()[2]
+    assert row.split() == ["Theirs,", "ours", "0.00", "0.00", "0.015", "0.030", "0.015", "70.0"]
+
+
+def test_flops_that_fit_one_way_of_counting_need_no_reason():
+    for flops in ("0.015", "0.030", "0.03", "0.0", "0"):
+        assert "[1]" not in table(flops=flops, reason="because"), flops
+
+
+def test_what_does_not_fit_carries_its_reason():
+    for printed in ({"flops": "0.02"}, {"params": "1.2"}, {"params": "0.01"}):
+        text = table(**printed, reason="because")
+        assert text.splitlines()[2].endswith("[1]")
+        assert text.splitlines()[-1] == "[1] because."
+    assert table(params="1.2").endswith("[1] unexplained.")
+
+
+def test_models_with_one_reason_share_the_note():
+    rows = [PaperModel("a", label, "9", "9", "70", why) for label, why in
+            (("A", "x"), ("B", "y"), ("C", "x"))]  # fmt: skip
+    lines = render_paper_table([(row, COUNTED) for row in rows], "markdown").splitlines()
+    assert [line.split("|")[-2].strip() for line in lines[2:5]] == ["[1]", "[2]", "[1]"]
+    assert [line for line in lines[5:] if line] == ["[1] x.", "[2] y."]
+
+
+def test_the_table_follows_the_registry():
+    """Any stand-in will do here; the counts of the real ones are held in tests/models."""
+    rows = paper_traces((32, 32), lambda name: nn.Conv2d(3, 2, 1))
+    registered = set(list_models())
+    assert [model.name for model, _ in rows] == [
+        model.name for model in PAPER_MODELS if model.name in registered
+    ]
+    assert {"resnet50", "acmix_resnet50", "swin_tiny", "acmix_swin_tiny"} <= registered
+
+
+def resnet_macs(depths):
+    """Products of a plain ResNet at 224 x 224, by hand."""
+    total, channels, side = 147 * 64 * 112**2 + 2048 * 1000, 64, 56
+    for stage, depth in enumerate(depths):
+        width = 64 * 2**stage
+        for block in range(depth):
+            out = side // 2 if stage and not block else side
+            total += channels * width * side**2 + (9 * width * width + 4 * width * width) * out**2
+            if not block:
+                total += channels * 4 * width * out**2
+            channels, side = 4 * width, out
+    return total
+
+
+def test_resnet_26_fits_and_its_acmix_twin_does_not():
+    """2.342 G does not round to the printed 2.4; with bias, norm, ReLU and pooling it does."""
+    rows = [row for row in PAPER_MODELS if row.name in ("resnet26", "acmix_resnet26")]
+    counted = [(row, trace(create_model(row.name), (1, 3, 224, 224))) for row in rows]
+    plain, acmix = render_paper_table(counted).splitlines()[2:4]
+    by_hand = f"{resnet_macs((1, 2, 4, 1)) / 1e9:.3f}"
+    assert plain.split()[3:8] == ["13.70", "13.7", by_hand, "2.361", "2.4"]
+    assert "[1]" not in plain
+    assert acmix.split()[3:5] == ["10.49", "10.6"]
+    assert acmix.endswith("[1]")
