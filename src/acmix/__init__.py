@@ -9,15 +9,17 @@ from acmix.version import __version__
 
 if TYPE_CHECKING:
     from acmix.layers.acmix import ACmix
+    from acmix.layers.replace import replace_conv
     from acmix.models import create_model, list_models
 
-__all__ = ["ACmix", "__version__", "create_model", "list_models"]
+__all__ = ["ACmix", "__version__", "create_model", "list_models", "replace_conv"]
 
 # Loaded on first use, so that `acmix env` can say what is wrong where MindSpore does not import.
 _HOMES = {
     "ACmix": "acmix.layers.acmix",
     "create_model": "acmix.models",
     "list_models": "acmix.models",
+    "replace_conv": "acmix.layers.replace",
 }
 
 

@@ -1,0 +1,45 @@
+"""Importing this registers our models in mindcv: ``mindcv.create_model("acmix_swin_tiny")``.
+
+Names that mindcv has itself (``resnet50``, ``swin_tiny``) stay mindcv's: code that asked it for
+one of these must not get another implementation because of an import elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mindspore import nn
+
+from acmix.errors import check
+from acmix.models import create_model, list_models
+
+try:
+    from mindcv.models.registry import is_model, register_model
+except ImportError as error:
+    raise ImportError(
+        f"acmix.integrations.mindcv needs mindcv ({error}); install it by 'pip install mindcv'."
+    ) from error
+
+
+def _entry_point(name: str) -> Callable[..., nn.Cell]:
+    """Make the function that mindcv calls for the model ``name``, and calls it by."""
+
+    def create(pretrained: bool = False, **arguments: Any) -> nn.Cell:
+        check(
+            not pretrained,
+            f"pretrained=True: no weights of {name} are published; give checkpoint_path, which "
+            "'acmix train' or 'acmix convert' makes.",
+        )
+        return create_model(name, **arguments)
+
+    create.__name__ = create.__qualname__ = name
+    create.__doc__ = f"Make {name}; see :func:`acmix.create_model`."
+    return create
+
+
+REGISTERED = tuple(name for name in list_models() if not is_model(name))
+"""Names that mindcv has from us."""
+
+for _name in REGISTERED:
+    register_model(_entry_point(_name))
