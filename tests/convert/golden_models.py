@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from acmix import ACmix
+from acmix.models.pvt import PVT
 from acmix.models.resnet import Bottleneck
 from acmix.models.swin import Swin
 
@@ -89,6 +90,30 @@ def _swin(mixer: str):
     return make
 
 
+def _patchwise(meta: dict[str, Any], conv_impl: str) -> ACmix:
+    return ACmix(
+        meta["in_planes"],
+        meta["out_planes"],
+        qk_channels=meta["rel_planes"],
+        attention="patchwise",
+        kernel_size=meta["kernel_size"],
+        share_planes=meta["share_planes"],
+        combine="attention",
+    )
+
+
+def _pvt(meta: dict[str, Any], conv_impl: str) -> PVT:
+    return PVT(
+        meta["depths"],
+        meta["embed_dims"],
+        meta["num_heads"],
+        meta["mlp_ratios"],
+        meta["sr_ratios"],
+        num_classes=meta["num_classes"],
+        image_size=meta["img_size"],
+    )
+
+
 _BUILDERS = {
     "acmix_resnet_op": _local_acmix,
     "acmix_resnet_op_stride2": _local_acmix,
@@ -96,5 +121,7 @@ _BUILDERS = {
     "acmix_swin_attention": _window_acmix,
     "acmix_swin_small": _swin("acmix"),
     "swin_small": _swin("attention"),
+    "san_patchwise_k7": _patchwise,
+    "pvt_small_fixture": _pvt,
 }
 NAMES = tuple(_BUILDERS)

@@ -14,6 +14,7 @@ from acmix.utils.modes import execution_mode
 TOLERANCE = 1e-5
 
 WITH_CONV_PATH = [name for name in NAMES if name.startswith("acmix")]
+WITHOUT_CONV_PATH = [name for name in NAMES if name not in WITH_CONV_PATH]
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +37,10 @@ def test_acmix_output_is_the_official_one(name, conv_impl):
     assert_official_output(model, golden)
 
 
-def test_swin_output_is_the_official_one():
-    golden = load_golden("swin_small")
-    model = build("swin_small")
+@pytest.mark.parametrize("name", WITHOUT_CONV_PATH)
+def test_output_of_attention_alone_is_the_official_one(name):
+    golden = load_golden(name)
+    model = build(name)
     load_torch_state(model, golden.state)
     assert_official_output(model, golden)
 

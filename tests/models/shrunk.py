@@ -5,14 +5,28 @@ A family that is not listed here is tested in its full size: slow, but tested.
 
 from __future__ import annotations
 
+from acmix.models.pvt import PVT
 from acmix.models.registry import list_models, model_entry
 from acmix.models.resnet import ResNet
+from acmix.models.san import SAN
 from acmix.models.swin import Swin
 
 SMALL = {
     ResNet: {"width": 8, "depths": (1, 1, 1, 2)},
+    SAN: {"channels": (32, 64), "depths": (1, 1), "kernel_sizes": (3, 3)},
+    PVT: {
+        "depths": (1, 2),
+        "embed_dims": (8, 12),
+        "num_heads": (1, 3),
+        "mlp_ratios": (2, 2),
+        "sr_ratios": (4, 1),
+        "image_size": 48,
+    },
     Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 3), "window_size": 4},
 }
+
+WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}
+"""Parameters the classifier does not see: a class token is not convolved, and it alone is read."""
 
 
 def arguments(name: str) -> dict:

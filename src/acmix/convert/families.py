@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from mindspore import nn
 
+from acmix.convert import pvt, san
 from acmix.convert.resnet import RESNET
 from acmix.convert.rules import Family
 from acmix.convert.swin import SWIN
 from acmix.errors import UserError
 from acmix.layers.acmix import ACmix
+from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
+from acmix.layers.attention.patchwise import PatchwiseAttention
 from acmix.layers.attention.window import WindowAttention
+from acmix.models.pvt import PVT, PVTBlock
 from acmix.models.resnet import Bottleneck, ResNet
+from acmix.models.san import SAN, SANBlock
 from acmix.models.swin import Swin, SwinBlock
 
 FAMILIES: dict[type[nn.Cell], Family] = {
@@ -21,6 +26,12 @@ FAMILIES: dict[type[nn.Cell], Family] = {
     Swin: SWIN,
     SwinBlock: SWIN,
     WindowAttention: SWIN,
+    SAN: san.SAN,
+    SANBlock: san.SAN,
+    PatchwiseAttention: san.SAN,
+    PVT: pvt.PVT,
+    PVTBlock: pvt.PVT,
+    GlobalAttention: pvt.PVT,
 }
 """By class of the model, or of the attention of an ACmix that stands alone."""
 

@@ -20,6 +20,11 @@ COMMON = {
 }
 """What differs from torch in layers that are not ACmix; other layers have the same names."""
 
+BATCH_COUNTER = {
+    r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
+}
+"""What torch's BatchNorm holds and no parameter of ours needs."""
+
 ACMIX_PATHS = (
     Rule("alpha", ("rate1",)),
     Rule("beta", ("rate2",)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acmix.convert.layers import ACMIX_PATHS, COMMON
+from acmix.convert.layers import ACMIX_PATHS, BATCH_COUNTER, COMMON
 from acmix.convert.rules import POINTWISE, Family, Rule
 from acmix.layers.acmix import ACmix
 
@@ -18,7 +18,5 @@ RESNET = Family(
         ),
     },
     renames=((r"^stages\.(\d+)", lambda match: f"layer{int(match[1]) + 1}"),),
-    ignored={
-        r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
-    },
+    ignored=BATCH_COUNTER,
 )

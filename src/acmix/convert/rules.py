@@ -39,14 +39,15 @@ class Rule:
     Args:
         parameter: its name below the Cell; the rule is silent if the Cell has no such parameter.
         tensors: their names below the torch module. Several are transformed one by one and
-            stacked along the first axis, each with an equal share of it; none means that torch has
-            no such tensor.
+            stacked along the first axis; none means that torch has no such tensor.
         transform: of each tensor.
+        shares: how much of the first axis each tensor has, in proportion; equal shares if empty.
     """
 
     parameter: str
     tensors: tuple[str, ...]
     transform: Transform = SAME
+    shares: tuple[int, ...] = ()
 
     def join(self, theirs: list[Array]) -> Array:
         """Make our array of torch's."""
@@ -54,7 +55,9 @@ class Rule:
 
     def split(self, ours: Array) -> list[Array]:
         """Cut our array into torch's."""
-        return [self.transform.inverse(part) for part in np.split(ours, len(self.tensors))]
+        ends = np.cumsum(self.shares or (1,) * len(self.tensors))
+        parts = np.split(ours, len(ours) * ends[:-1] // ends[-1])
+        return [self.transform.inverse(part) for part in parts]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from acmix.layers.attention import attention_class, build_attention
 from acmix.layers.conv_path import ConvPath
 from acmix.ops.linear import project, to_maps, to_tokens
 from acmix.ops.padding import roll_tokens
+from acmix.ops.resample import upsample
 
 
 class Combination(NamedTuple):
@@ -46,6 +48,7 @@ class ACmix(nn.Cell):
         in_channels: channels of x.
         out_channels: C, channels of the output; ``in_channels`` if None.
         num_heads: N, a divisor of C.
+        qk_channels: channels of q and of k, a multiple of C / N; C if None.
         attention: name of the attention mode, see :mod:`acmix.layers.attention`.
         kernel_conv: k_c, odd kernel size of the convolution path.
         stride: step of the output grid, for modes that have it.
@@ -62,7 +65,10 @@ class ACmix(nn.Cell):
 
     Shape:
         x: (B, C_in, H, W), or (B, H, W, C_in) if the mode's layout is ``NHWC``.
-        Output: the same with C channels and sides divided by ``stride``, rounded up.
+        extra: (B, 1, E, C_in), optional, for modes that take it: tokens without a place in the map,
+        as a class token. They attend and are attended to, and are not convolved.
+        Output: the same with C channels and sides divided by ``stride``, rounded up; with ``extra``
+        the pair of that and of (B, 1, E, C).
 
     Raises:
         UserError: an argument is unknown or out of its range.
@@ -78,6 +84,7 @@ class ACmix(nn.Cell):
         out_channels: int | None = None,
         num_heads: int = 4,
         *,
+        qk_channels: int | None = None,
         attention: str = "local",
         kernel_conv: int = 3,
         stride: int = 1,
@@ -97,38 +104,54 @@ class ACmix(nn.Cell):
             num_heads >= 1 and out_channels % num_heads == 0,
             f"out_channels must be a multiple of num_heads, got {out_channels} and {num_heads}.",
         )
+        qk_channels = qk_channels or out_channels
+        head_dim = out_channels // num_heads
+        check(
+            qk_channels % head_dim == 0,
+            f"qk_channels must be a multiple of out_channels / num_heads = {head_dim}, "
+            f"got {qk_channels}.",
+        )
         check(
             combine in COMBINATIONS,
             f"combine='{combine}' is unknown.{suggest(combine, COMBINATIONS)}",
         )
         self.in_channels, self.out_channels, self.num_heads = in_channels, out_channels, num_heads
+        self.qkv_channels = (qk_channels, qk_channels, out_channels)
         self.layout = attention_class(attention).layout
-        self.combine, self.conv_rolled = combine, conv_rolled
+        self.combine = combine
         self.weights = COMBINATIONS[combine]
 
         start = TruncatedNormal(in_channels**-0.5 if qkv_std is None else qkv_std)
-        self.qkv_weight = Parameter(
-            initializer(start, (3 * out_channels, in_channels)), name="qkv_weight"
-        )
+        projected = sum(self.qkv_channels)
+        self.qkv_weight = Parameter(initializer(start, (projected, in_channels)), name="qkv_weight")
         self.qkv_bias = None
         if qkv_bias:
-            self.qkv_bias = Parameter(initializer("zeros", (3 * out_channels,)), name="qkv_bias")
+            self.qkv_bias = Parameter(initializer("zeros", (projected,)), name="qkv_bias")
 
         self.attention: Any = None
+        self.reduction = 1
         if self.weights.attention:
             self.attention = build_attention(
                 attention,
                 dim=out_channels,
                 num_heads=num_heads,
+                in_channels=in_channels,
+                qk_channels=qk_channels,
                 stride=stride,
                 dilation=dilation,
                 **attention_arguments,
             )
+            self.reduction = getattr(self.attention, "reduction", 1)
+        self.conv_rolled = conv_rolled and self.attention is not None
+        check(
+            not self.conv_rolled or hasattr(self.attention, "active_shift"),
+            f"conv_rolled=True needs an attention mode that rolls the map, not '{attention}'.",
+        )
         self.conv_path: Any = None
         if self.weights.conv:
             self.conv_path = ConvPath(
-                out_channels // num_heads,
-                3 * num_heads,
+                head_dim,
+                projected // head_dim,
                 out_channels,
                 kernel_conv,
                 stride,
@@ -145,31 +168,39 @@ class ACmix(nn.Cell):
         if self.weights.conv == "learned":
             self.beta = Parameter(Tensor(half), name="beta")
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, extra: Tensor | None = None):
         """Apply both stages; see the class."""
-        out = None
+        context = x if self.reduction == 1 else self.attention.context(x)
+        out, extra_out = None, None
         if self.attention is not None:
-            q, k, v = self.qkv(x)
-            out = self.attention(q, k, v)
+            q, k, v = self.qkv(x, context)
+            if extra is None:
+                out = self.attention(q, k, v)
+            else:
+                out, extra_out = self.attention(q, k, v, self.qkv(extra, extra))
             if self.alpha is not None:
                 out = out * self.alpha.astype(out.dtype)
+                extra_out = None if extra is None else extra_out * self.alpha.astype(out.dtype)
         if self.conv_path is not None:
-            convolved = self._convolve(x)
+            convolved = self._convolve(x, context)
             out = convolved if out is None else out + convolved
-        return out
+        return out if extra is None else (out, extra_out)
 
-    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Stage I: project x to q, k and v (Eq. 11), each with C channels in the layout of x."""
+    def qkv(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Stage I: project x to q, and the context to k and v (Eq. 11), in the layout of x.
+
+        The context is x itself, or the smaller map that the attention mode makes of it.
+        """
         # Three products instead of one, because cutting the large result would copy it.
-        weights = ops.split(self.qkv_weight, self.out_channels, 0)
+        weights = ops.split(self.qkv_weight, self.qkv_channels, 0)
         if self.qkv_bias is None:
             biases = (None, None, None)
         else:
-            biases = ops.split(self.qkv_bias, self.out_channels, 0)
+            biases = ops.split(self.qkv_bias, self.qkv_channels, 0)
         return (
             project(x, weights[0], biases[0], self.layout),
-            project(x, weights[1], biases[1], self.layout),
-            project(x, weights[2], biases[2], self.layout),
+            project(context, weights[1], biases[1], self.layout),
+            project(context, weights[2], biases[2], self.layout),
         )
 
     def path_weights(self) -> dict[str, float]:
@@ -183,32 +214,65 @@ class ACmix(nn.Cell):
             weights["beta"] = 1 - alpha if self.weights.conv == "rest" else beta
         return weights
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, context: Tensor) -> Tensor:
         """Apply the convolution path with its weight, in the layout of x."""
         scale = self.beta
         if self.weights.conv == "rest":
             scale = 1 - self.alpha
-        weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
-        if self.layout == "NCHW":
-            return self.conv_path.aggregate(project(x, weight, bias, self.layout), scale)
         shift = 0
-        if self.conv_rolled and self.attention is not None:
+        if self.conv_rolled:
             shift = self.attention.active_shift(x.shape[1], x.shape[2])
-        x = roll_tokens(x, -shift)
-        maps = to_maps(project(x, weight, bias, self.layout))
-        return roll_tokens(to_tokens(self.conv_path.aggregate(maps, scale)), shift)
+            x = roll_tokens(x, -shift)
+        if self.reduction == 1:
+            maps = self._project_folded(x, self.qkv_weight, self.qkv_bias, 0)
+        else:
+            maps = self._project_apart(x, context)
+        out = self.conv_path.aggregate(maps, scale)
+        return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
 
-    def macs(self, x_shape) -> dict[str, int]:
+    def _project_folded(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, first_piece: int
+    ) -> Tensor:
+        """Project x straight to the maps of the convolution path, (B, d * k^2, H, W)."""
+        weight, bias = self.conv_path.fold(weight, bias, first_piece)
+        projected = project(x, weight, bias, self.layout)
+        return projected if self.layout == "NCHW" else to_maps(projected)
+
+    def _project_apart(self, x: Tensor, context: Tensor) -> Tensor:
+        """Do as :meth:`_project_folded` where k and v live on a smaller map than q.
+
+        The fully connected layer mixes pieces, the enlargement mixes pixels: they commute, so the
+        share of k and v in the maps is computed on the small map and enlarged.
+        """
+        parts = (self.qkv_channels[0], self.qkv_channels[1] + self.qkv_channels[2])
+        weights, biases = ops.split(self.qkv_weight, parts, 0), (None, None)
+        if self.qkv_bias is not None:
+            biases = ops.split(self.qkv_bias, parts, 0)
+        first = parts[0] // self.conv_path.head_dim
+        own = self._project_folded(x, weights[0], biases[0], 0)
+        reduced = self._project_folded(context, weights[1], biases[1], first)
+        return own + upsample(reduced, self.reduction, own.shape[2], own.shape[3])
+
+    def macs(self, x_shape, extra_shape=None) -> dict[str, int]:
         """Multiply-adds of Stage I and of the convolution path (Tab. 1), as the paper counts them.
 
         The fully connected layer is counted as the paper defines it, after q, k and v, although it
         is computed folded into the projection.
         """
-        batch = x_shape[0]
         height, width = x_shape[2:] if self.layout == "NCHW" else x_shape[1:3]
-        pixels = batch * height * width
-        counts = {"projection": 3 * self.in_channels * self.out_channels * pixels}
+        size = height, width
+        if self.reduction > 1:
+            size = self.attention.context_size(height, width)
+        query, key, value = self.qkv_channels
+        shapes = (
+            (x_shape[0], query, height, width),
+            (x_shape[0], key, *size),
+            (x_shape[0], value, *size),
+        )
+        extras = (
+            0 if extra_shape is None else extra_shape[0] * extra_shape[2] * sum(self.qkv_channels)
+        )
+        counts = {"projection": self.in_channels * (sum(map(prod, shapes)) + extras)}
         if self.conv_path is not None:
-            maps = (batch, self.out_channels, height, width)
-            counts.update(self.conv_path.macs(maps, maps, maps))
+            counts.update(self.conv_path.macs(*shapes))
         return counts

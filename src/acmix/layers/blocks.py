@@ -5,6 +5,9 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
+from acmix.ops.linear import to_tokens
+from acmix.ops.padding import zero_pad
+
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
     """Make a linear layer with the transformers' start: truncated normal 0.02, zero bias."""
@@ -39,16 +42,18 @@ def conv(
     )
 
 
-def patch_conv(in_channels: int, out_channels: int, patch_size: int) -> nn.Conv2d:
-    """Make a convolution over non-overlapping patches, with torch's default start, as Swin has."""
-    bound = (in_channels * patch_size**2) ** -0.5
+def torch_conv(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, has_bias: bool = True
+) -> nn.Conv2d:
+    """Make an unpadded convolution with torch's default start, as SAN, PVT and Swin have it."""
+    bound = (in_channels * kernel_size**2) ** -0.5
     return nn.Conv2d(
         in_channels,
         out_channels,
-        patch_size,
-        patch_size,
+        kernel_size,
+        stride,
         pad_mode="valid",
-        has_bias=True,
+        has_bias=has_bias,
         weight_init=Uniform(bound),
         bias_init=Uniform(bound),
     )
@@ -62,6 +67,24 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
 def layer_norm(channels: int, epsilon: float = 1e-5) -> nn.LayerNorm:
     """Make a LayerNorm over the last axis with torch's epsilon."""
     return nn.LayerNorm((channels,), epsilon=epsilon)
+
+
+class PatchEmbed(nn.Cell):
+    """Embed non-overlapping patches: (B, C_in, H, W) to (B, ceil(H / p), ceil(W / p), C).
+
+    A map whose sides are not multiples of the patch size is zero-padded.
+    """
+
+    def __init__(self, in_channels: int, embed_dim: int, patch_size: int):
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = torch_conv(in_channels, embed_dim, patch_size, patch_size)
+        self.norm = layer_norm(embed_dim)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Pad, project, normalise."""
+        bottom, right = (-x.shape[2]) % self.patch_size, (-x.shape[3]) % self.patch_size
+        return self.norm(to_tokens(self.proj(zero_pad(x, 0, bottom, 0, right))))
 
 
 class Mlp(nn.Cell):

@@ -103,28 +103,36 @@ class ConvPath(nn.Cell):
                 value = Tensor(np.broadcast_to(shift_kernels(kernel_size), shape).copy())
             self.kernel = Parameter(value, name="kernel", requires_grad=kernel != "fixed")
 
-    def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def fold(
+        self, weight: Tensor, bias: Tensor | None, first_piece: int = 0
+    ) -> tuple[Tensor, Tensor | None]:
         """Compose the fully connected layer with the projection before it.
 
         Two linear maps in a row are one: the k^2 d maps come from the operator's input by one large
         matrix product, twice as fast as via q, k and v.
 
         Args:
-            weight: (P * d, C_in) of Stage I, pieces first.
-            bias: (P * d,) or None.
+            weight: (p * d, C_in) of Stage I, pieces first.
+            bias: (p * d,) or None.
+            first_piece: where these p pieces begin among the P. The layer's bias goes with piece 0,
+                so that the maps of all pieces may be computed apart and added.
 
         Returns:
             (d * k^2, C_in) and (d * k^2,) or None, the channel being ``g * k^2 + m``.
         """
         in_channels = weight.shape[1]
+        pieces = weight.shape[0] // self.head_dim
         fc_weight = self.fc_weight.astype(weight.dtype)  # mixed precision casts the arguments only
-        folded = ops.matmul(fc_weight, weight.reshape((self.pieces, -1)))
+        if pieces < self.pieces:
+            columns = (0, first_piece), (self.maps, first_piece + pieces)
+            fc_weight = ops.strided_slice(fc_weight, *columns, (1, 1))
+        folded = ops.matmul(fc_weight, weight.reshape((pieces, -1)))
         folded = folded.reshape((self.maps, self.head_dim, in_channels)).transpose(1, 0, 2)
         folded = folded.reshape((self.head_dim * self.maps, in_channels))
         constant = None
         if bias is not None:
-            constant = ops.matmul(fc_weight, bias.reshape((self.pieces, self.head_dim)))
-        if self.fc_bias is not None:
+            constant = ops.matmul(fc_weight, bias.reshape((pieces, self.head_dim)))
+        if self.fc_bias is not None and first_piece == 0:
             own = self.fc_bias.astype(weight.dtype).reshape((self.maps, 1))
             constant = own.broadcast_to((-1, self.head_dim)) if constant is None else constant + own
         if constant is not None:
@@ -159,6 +167,6 @@ class ConvPath(nn.Cell):
         """Multiply-adds of fc and group convolution (Tab. 1: 3 k^2 C and k^4 C per pixel)."""
         batch, _, height, width = q_shape
         outputs = -(-height // self.stride) * -(-width // self.stride)
-        fc = self.maps * self.pieces * self.head_dim * height * width
+        fc = self.maps * (math.prod(q_shape) + math.prod(k_shape) + math.prod(v_shape))
         conv = 0 if self.variant == "shift" else self.maps**2 * self.channels * outputs
-        return {"fc": batch * fc, "conv": batch * conv}
+        return {"fc": fc, "conv": batch * conv}

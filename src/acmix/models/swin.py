@@ -15,32 +15,14 @@ from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
-from acmix.layers.blocks import Mlp, dense, layer_norm, patch_conv
+from acmix.layers.blocks import Mlp, PatchEmbed, dense, layer_norm
 from acmix.layers.drop_path import DropPath
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
-from acmix.ops.linear import to_maps, to_tokens
-from acmix.ops.padding import zero_pad, zero_pad_tokens
+from acmix.ops.linear import to_maps
+from acmix.ops.padding import zero_pad_tokens
 
 MIXERS = ("attention", "acmix")
-
-
-class PatchEmbed(nn.Cell):
-    """Embed non-overlapping patches: (B, C_in, H, W) to (B, ceil(H / p), ceil(W / p), C).
-
-    An image whose sides are not multiples of the patch size is zero-padded.
-    """
-
-    def __init__(self, in_channels: int, embed_dim: int, patch_size: int):
-        super().__init__()
-        self.patch_size = patch_size
-        self.proj = patch_conv(in_channels, embed_dim, patch_size)
-        self.norm = layer_norm(embed_dim)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Pad, project, normalise."""
-        bottom, right = (-x.shape[2]) % self.patch_size, (-x.shape[3]) % self.patch_size
-        return self.norm(to_tokens(self.proj(zero_pad(x, 0, bottom, 0, right))))
 
 
 class PatchMerging(nn.Cell):

@@ -3,14 +3,16 @@
 A mode is a Cell with ``construct(q, k, v) -> out``. It says by its class attribute ``layout``
 whether q, k, v and out are maps (B, C, H, W), ``"NCHW"``, or tokens (B, H, W, C), ``"NHWC"``. Its
 constructor takes ``dim`` (channels of v and out), ``num_heads`` and what else it needs.
-:class:`acmix.ACmix` passes ``stride`` and ``dilation`` only to modes whose constructor names them.
+:class:`acmix.ACmix` passes ``in_channels``, ``qk_channels``, ``stride`` and ``dilation`` only to
+modes whose constructor names them.
 
-A mode may also define
+A mode may also have
 
-* ``enter(x)`` and ``leave(out, x)``: reframe the map around the whole operator, so that projection
-  and convolution path see the reframed map too (shifted windows roll and pad it);
-* ``valid(x)``: a (1, 1, H', W') mask of the pixels of the reframed map that belong to the image,
-  or None when all do;
+* ``reduction``, an int above 1, with ``context(x)``, a map whose sides are smaller by that factor,
+  from which k and v are projected instead of x, and ``context_size(height, width)``, its size;
+* a fourth argument of ``construct``, the (q, k, v) of tokens without a place in the map, each
+  (B, 1, E, C); it then returns the pair of both outputs;
+* ``active_shift(height, width)``, by how much it rolls the map;
 * ``macs(q_shape, k_shape, v_shape)``: multiply-adds of what it computes outside of child Cells.
 
 Adding a mode: one file here with a class under ``@register_attention("name")``, one import below.
@@ -46,19 +48,38 @@ def attention_class(name: str) -> type[nn.Cell]:
     return ATTENTION[name]
 
 
-def build_attention(name: str, *, stride: int = 1, dilation: int = 1, **arguments: Any) -> nn.Cell:
+def build_attention(
+    name: str,
+    *,
+    dim: int,
+    in_channels: int | None = None,
+    qk_channels: int | None = None,
+    stride: int = 1,
+    dilation: int = 1,
+    **arguments: Any,
+) -> nn.Cell:
     """Construct the mode ``name``.
 
     Raises:
-        UserError: unknown mode or argument, or a stride or dilation the mode does not have.
+        UserError: unknown mode or argument, or a value the mode has no argument for.
     """
     cls = attention_class(name)
     known = inspect.signature(cls.__init__).parameters
-    for argument, value in (("stride", stride), ("dilation", dilation)):
+    arguments["dim"] = dim
+    if "in_channels" in known:
+        arguments["in_channels"] = in_channels or dim
+    for argument, value, usual in (
+        ("qk_channels", qk_channels or dim, dim),
+        ("stride", stride, 1),
+        ("dilation", dilation, 1),
+    ):
         if argument in known:
             arguments[argument] = value
         else:
-            check(value == 1, f"attention='{name}' has no {argument}: it must be 1, got {value}.")
+            check(
+                value == usual,
+                f"attention='{name}' has no {argument}: it must be {usual}, got {value}.",
+            )
     for argument in arguments:
         check(
             argument in known,
@@ -68,4 +89,4 @@ def build_attention(name: str, *, stride: int = 1, dilation: int = 1, **argument
     return cls(**arguments)
 
 
-from acmix.layers.attention import local, window  # noqa: E402, F401  (they register themselves)
+from acmix.layers.attention import global_, local, patchwise, window  # noqa: E402, F401  (they register themselves)

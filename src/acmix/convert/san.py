@@ -1,0 +1,36 @@
+"""SAN as hszhao/SAN names it; SAN-ACmix, never released, with the official names of ACmix."""
+
+from __future__ import annotations
+
+from acmix.convert.layers import ACMIX_PATHS, BATCH_COUNTER, COMMON
+from acmix.convert.rules import POINTWISE, Family, Rule
+from acmix.layers.acmix import ACmix
+from acmix.models.san import VALUE_GROUPS
+
+_SHARES = (1, 1, VALUE_GROUPS)
+
+SAN = Family(
+    rules={
+        **COMMON,
+        ACmix: (
+            Rule(
+                "qkv_weight",
+                ("conv1.weight", "conv2.weight", "conv3.weight"),
+                POINTWISE,
+                shares=_SHARES,
+            ),
+            Rule("qkv_bias", ("conv1.bias", "conv2.bias", "conv3.bias"), shares=_SHARES),
+            *ACMIX_PATHS,
+        ),
+    },
+    renames=(
+        (r"^stages\.(\d+)\.blocks", r"layer\1"),
+        (r"^stages\.(\d+)\.(conv|bn)(?=\.|$)", r"\2\1"),
+        # The positions of the layers in torch's Sequential.
+        (r"(^|\.)attention\.bn1(?=\.|$)", r"\1conv_w.0"),
+        (r"(^|\.)attention\.fc1(?=\.|$)", r"\1conv_w.2"),
+        (r"(^|\.)attention\.bn2(?=\.|$)", r"\1conv_w.3"),
+        (r"(^|\.)attention\.fc2(?=\.|$)", r"\1conv_w.5"),
+    ),
+    ignored=BATCH_COUNTER,
+)

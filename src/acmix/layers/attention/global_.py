@@ -1,0 +1,106 @@
+"""Global attention with PVT's spatial reduction (Eq. 20; PVT, ICCV 2021)."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+from mindspore import dtype as mstype
+
+from acmix.errors import check
+from acmix.layers.attention import register_attention
+from acmix.layers.blocks import dense, layer_norm, torch_conv
+from acmix.ops.linear import to_maps, to_tokens
+from acmix.ops.padding import zero_pad
+
+
+@register_attention("global")
+class GlobalAttention(nn.Cell):
+    r"""Multi-head attention of every pixel to the whole map, then a linear projection.
+
+    .. math:: A = \mathrm{softmax}(q k^\top / \sqrt d)
+
+    With ``sr_ratio`` R above 1, k and v are projected from a map reduced R-fold by a convolution
+    over R x R patches and a LayerNorm; as in PVT an incomplete patch at the end is dropped, but a
+    map smaller than a patch is zero-padded to one. There is no positional encoding.
+
+    Args:
+        dim: C, channels of q, k and v.
+        num_heads: N, a divisor of C.
+        in_channels: of the map that is reduced; C if None.
+        sr_ratio: R.
+
+    Shape:
+        q and output: (B, H, W, C). k, v: (B, H', W', C), the size being ``context_size(H, W)``.
+        extra: q, k and v of tokens without a place in the map, each (B, 1, E, C), optional. They
+        take part as if they were pixels; their output (B, 1, E, C) is then the second of two.
+    """
+
+    layout = "NHWC"
+
+    def __init__(self, dim: int, num_heads: int, in_channels: int | None = None, sr_ratio: int = 1):
+        super().__init__()
+        check(
+            dim % num_heads == 0,
+            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
+        )
+        check(sr_ratio >= 1, f"sr_ratio must be at least 1, got {sr_ratio}.")
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
+        self.scale = self.head_dim**-0.5
+        self.reduction = sr_ratio
+        if sr_ratio > 1:
+            in_channels = in_channels or dim
+            self.sr = torch_conv(in_channels, in_channels, sr_ratio, sr_ratio)
+            self.norm = layer_norm(in_channels)
+        self.proj = dense(dim, dim)
+        self.logits = ops.BatchMatMul(transpose_b=True)
+        self.weighted_sum = ops.BatchMatMul()
+        self.softmax = ops.Softmax(-1)
+
+    def context_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of the map that the keys of an H x W map lie on."""
+        return max(height // self.reduction, 1), max(width // self.reduction, 1)
+
+    def context(self, x: Tensor) -> Tensor:
+        """Reduce the map that k and v are projected from: (B, H, W, C) to (B, H', W', C)."""
+        x = to_maps(x)
+        bottom = max(self.reduction - x.shape[2], 0)
+        right = max(self.reduction - x.shape[3], 0)
+        return self.norm(to_tokens(self.sr(zero_pad(x, 0, bottom, 0, right))))
+
+    def construct(self, q: Tensor, k: Tensor, v: Tensor, extra=None):
+        """Attend; see the class."""
+        _, height, width, _ = q.shape
+        q, k, v = self._sequence(q), self._sequence(k), self._sequence(v)
+        extras = 0
+        if extra is not None:
+            extras = extra[0].shape[2]
+            q = ops.cat((self._sequence(extra[0]), q), 1)
+            k = ops.cat((self._sequence(extra[1]), k), 1)
+            v = ops.cat((self._sequence(extra[2]), v), 1)
+        logits = self.logits(self._heads(q * self.scale), self._heads(k))
+        attention = self.softmax(logits.astype(mstype.float32)).astype(v.dtype)
+        out = self.weighted_sum(attention, self._heads(v))
+        out = out.reshape((-1, self.num_heads, extras + height * width, self.head_dim))
+        out = out.transpose(0, 2, 1, 3).reshape((-1, extras + height * width, self.dim))
+        out = self.proj(out)
+        if extra is None:
+            return out.reshape((-1, height, width, self.dim))
+        extra_out, out = ops.split(out, (extras, height * width), 1)
+        extra_out = extra_out.reshape((-1, 1, extras, self.dim))
+        return out.reshape((-1, height, width, self.dim)), extra_out
+
+    def _sequence(self, x: Tensor) -> Tensor:
+        """Rearrange (B, H, W, C) into (B, L, C)."""
+        return x.reshape((-1, x.shape[1] * x.shape[2], self.dim))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Rearrange (B, L, C) into (B * N, L, d)."""
+        length = x.shape[1]
+        x = x.reshape((-1, length, self.num_heads, self.head_dim)).transpose(0, 2, 1, 3)
+        return x.reshape((-1, length, self.head_dim))
+
+    def macs(self, q_shape, k_shape, v_shape, extra_shapes=None) -> dict[str, int]:
+        """Multiply-adds of q k and a v: 2 C per pair of pixels."""
+        batch, height, width, _ = q_shape
+        extras = 0 if extra_shapes is None else extra_shapes[0][2]
+        queries, keys = height * width + extras, k_shape[1] * k_shape[2] + extras
+        return {"attention": 2 * batch * queries * keys * self.dim}

@@ -1,0 +1,270 @@
+"""PVT and PVT-ACmix.
+
+PVT: Wang et al., "Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without
+Convolutions", ICCV 2021. PVT-ACmix (Sec. 5.1): the global attention of every block becomes an ACmix
+operator with the stage's number of heads. Its code was never released. Our reading, where the paper
+leaves it open:
+
+* k and v, which live on a map reduced ``sr_ratio``-fold, reach the convolution path enlarged to the
+  size of q, without weights of their own. It is the reading whose costs fit all of the paper's
+  tables. The enlargement is bilinear: with nearest neighbours a shift by a pixel would change
+  nothing but the borders of blocks.
+* The output projection belongs to the attention path, as in the released Swin-ACmix.
+* The class token of the last stage attends and is attended to, and is not convolved. What the very
+  last convolution path adds to the map is therefore seen by dense heads only, and its parameters
+  get no gradient from the classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import TruncatedNormal, initializer
+
+from acmix.errors import check, suggest
+from acmix.layers.acmix import ACmix
+from acmix.layers.blocks import Mlp, PatchEmbed, layer_norm
+from acmix.layers.drop_path import DropPath
+from acmix.models.backbone import Backbone, FeatureInfo
+from acmix.models.registry import register_models
+from acmix.ops.linear import to_maps, to_tokens
+from acmix.ops.resample import resize
+
+MIXERS = ("attention", "acmix")
+NORM_EPSILON = 1e-6
+
+
+class PVTBlock(nn.Cell):
+    """Spatial mixer and MLP, each after a LayerNorm and around an identity.
+
+    Shape:
+        x: (B, H * W, C), or (B, 1 + H * W, C) with a class token in front. Output: the same.
+    """
+
+    def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
+        super().__init__()
+        self.dim = dim
+        self.norm1 = layer_norm(dim, NORM_EPSILON)
+        self.attn = mixer
+        self.norm2 = layer_norm(dim, NORM_EPSILON)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.drop_path = DropPath(drop_path_rate)
+        self.drop_path2 = DropPath(drop_path_rate)
+
+    def construct(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Apply the block."""
+        x = x + self.drop_path(self._mix(self.norm1(x), height, width))
+        return x + self.drop_path2(self.mlp(self.norm2(x)))
+
+    def _mix(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Apply the mixer to the map, and to the class token if there is one."""
+        pixels = height * width
+        if x.shape[1] == pixels:
+            out = self.attn(x.reshape((-1, height, width, self.dim)))
+            return out.reshape((-1, pixels, self.dim))
+        token, x = ops.split(x, (1, pixels), 1)
+        token = token.reshape((-1, 1, 1, self.dim))
+        out, token = self.attn(x.reshape((-1, height, width, self.dim)), token)
+        return ops.cat((token.reshape((-1, 1, self.dim)), out.reshape((-1, pixels, self.dim))), 1)
+
+
+class PositionEmbedding(nn.Cell):
+    """Add a learned vector per position, and put a class token in front.
+
+    The vectors are learned for a map of ``size`` x ``size`` and stretched to other maps.
+
+    Args:
+        dim: C.
+        size: sides of the map in pixels.
+        class_token: whether there is a class token; it has a position too.
+        spare_position: keep that position without the token, so that a classifier's weights fit.
+
+    Shape:
+        (B, H, W, C) to (B, H * W, C), or with a class token to (B, 1 + H * W, C).
+    """
+
+    def __init__(
+        self, dim: int, size: int, class_token: bool = False, spare_position: bool = False
+    ):
+        super().__init__()
+        self.dim, self.size = dim, size
+        self.has_token_position = class_token or spare_position
+        start, count = TruncatedNormal(0.02), size**2 + int(self.has_token_position)
+        self.pos_embed = Parameter(initializer(start, (1, count, dim)), name="pos_embed")
+        self.cls_token = None
+        if class_token:
+            self.cls_token = Parameter(initializer(start, (1, 1, dim)), name="cls_token")
+
+    def no_weight_decay(self) -> set[str]:
+        """Name the parameters that must not decay: the class token."""
+        return set() if self.cls_token is None else {"cls_token"}
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Embed; see the class."""
+        _, height, width, _ = x.shape
+        position, token_position = self.pos_embed, None
+        if self.has_token_position:
+            token_position, position = ops.split(position, (1, self.size**2), 1)
+        position = to_maps(position.reshape((1, self.size, self.size, self.dim)))
+        position = to_tokens(resize(position, height, width)).reshape((1, -1, self.dim))
+        x = x.reshape((-1, height * width, self.dim))
+        if self.cls_token is not None:
+            position = ops.cat((self.cls_token + token_position, position), 1)
+            # Zeros in the token's place: so the token is spread over a batch of any size.
+            x = ops.Pad(((0, 0), (1, 0), (0, 0)))(x)
+        return x + position.astype(x.dtype)
+
+    def macs(self, x_shape) -> dict[str, int]:
+        """Count nothing: stretching the vectors does not depend on the images."""
+        return {}
+
+
+class PVTStage(nn.Cell):
+    """Embed patches and positions, apply blocks.
+
+    Shape:
+        (B, C', H, W) to (B, C, H', W'), and with a class token the pair of that and of (B, C).
+    """
+
+    def __init__(self, patch_embed: nn.Cell, position: PositionEmbedding, blocks: list[nn.Cell]):
+        super().__init__()
+        self.patch_embed, self.position = patch_embed, position
+        self.blocks = nn.CellList(blocks)
+
+    def construct(self, x: Tensor):
+        """Apply the stage."""
+        x = self.patch_embed(x)
+        _, height, width, channels = x.shape
+        x = self.position(x)
+        for block in self.blocks:
+            x = block(x, height, width)
+        token = None
+        if x.shape[1] > height * width:
+            token, x = ops.split(x, (1, height * width), 1)
+        x = to_maps(x.reshape((-1, height, width, channels)))
+        return x if token is None else (x, token.reshape((-1, channels)))
+
+
+class PVT(Backbone):
+    """A Pyramid Vision Transformer.
+
+    Args:
+        depths: blocks per stage.
+        embed_dims: C per stage.
+        num_heads: N per stage.
+        mlp_ratios: hidden channels of the MLP against C, per stage.
+        sr_ratios: by how much the map of keys and values is reduced, per stage.
+        mixer: ``attention``, global alone, or ``acmix``.
+        num_classes: outputs of the classifier, 0 for the normalised class token.
+        in_channels: channels of the images.
+        image_size: sides of the images that the position embeddings are made for; on others they
+            are stretched.
+        patch_size: of the first stage; the others halve the map.
+        qkv_bias, kernel_conv, combine, conv_kernel, conv_impl: of :class:`acmix.ACmix`;
+            ``combine='conv'`` is refused, as a class token can only attend.
+        drop_path_rate: of the last block; grows linearly from 0.
+        features_only, out_indices: see :class:`Backbone`. As in PVT's detectors the maps are not
+            normalised and there is no class token.
+
+    Shape:
+        (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
+    """
+
+    def __init__(
+        self,
+        depths: Sequence[int] = (3, 4, 6, 3),
+        embed_dims: Sequence[int] = (64, 128, 320, 512),
+        num_heads: Sequence[int] = (1, 2, 5, 8),
+        mlp_ratios: Sequence[float] = (8, 8, 4, 4),
+        sr_ratios: Sequence[int] = (8, 4, 2, 1),
+        mixer: str = "attention",
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        image_size: int = 224,
+        patch_size: int = 4,
+        qkv_bias: bool = True,
+        kernel_conv: int = 3,
+        combine: str = "both",
+        conv_kernel: str = "learnable",
+        conv_impl: str = "auto",
+        drop_path_rate: float = 0.0,
+        features_only: bool = False,
+        out_indices: Sequence[int] | None = None,
+    ):
+        super().__init__()
+        check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
+        check(
+            len({len(depths), len(embed_dims), len(num_heads), len(mlp_ratios), len(sr_ratios)})
+            == 1,
+            "depths, embed_dims, num_heads, mlp_ratios and sr_ratios must be equally long, got "
+            f"{depths}, {embed_dims}, {num_heads}, {mlp_ratios} and {sr_ratios}.",
+        )
+        check(
+            combine != "conv",
+            "combine='conv' leaves the class token nothing: take another combination.",
+        )
+
+        def make_mixer(index: int) -> nn.Cell:
+            return ACmix(
+                embed_dims[index],
+                embed_dims[index],
+                num_heads[index],
+                attention="global",
+                sr_ratio=sr_ratios[index],
+                kernel_conv=kernel_conv,
+                combine=combine if mixer == "acmix" else "attention",
+                conv_kernel=conv_kernel,
+                conv_impl=conv_impl,
+                qkv_bias=qkv_bias,
+                qkv_std=0.02,
+            )
+
+        rates = iter(np.linspace(0, drop_path_rate, sum(depths)).tolist())
+        stages, info, before = [], [], in_channels
+        for index, (depth, dim) in enumerate(zip(depths, embed_dims, strict=True)):
+            reduction, last = patch_size * 2**index, index == len(depths) - 1
+            blocks: list[nn.Cell] = [
+                PVTBlock(make_mixer(index), dim, mlp_ratios[index], next(rates))
+                for _ in range(depth)
+            ]
+            position = PositionEmbedding(
+                dim,
+                -(-image_size // reduction),
+                class_token=last and not features_only,
+                spare_position=last,
+            )
+            patches = PatchEmbed(before, dim, 2 if index else patch_size)
+            stages.append(PVTStage(patches, position, blocks))
+            info.append(FeatureInfo(dim, reduction, f"stages.{index}"))
+            before = dim
+        self.stages = nn.CellList(stages)
+        self.finish(info, num_classes, features_only, out_indices)
+        if not features_only:
+            self.norm = layer_norm(self.num_features, NORM_EPSILON)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Return the images: every stage embeds its own patches."""
+        return x
+
+    def pooled(self, x: tuple[Tensor, Tensor]) -> Tensor:
+        """Normalise the class token."""
+        return self.norm(x[1])
+
+
+_VARIANTS = {
+    "tiny": (2, 2, 2, 2),
+    "small": (3, 4, 6, 3),
+    "medium": (3, 4, 18, 3),
+    "large": (3, 8, 27, 3),
+}
+
+register_models(
+    PVT,
+    {
+        f"{prefix}pvt_{size}": {"depths": depths, "mixer": mixer}
+        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
+        for size, depths in _VARIANTS.items()
+    },
+)

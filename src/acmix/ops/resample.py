@@ -1,0 +1,75 @@
+"""Maps resampled by one small constant matrix per axis: reflection padding, bilinear resizing.
+
+Both are linear and separable. A matrix product exists on every device and in every export format,
+which is not so for the padding and resizing operators, and its gradient is again a product.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, ops
+
+from acmix.ops.constants import tensor_constant
+from acmix.ops.padding import reflect_index
+
+
+def reflection_matrix(length: int, border: int) -> np.ndarray:
+    """Return the matrix (length + 2 border, length) that pads a line by reflection."""
+    index = reflect_index(np.arange(-border, length + border), length)
+    return np.eye(length, dtype=np.float32)[index]
+
+
+def bilinear_matrix(source: int, target: int, step: float) -> np.ndarray:
+    """Return the matrix (target, source) that interpolates a line linearly.
+
+    Args:
+        source, target: lengths of the lines.
+        step: source pixels per target pixel; pixel centres are aligned, and beyond the first and
+            last centre the value is constant.
+    """
+    position = np.clip((np.arange(target) + 0.5) * step - 0.5, 0, source - 1)
+    distance = np.abs(position[:, None] - np.arange(source)[None])
+    return np.maximum(1 - distance, 0).astype(np.float32)
+
+
+_reflection = tensor_constant(reflection_matrix)
+_bilinear = tensor_constant(bilinear_matrix)
+
+
+def reflect_pad(maps: Tensor, border: int) -> Tensor:
+    """Pad (B, C, H, W) by reflection on all sides; exact, every weight being 0 or 1."""
+    if border == 0:
+        return maps
+    _, _, height, width = maps.shape
+    return _resample(maps, _reflection(height, border), _reflection(width, border))
+
+
+def resize(maps: Tensor, height: int, width: int) -> Tensor:
+    """Stretch (B, C, H, W) bilinearly to (B, C, height, width), corners at corners of the map."""
+    _, _, own_height, own_width = maps.shape
+    if (height, width) == (own_height, own_width):
+        return maps
+    rows = _bilinear(own_height, height, own_height / height)
+    return _resample(maps, rows, _bilinear(own_width, width, own_width / width))
+
+
+def upsample(maps: Tensor, ratio: int, height: int, width: int) -> Tensor:
+    """Undo a reduction by ``ratio``: (B, C, H, W) bilinearly to (B, C, height, width).
+
+    A pixel is put in the centre of the ``ratio`` x ``ratio`` pixels that it stands for. Where the
+    reduction dropped an incomplete rest, the last pixel is continued.
+    """
+    if ratio == 1:
+        return maps
+    _, _, own_height, own_width = maps.shape
+    rows = _bilinear(own_height, height, 1 / ratio)
+    return _resample(maps, rows, _bilinear(own_width, width, 1 / ratio))
+
+
+def _resample(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Multiply every map (H, W) by ``rows`` (H', H) and the transpose of ``columns`` (W', W)."""
+    _, channels, height, width = maps.shape
+    columns = columns.astype(maps.dtype)
+    x = ops.MatMul(transpose_b=True)(maps.reshape((-1, width)), columns)
+    x = ops.matmul(rows.astype(maps.dtype), x.reshape((-1, height, columns.shape[0])))
+    return x.reshape((-1, channels, rows.shape[0], columns.shape[0]))
