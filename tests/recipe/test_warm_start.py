@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from acmix import create_model, recipe
+from acmix.analysis import path_biases, path_weights
 from acmix.config import load_config
 from acmix.convert import torch_state, write_state
 from acmix.engine import load_weights
 from acmix.errors import UserError
+from acmix.runs import open_checkpoint
 from acmix.utils.parameters import get_value, set_value
 from acmix.weights import load_model, save_model, warm_start
 
@@ -32,6 +34,14 @@ def values(model):
     return {p.name: get_value(p) for p in model.get_parameters()}
 
 
+@pytest.fixture(autouse=True)
+def _pynative():
+    """Most tests compare one output; only those of the graph wait for a compiler."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
 @pytest.fixture
 def images(rng):
     return ms.Tensor(rng.normal(size=(2, 3, 20, 28)).astype(np.float32))
@@ -50,7 +60,7 @@ def plain(request, tmp_path):
     return model, file
 
 
-def test_exact_start_computes_what_the_plain_model_does(plain, images, mode):
+def test_exact_start_computes_what_the_plain_model_does(plain, images):
     model, file = plain
     twin = make("acmix_swin_tiny")
     before = np.abs(twin(images).asnumpy() - model(images).asnumpy()).max()
@@ -60,6 +70,15 @@ def test_exact_start_computes_what_the_plain_model_does(plain, images, mode):
     for cell in (twin.stages[0].blocks[1].attn, twin.stages[1].blocks[0].attn):
         assert cell.path_weights() == {"alpha": 1.0, "beta": 0.0}
         assert np.abs(get_value(cell.conv_path.fc_weight)).max() > 0
+
+
+def test_exact_start_reaches_a_graph_compiled_before(tmp_path, images):
+    ms.set_context(mode=ms.GRAPH_MODE)
+    model, twin = make("swin_tiny", depths=(2, 0)), make("acmix_swin_tiny", depths=(2, 0))
+    twin(images)
+    save_model(model, tmp_path / "swin.ckpt")
+    warm_start(twin, tmp_path / "swin.ckpt", "exact")
+    np.testing.assert_allclose(twin(images).asnumpy(), model(images).asnumpy(), rtol=0, atol=1e-5)
 
 
 def test_complementary_weights_start_exactly_too(plain, images):
@@ -166,6 +185,7 @@ def test_training_begins_at_the_plain_model_and_beta_leaves_zero(tmp_path):
                 "**", ", ".join(f"{key}: {value}" for key, value in small.items())
             ),
             "train.epochs=1",
+            "runtime.mode=pynative",
             f"output={tmp_path / 'run'}",
         ],
     )
@@ -181,5 +201,8 @@ def test_training_begins_at_the_plain_model_and_beta_leaves_zero(tmp_path):
     np.testing.assert_allclose(trained, began, atol=0.05)
 
     (tmp_path / "plain.ckpt").unlink()
-    assert recipe.evaluate(config, tmp_path / "run" / "checkpoints" / "last.ckpt")
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert recipe.evaluate(config, checkpoint)
+    model, _ = open_checkpoint(checkpoint)  # its run folder says which model it is
+    assert [bias.beta for bias in path_biases(path_weights(model))] == betas
     recipe.train(config, resume="auto")
