@@ -160,8 +160,16 @@ def test_export_to_mindir_and_back(name, tmp_path, rng):
 
 
 @pytest.mark.parametrize("name", shrunk.distinct_models())
-def test_the_classifier_can_be_replaced_after_a_run(name, rng):
-    model = small(name)
+def test_the_classifier_can_be_replaced(name, rng):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    replace_classifier(small(name), rng)
+
+
+def test_the_classifier_can_be_replaced_after_the_graph_was_compiled(rng):
+    replace_classifier(small("resnet26"), rng)
+
+
+def replace_classifier(model, rng):
     model.set_train(False)
     x = images(rng, 1, 3, 40, 40)
     assert model(x).shape == (1, 5)
