@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _begin():
-    """Begin every test in the mode that counts, with the same seeds; MindSpore begins in PyNative."""
+    """Begin every test in the mode that counts, and seeded; MindSpore begins in PyNative."""
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(0)
     np.random.seed(0)
