@@ -130,3 +130,114 @@ def shift_and_sum(q, k, v, fc_weight, fc_bias, channels, head_dim, stride=1, dil
                 if 0 <= i + dy < height and 0 <= j + dx < width:
                     summed[:, :, i, j] += maps[:, :, m, i + dy, j + dx]
     return np.repeat(summed, channels // head_dim, axis=1)[:, :, ::stride, ::stride]
+
+
+def batch_norm(x, gamma, beta, mean=None, variance=None):
+    """Normalise each channel of (B, C, H, W) by the given statistics, or by those of the batch."""
+    if mean is None:
+        mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
+    column = (slice(None), None, None)
+    scaled = (x - mean[column]) / np.sqrt(variance[column] + 1e-5)
+    return scaled * gamma[column] + beta[column]
+
+
+def patchwise_attention(q, k, v, p, kernel, share, training):
+    """SAN (Eq. 18), pixel by pixel: an MLP of [q, neighbourhood of k] gives the weights of v.
+
+    ``p`` holds the parameters by name: bn1, fc1, bn2, fc2.
+    """
+    batch, relation_channels, height, width = q.shape
+    reach = [(i, j) for i in range(kernel) for j in range(kernel)]
+
+    def neighbour(maps, channel, offset, row, column):
+        i, j = offset
+        y, x = reflect(row + i - kernel // 2, height), reflect(column + j - kernel // 2, width)
+        return maps[:, channel, y, x]
+
+    pixels = [(row, column) for row in range(height) for column in range(width)]
+    relation = np.zeros((batch, relation_channels * (1 + kernel**2), height, width))
+    relation[:, :relation_channels] = q
+    for channel in range(relation_channels):
+        for number, offset in enumerate(reach):
+            target = relation_channels + channel * kernel**2 + number
+            for row, column in pixels:
+                relation[:, target, row, column] = neighbour(k, channel, offset, row, column)
+
+    def norm(x, name):
+        running = () if training else (p[f"{name}.moving_mean"], p[f"{name}.moving_variance"])
+        return batch_norm(x, p[f"{name}.gamma"], p[f"{name}.beta"], *running)
+
+    x = np.maximum(norm(relation, "bn1"), 0)
+    x = np.einsum("oc,bchw->bohw", p["fc1.weight"][:, :, 0, 0], x)
+    x = np.maximum(norm(x, "bn2"), 0)
+    x = np.einsum("oc,bchw->bohw", p["fc2.weight"][:, :, 0, 0], x) + p["fc2.bias"][:, None, None]
+    groups = v.shape[1] // share
+    out = np.zeros(v.shape)
+    for channel in range(v.shape[1]):
+        for number, offset in enumerate(reach):
+            weight = x[:, channel % groups * kernel**2 + number]
+            for row, column in pixels:
+                value = neighbour(v, channel, offset, row, column)
+                out[:, channel, row, column] += weight[:, row, column] * value
+    return out
+
+
+def global_attention(q, k, v, num_heads):
+    """Eq. 20, query by query: q (B, L, C) attends to all of k and v (B, M, C)."""
+    d = q.shape[2] // num_heads
+    out = np.zeros(q.shape)
+    for b in range(q.shape[0]):
+        for n in range(num_heads):
+            own = slice(n * d, (n + 1) * d)
+            for i in range(q.shape[1]):
+                logits = k[b, :, own] @ q[b, i, own] / np.sqrt(d)
+                out[b, i, own] = softmax(logits) @ v[b, :, own]
+    return out
+
+
+def reduce_map(x, weight, bias, gamma, beta, ratio):
+    """PVT's spatial reduction of (B, H, W, C): whole patches, linear, LayerNorm.
+
+    A map that is smaller than a patch is continued by zeros.
+    """
+    batch, height, width, _ = x.shape
+    x = np.pad(x, ((0, 0), (0, max(ratio - height, 0)), (0, max(ratio - width, 0)), (0, 0)))
+    rows, columns = x.shape[1] // ratio, x.shape[2] // ratio
+    out = np.zeros((batch, rows, columns, len(weight)))
+    for i in range(rows):
+        for j in range(columns):
+            patch = x[:, i * ratio : (i + 1) * ratio, j * ratio : (j + 1) * ratio]
+            out[:, i, j] = np.einsum("byxc,ocyx->bo", patch, weight) + bias
+    centred = out - out.mean(-1, keepdims=True)
+    return centred / np.sqrt(out.var(-1, keepdims=True) + 1e-5) * gamma + beta
+
+
+def interpolate(x, axis, positions):
+    """Read the lines of ``x`` along ``axis`` at fractional positions, constant beyond the ends."""
+    pixels = np.arange(x.shape[axis])
+    return np.apply_along_axis(lambda line: np.interp(positions, pixels, line), axis, x)
+
+
+def relative_attention(q, k, v, height_table, width_table, num_heads):
+    """BoTNet: logits q_i . (k_j + r^y + r^x) / sqrt d, the tables having a row per distance."""
+    batch, channels, height, width = q.shape
+    d = channels // num_heads
+    out = np.zeros(q.shape)
+    pixels = [(y, x) for y in range(height) for x in range(width)]
+    for b in range(batch):
+        for n in range(num_heads):
+            own = slice(n * d, (n + 1) * d)
+            values = np.stack([v[b, own, y, x] for y, x in pixels])
+            for row, column in pixels:
+                logits = [
+                    q[b, own, row, column]
+                    @ (
+                        k[b, own, y, x]
+                        + height_table[y - row + height - 1]
+                        + width_table[x - column + width - 1]
+                    )
+                    / np.sqrt(d)
+                    for y, x in pixels
+                ]
+                out[b, own, row, column] = softmax(np.array(logits)) @ values
+    return out

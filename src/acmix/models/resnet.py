@@ -1,8 +1,11 @@
-"""ResNet and ResNet-ACmix.
+"""ResNet, ResNet-ACmix, and ResNets with self-attention to compare with.
 
 ResNet: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the stride in the
 3x3 convolution of the bottleneck. ResNet-ACmix (Sec. 5.1, Appendix C): every 3x3 convolution of a
-bottleneck is an ACmix operator with local attention, k_a = 7, k_c = 3, N = 4.
+bottleneck is an ACmix operator with local attention, k_a = 7, k_c = 3, N = 4. SASA (Ramachandran et
+al., "Stand-Alone Self-Attention in Vision Models", NeurIPS 2019): the same with the attention path
+alone. BoTNet (Srinivas et al., "Bottleneck Transformers for Visual Recognition", CVPR 2021): global
+attention with relative positions in the last stage; a stride averages its output.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
 
 EXPANSION = 4
-MIXERS = ("conv", "acmix")
+MIXERS = ("conv", "acmix", "global")
 
 
 class Bottleneck(nn.Cell):
@@ -70,12 +73,15 @@ class ResNet(Backbone):
 
     Args:
         depths: blocks per stage.
-        mixer: ``conv``, a 3x3 convolution, or ``acmix``.
+        mixer: ``conv``, a 3x3 convolution, ``acmix``, or ``global``, attention to the whole map;
+            one for all stages or one for each.
         num_classes: outputs of the classifier, 0 for pooled features.
         in_channels: channels of the images.
         width: channels of the first stage's bottlenecks; doubles with every stage.
         num_heads, kernel_attention, kernel_conv, combine, conv_kernel, conv_impl: of
             :class:`acmix.ACmix` (``kernel_attention`` is the local attention's ``kernel_size``).
+        image_size: sides of the images that ``global``'s relative positions are made for; on others
+            they are stretched.
         drop_path_rate: of the last block; grows linearly from 0.
         features_only, out_indices: see :class:`Backbone`.
 
@@ -88,7 +94,7 @@ class ResNet(Backbone):
     def __init__(
         self,
         depths: Sequence[int] = (3, 4, 6, 3),
-        mixer: str = "conv",
+        mixer: str | Sequence[str] = "conv",
         num_classes: int = 1000,
         in_channels: int = 3,
         width: int = 64,
@@ -98,16 +104,34 @@ class ResNet(Backbone):
         combine: str = "both",
         conv_kernel: str = "learnable",
         conv_impl: str = "auto",
+        image_size: int = 224,
         drop_path_rate: float = 0.0,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
     ):
         super().__init__()
-        check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
+        mixers = [mixer] * len(depths) if isinstance(mixer, str) else list(mixer)
+        check(
+            len(mixers) == len(depths),
+            f"mixer must be one name or one for each of the {len(depths)} stages, got {mixer}.",
+        )
+        for name in mixers:
+            check(name in MIXERS, f"mixer='{name}' is unknown.{suggest(name, MIXERS)}")
 
-        def make_mixer(channels: int, stride: int) -> nn.Cell:
-            if mixer == "conv":
+        def make_mixer(name: str, channels: int, stride: int, reduction: int) -> nn.Cell:
+            if name == "conv":
                 return conv(channels, channels, 3, stride, padding=1)
+            if name == "global":
+                return ACmix(
+                    channels,
+                    channels,
+                    num_heads,
+                    attention="relative",
+                    map_size=-(-image_size // reduction),
+                    stride=stride,
+                    combine="attention",
+                    qkv_bias=False,
+                )
             return ACmix(
                 channels,
                 channels,
@@ -133,7 +157,8 @@ class ResNet(Backbone):
             for position in range(depth):
                 stride = 2 if position == 0 and index > 0 else 1
                 rate = drop_path_rate * (blocks_before + position) / max(total - 1, 1)
-                mixing = make_mixer(stage_width, stride)
+                reduction = 4 * 2**index // stride
+                mixing = make_mixer(mixers[index], stage_width, stride, reduction)
                 blocks.append(Bottleneck(channels, mixing, stage_width, stride, rate))
                 channels = EXPANSION * stage_width
             blocks_before += depth
@@ -157,5 +182,10 @@ register_models(
         f"{prefix}resnet{layers}": {"depths": depths, "mixer": mixer}
         for prefix, mixer in (("", "conv"), ("acmix_", "acmix"))
         for layers, depths in _DEPTHS.items()
-    },
+    }
+    | {
+        f"sasa_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
+        for layers, depths in _DEPTHS.items()
+    }
+    | {"botnet50": {"depths": _DEPTHS[50], "mixer": ("conv", "conv", "conv", "global")}},
 )

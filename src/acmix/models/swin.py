@@ -1,9 +1,11 @@
-"""Swin Transformer and Swin-ACmix.
+"""Swin Transformer, Swin-ACmix and Conv-Swin.
 
 Swin: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
 ICCV 2021. Swin-ACmix (Sec. 5.1): the window attention of every block becomes an ACmix operator; as
 in the released checkpoints the fully connected layer has a bias, the output projection belongs to
-the attention path, and the convolution sees the map as the shifted windows roll it.
+the attention path, and the convolution sees the map as the shifted windows roll it. Conv-Swin (the
+convolution row of the paper's Tab. 6): the window attention becomes a 3x3 convolution, in our
+reading without a bias and without the output projection, which its 39M parameters leave no room for.
 """
 
 from __future__ import annotations
@@ -15,14 +17,26 @@ from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
-from acmix.layers.blocks import Mlp, PatchEmbed, dense, layer_norm
+from acmix.layers.blocks import Mlp, PatchEmbed, conv, dense, layer_norm
 from acmix.layers.drop_path import DropPath
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
-from acmix.ops.linear import to_maps
+from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_tokens
 
-MIXERS = ("attention", "acmix")
+MIXERS = ("attention", "acmix", "conv")
+
+
+class TokenConv(nn.Cell):
+    """A 3x3 convolution of tokens: (B, H, W, C) to (B, H, W, C)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.conv = conv(dim, dim, 3, padding=1)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        return to_tokens(self.conv(to_maps(x)))
 
 
 class PatchMerging(nn.Cell):
@@ -86,7 +100,7 @@ class Swin(Backbone):
         embed_dim: C, channels of the first stage; doubles with every stage.
         depths: blocks per stage.
         num_heads: N per stage.
-        mixer: ``attention``, windows alone, or ``acmix``.
+        mixer: ``attention``, windows alone, ``acmix``, or ``conv``, a 3x3 convolution.
         num_classes: outputs of the classifier, 0 for pooled features.
         in_channels: channels of the images.
         patch_size, window_size: in pixels of the image, of the stage's map.
@@ -130,6 +144,8 @@ class Swin(Backbone):
         )
 
         def make_mixer(dim: int, heads: int, shift: int) -> nn.Cell:
+            if mixer == "conv":
+                return TokenConv(dim)
             return ACmix(
                 dim,
                 dim,
@@ -189,5 +205,6 @@ register_models(
         f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer}
         for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
         for size, depths in _VARIANTS.items()
-    },
+    }
+    | {"conv_swin_tiny": {"depths": _VARIANTS["tiny"], "mixer": "conv"}},
 )

@@ -89,4 +89,10 @@ def build_attention(
     return cls(**arguments)
 
 
-from acmix.layers.attention import global_, local, patchwise, window  # noqa: E402, F401  (they register themselves)
+from acmix.layers.attention import (  # noqa: E402, F401  (they register themselves)
+    global_,
+    local,
+    patchwise,
+    relative,
+    window,
+)

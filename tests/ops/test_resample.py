@@ -1,0 +1,57 @@
+"""Resampling, neighbourhoods and pooling against NumPy."""
+
+import numpy as np
+import oracles
+import pytest
+from mindspore import Tensor
+
+from acmix.ops.pooling import average_pool
+from acmix.ops.resample import reflect_pad, resize, upsample
+from acmix.ops.unfold import unfold
+
+
+@pytest.fixture
+def maps(rng):
+    return rng.standard_normal((2, 3, 4, 6)).astype(np.float32)
+
+
+def test_reflection_is_exact(maps):
+    expected = np.pad(maps, ((0, 0), (0, 0), (3, 3), (3, 3)), mode="reflect")
+    np.testing.assert_array_equal(reflect_pad(Tensor(maps), 3).asnumpy(), expected)
+
+
+@pytest.mark.parametrize("size", [(9, 5), (4, 6), (1, 13), (2, 3)])
+def test_resize_interpolates_between_the_centres_of_pixels(maps, size):
+    expected = maps
+    for axis, length in zip((2, 3), size, strict=True):
+        step = maps.shape[axis] / length
+        expected = oracles.interpolate(expected, axis, (np.arange(length) + 0.5) * step - 0.5)
+    np.testing.assert_allclose(resize(Tensor(maps), *size).asnumpy(), expected, atol=1e-6)
+
+
+def test_upsample_puts_a_pixel_in_the_middle_of_those_it_stands_for(maps):
+    large = upsample(Tensor(maps), 3, 14, 18).asnumpy()
+    np.testing.assert_allclose(large[:, :, 1:12:3, 1::3], maps, atol=1e-6)
+    np.testing.assert_allclose(large[:, :, 12:], large[:, :, 11:12].repeat(2, 2), atol=1e-6)
+
+
+def test_constant_maps_stay_constant():
+    ones = Tensor(np.ones((1, 1, 3, 2), np.float32))
+    for out in (resize(ones, 7, 5), upsample(ones, 4, 13, 9), reflect_pad(ones, 2)):
+        np.testing.assert_allclose(out.asnumpy(), 1, atol=1e-6)
+
+
+def test_unfold_orders_channels_then_rows_then_columns(maps):
+    out = unfold(Tensor(maps), 3).asnumpy()
+    assert out.shape == (2, 27, 2, 4)
+    for channel in range(3):
+        for i in range(3):
+            for j in range(3):
+                neighbour = out[:, channel * 9 + i * 3 + j]
+                np.testing.assert_array_equal(neighbour, maps[:, channel, i : i + 2, j : j + 4])
+
+
+def test_pooling_averages_the_pixels_a_patch_has(maps):
+    out = average_pool(Tensor(maps), 4).asnumpy()
+    np.testing.assert_allclose(out[..., 0, 0], maps[..., :4].mean((2, 3)), atol=1e-6)
+    np.testing.assert_allclose(out[..., 0, 1], maps[..., 4:].mean((2, 3)), atol=1e-6)
