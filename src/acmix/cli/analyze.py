@@ -12,7 +12,10 @@ from acmix.errors import check
 
 def add_to(subparsers, overrides_help: str) -> None:
     """Describe the command and its analyses."""
-    parser = subparsers.add_parser("analyze", help="Look into trained models, and count costs.")
+    summary = "Look into trained models, and count costs."
+    parser = subparsers.add_parser(
+        "analyze", help=summary, description=summary, epilog="example: acmix analyze complexity"
+    )
     analyses = parser.add_subparsers(dest="analysis", required=True, metavar="ANALYSIS")
 
     def analysis(name: str, function, example: str) -> argparse.ArgumentParser:
