@@ -158,6 +158,9 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
     bench.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
     bench.add_argument("--json", metavar="FILE", help="write the result with all samples")
+    bench.add_argument(
+        "--formulations", action="store_true", help="the operator's parts, each written three ways"
+    )
     bench.add_argument("--from", dest="source", metavar="FILE", help="render a result again")
     return parser
 

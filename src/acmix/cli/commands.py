@@ -181,6 +181,14 @@ def bench(options: Namespace) -> None:
         check(source.is_file(), f"{source} does not exist; 'acmix bench --json' writes one.")
         print(BenchReport.from_json(source.read_text(encoding="utf-8")).render())
         return
+    if options.formulations:
+        from acmix.bench.formulations import formulations
+        from acmix.config import RuntimeConfig
+        from acmix.environment import set_device
+
+        set_device(RuntimeConfig(device=options.device))
+        print(formulations(warmup=options.warmup, repeats=options.repeats))
+        return
     check(
         bool(options.models or options.checkpoint),
         "name at least one model or --checkpoint; 'acmix list' shows the models.",

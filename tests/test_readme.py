@@ -1,0 +1,37 @@
+"""What the README says is what its commands print, and its Python runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_are_what_their_commands_print():
+    done = subprocess.run(
+        [sys.executable, "scripts/update_readme.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    checks = (
+        "assert y.shape == (1, 64, 29, 20)\nassert logits.shape == (1, 10)\nassert len(maps) == 3"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{example}\n{checks}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_named_files_exist():
+    for path in re.findall(r"\((\w[\w./-]+\.(?:md|cff))\)", README):
+        assert (ROOT / path).is_file(), path
+    for path in re.findall(r"(?:configs|scripts|tests|src)/[\w/]+\.(?:yaml|sh|py)", README):
+        assert (ROOT / path).is_file(), path
