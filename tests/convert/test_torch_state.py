@@ -8,7 +8,9 @@ from mindspore import nn
 from acmix import ACmix
 from acmix.convert import load_torch_state, torch_state
 from acmix.errors import UserError
+from acmix.models.pvt import PVT
 from acmix.models.resnet import ResNet
+from acmix.models.san import SAN
 from acmix.models.swin import Swin
 from acmix.utils.parameters import get_value
 
@@ -99,6 +101,57 @@ def test_each_parameter_of_resnet_holds_its_own_tensor(rng):
         "fc.bias": "fc.bias",
     }.items():
         np.testing.assert_array_equal(ours[our_name], state[their_name])
+
+
+OFFICIAL_SAN = {  # one stage with one block of 16 channels, kernel 3, and 3 classes
+    "conv_in.weight": (16, 3, 1, 1),
+    **norm("bn_in", 16),
+    "conv0.weight": (16, 16, 1, 1),
+    **norm("bn0", 16),
+    **norm("layer0.0.bn1", 16),
+    "layer0.0.sam.conv1.weight": (1, 16, 1, 1),
+    "layer0.0.sam.conv2.weight": (1, 16, 1, 1),
+    "layer0.0.sam.conv3.weight": (4, 16, 1, 1),
+    "layer0.0.sam.conv1.bias": (1,),
+    "layer0.0.sam.conv2.bias": (1,),
+    "layer0.0.sam.conv3.bias": (4,),
+    **norm("layer0.0.sam.conv_w.0", 10),
+    "layer0.0.sam.conv_w.2.weight": (2, 10, 1, 1),
+    **norm("layer0.0.sam.conv_w.3", 2),
+    "layer0.0.sam.conv_w.5.weight": (18, 2, 1, 1),
+    "layer0.0.sam.conv_w.5.bias": (18,),
+    **norm("layer0.0.bn2", 4),
+    "layer0.0.conv.weight": (16, 4, 1, 1),
+    "layer0.0.conv.bias": (16,),
+    "fc.weight": (3, 16),
+    "fc.bias": (3,),
+}
+ACMIX_SAN = OFFICIAL_SAN | {
+    "layer0.0.sam.rate1": (1,),
+    "layer0.0.sam.rate2": (1,),
+    "layer0.0.sam.fc.weight": (9, 6, 1, 1),
+    "layer0.0.sam.dep_conv.weight": (4, 9, 3, 3),
+}
+
+
+@pytest.mark.parametrize(("mixer", "shapes"), [("attention", OFFICIAL_SAN), ("acmix", ACMIX_SAN)])
+def test_a_whole_san_takes_and_gives_the_official_names(mixer, shapes, rng):
+    model = SAN((1,), mixer, num_classes=3, channels=(16,), kernel_sizes=(3,), share_planes=2)
+    state = random_state(shapes, rng)
+    report = load_torch_state(model, state)
+    assert_same(torch_state(model), without_buffers(state))
+    assert len(report.loaded) == len(values(model))
+
+
+def test_acmix_pvt_has_the_names_of_pvt_and_those_of_the_convolution_paths():
+    arguments = (1, 1), (4, 4), (1, 2), (2, 2), (2, 1)
+    plain, mixed = (set(torch_state(PVT(*arguments, mixer))) for mixer in ("attention", "acmix"))
+    assert mixed - plain == {
+        f"block{stage}.0.attn.{name}"
+        for stage in (1, 2)
+        for name in ("rate1", "rate2", "fc.weight", "dep_conv.weight")
+    }
+    assert plain < mixed
 
 
 def test_feature_maps_of_swin_have_the_norms_of_the_official_detectors():

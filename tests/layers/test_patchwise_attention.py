@@ -48,9 +48,7 @@ def test_shares_and_modes(share, mode, rng):
 
 def test_acmix_with_fewer_channels_in_q_and_k_than_in_v(rng):
     """SAN-ACmix: v in 4 groups, so that the convolution path combines 6 pieces."""
-    net = ACmix(
-        5, 8, 4, qk_channels=2, attention="patchwise", kernel_size=3, share_planes=4
-    )  # fmt: skip
+    net = ACmix(5, 8, 4, qk_channels=2, attention="patchwise", kernel_size=3, share_planes=4)
     randomise(net, rng)
     net.set_train()
     assert net.conv_path.fc_weight.shape == (9, 6)

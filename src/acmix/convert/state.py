@@ -45,7 +45,8 @@ def load_torch_state(
 ) -> Report:
     """Load the weights of an official PyTorch implementation, all or none.
 
-    Names are those of microsoft/Swin-Transformer, torchvision (ResNet) and LeapLabTHU/ACmix. A
+    Names are those of microsoft/Swin-Transformer, whai362/PVT, hszhao/SAN, torchvision (ResNet) and
+    LeapLabTHU/ACmix, whose names below the operator SAN-ACmix and PVT-ACmix have too. A
     model that has been compiled before goes on with the new weights.
 
     Args:

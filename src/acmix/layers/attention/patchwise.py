@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
@@ -11,6 +12,26 @@ from acmix.layers.attention import register_attention
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.ops.resample import reflect_pad
 from acmix.ops.unfold import shifted_columns, unfold, unfold_rows
+
+
+class SharedProduct(nn.Cell):
+    """Multiply several planes by one: x (B, s, M) and weight (B, 1, M) to (B, s, M).
+
+    The gradient is written out because it sums over the planes as a product with ones: on CPU that
+    takes a twentieth of the ReduceSum which automatic differentiation puts there.
+    """
+
+    def __init__(self, planes: int):
+        super().__init__()
+        self.ones = Tensor(np.ones((1, planes), np.float32))
+
+    def construct(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Multiply."""
+        return x * weight
+
+    def bprop(self, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor):
+        """Return the gradients by both inputs for that by the output."""
+        return gradient * weight, ops.matmul(self.ones.astype(x.dtype), gradient * x)
 
 
 @register_attention("patchwise")
@@ -65,6 +86,7 @@ class PatchwiseAttention(nn.Cell):
         self.bn2 = batch_norm(self.weight_channels)
         self.fc2 = torch_conv(self.weight_channels, kernel_size**2 * self.weight_channels, 1)
         self.relu = nn.ReLU()
+        self.product = SharedProduct(share_planes)
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend; see the class."""
@@ -87,7 +109,7 @@ class PatchwiseAttention(nn.Cell):
         total: Any = None
         for index in range(size):
             column = columns[index].reshape((-1, self.share_planes, shared * pixels))
-            weighted = column * by_column[index].reshape((-1, 1, shared * pixels))
+            weighted = self.product(column, by_column[index].reshape((-1, 1, shared * pixels)))
             total = weighted if total is None else total + weighted
         # Added one by one: on CPU a ReduceSum takes as long as ten additions.
         out: Any = None
