@@ -5,7 +5,7 @@ ICCV 2021. Swin-ACmix (Sec. 5.1): the window attention of every block becomes an
 in the released checkpoints the fully connected layer has a bias, the output projection belongs to
 the attention path, and the convolution sees the map as the shifted windows roll it. Conv-Swin (the
 convolution row of the paper's Tab. 6): the window attention becomes a 3x3 convolution, in our
-reading without a bias and without the output projection, for which its 39M leave no room.
+reading without a bias and without the output projection: its 39M parameters leave no room for it.
 """
 
 from __future__ import annotations
