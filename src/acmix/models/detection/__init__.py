@@ -1,0 +1,1 @@
+"""Object detectors built on any registered backbone, from small parts that know no network."""
