@@ -1,9 +1,10 @@
 """Configuration: frozen, typed, range-checked dataclasses read from small YAML files."""
 
+from acmix.config.data import DataConfig
 from acmix.config.loader import load_config
 from acmix.config.sections import (
     Config,
-    DataConfig,
+    DetectorConfig,
     LossConfig,
     ModelConfig,
     OptimConfig,
@@ -15,6 +16,7 @@ from acmix.config.sections import (
 __all__ = [
     "Config",
     "DataConfig",
+    "DetectorConfig",
     "LossConfig",
     "ModelConfig",
     "OptimConfig",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
+from acmix.config.data import DataConfig
 from acmix.config.typed import (
-    CropShare,
     Decay,
-    ImageSize,
-    Interpolation,
-    Magnitude,
     NonNegative,
     NonNegativeInt,
     Positive,
     PositiveInt,
     Probability,
-    Range,
     Ratio,
     Section,
 )
@@ -66,106 +62,28 @@ class ModelConfig(Section, prefix="model"):
 
 
 @dataclass(frozen=True)
-class DataConfig(Section, prefix="data"):
-    """Data set, decoding, augmentation, batches."""
+class DetectorConfig(Section, prefix="detector"):
+    """What ``acmix.models.detection.create_detector`` puts on the backbone of ``model``."""
 
-    name: Literal["digits", "image_folder"] = "image_folder"
-    """``digits`` is embedded in scikit-learn; ``image_folder`` reads ``root/train/<class>/*``."""
-    root: str | None = None
-    """Folder of an ``image_folder``, with the sub-folders ``train`` and ``val``."""
-    image_size: ImageSize = 224
-    """Side of the square image the network sees, in pixels."""
-    channels: Literal[1, 3] = 3
-    """1 reads images as grey, 3 as RGB, whatever is in the files."""
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    """Mean per channel of pixels scaled to 0..1; the default is ImageNet's."""
-    std: tuple[Positive, ...] = (0.229, 0.224, 0.225)
-    """Standard deviation per channel of pixels scaled to 0..1."""
-    interpolation: Interpolation = "bicubic"
-    """How images are resized, in training and evaluation; shrinking is antialiased."""
-
-    batch_size: PositiveInt = 64
-    """Samples per training step on each device."""
-    eval_batch_size: PositiveInt | None = None
-    """Samples per evaluation batch on each device; null takes ``batch_size``."""
-    num_workers: PositiveInt = 2
-    """Threads that decode and transform; the samples do not depend on their number."""
-
-    crop_pct: CropShare = 0.875
-    """Evaluation resizes the shorter side to ``image_size / crop_pct``, then crops the centre."""
-    scale: tuple[Ratio, Ratio] | None = (0.08, 1.0)
-    """Area share of the random resized crop; null resizes the shorter side and crops a square."""
-    ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
-    """Width to height of the random resized crop."""
-    pad_crop: NonNegativeInt = 0
-    """Zero padding in pixels before the random crop (CIFAR: 4); needs ``scale`` null."""
-    hflip: Probability = 0.5
-    """Probability of a horizontal flip."""
-    color_jitter: Probability = 0.0
-    """Largest relative change of brightness, contrast and saturation."""
-    rand_augment: Magnitude | None = None
-    """Mean magnitude of RandAugment, 0 to 10; null leaves it out. It takes the place of jitter."""
-    rand_augment_std: NonNegative = 0.5
-    """Standard deviation of the magnitude, drawn for every operation."""
-    rand_augment_layers: PositiveInt = 2
-    """Operations drawn for each image; each is applied with probability 1/2."""
-    random_erasing: Probability = 0.0
-    """Probability that a rectangle of the normalised image is replaced by noise."""
-
-    mixup: NonNegative = 0.0
-    """Parameter of mixup's beta distribution; 0 for no mixup."""
-    cutmix: NonNegative = 0.0
-    """Parameter of CutMix's beta distribution; 0 for no CutMix."""
-    mix_prob: Probability = 1.0
-    """Probability that a batch is mixed."""
-    mix_switch_prob: Probability = 0.5
-    """Probability of CutMix where both are on."""
-
-    on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
-    """Images that cannot be decoded: an error, left out, or not looked for before training."""
-    max_image_pixels: Annotated[int, Range(low=1, high=178_956_970)] = 178_956_970
-    """Larger images count as corrupt (decompression bombs); the most allowed is Pillow's limit."""
-
-    def validate(self) -> None:
-        """Check what involves several fields."""
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            check(
-                len(values) == self.channels,
-                f"data.{name} must have one value per channel (data.channels={self.channels}), "
-                f"got {list(values)}.",
-            )
-        for name in ("scale", "ratio"):
-            pair = getattr(self, name)
-            check(
-                pair is None or pair[0] <= pair[1],
-                f"data.{name} must be [low, high] with low <= high, got {pair}.",
-            )
-        check(
-            not (self.pad_crop and self.scale),
-            f"data.pad_crop={self.pad_crop} and data.scale={self.scale} are two ways to crop; "
-            "set data.pad_crop=0 or data.scale=null.",
-        )
-        check(
-            not (self.rand_augment is not None and self.color_jitter),
-            f"data.rand_augment={self.rand_augment} already changes colours; set "
-            f"data.color_jitter=0, got {self.color_jitter}.",
-        )
-        check(
-            not self.mixes or self.batch_size > 1,
-            f"data.mixup={self.mixup} and data.cutmix={self.cutmix} mix the samples of a batch; "
-            f"data.batch_size={self.batch_size} holds none to mix with.",
-        )
-
-    @property
-    def mixes(self) -> bool:
-        """Whether training batches are mixed, and hence carry soft labels."""
-        return self.mix_prob > 0 and (self.mixup > 0 or self.cutmix > 0)
+    name: str = "retinanet"
+    """A detector out of ``acmix list '*_*'``, without the backbone's name."""
+    frozen_stages: NonNegativeInt = 0
+    """Stem and this many first stages of the backbone are not trained; 0 trains all."""
+    frozen_norm: bool = False
+    """BatchNorms of the backbone keep and use their running statistics in training."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of the detector; lists become tuples."""
+    score_threshold: Probability = 0.05
+    """Detections with a lower score are dropped before non-maximum suppression."""
+    nms_threshold: Probability = 0.5
+    """IoU above which the lower of two detections of one class is suppressed."""
+    max_detections: PositiveInt = 100
+    """Detections kept of an image."""
 
 
 @dataclass(frozen=True)
 class LossConfig(Section, prefix="loss"):
-    """Training loss."""
+    """Training loss of classifiers; a detector's is among ``detector.kwargs``."""
 
     label_smoothing: Decay = 0.0
     """Share of the target spread evenly over all classes."""
@@ -179,6 +97,9 @@ class OptimConfig(Section, prefix="optim"):
     """``sgd`` with momentum, or ``adamw`` (decoupled decay, bias-corrected)."""
     lr: Positive = 1e-3
     """Learning rate at the end of the warm-up."""
+    lr_batch: PositiveInt | None = None
+    """Images per step that all learning rates are meant for; with another number (batch size x
+    accumulated batches x devices) they are scaled in proportion. Null takes them as they are."""
     weight_decay: NonNegative = 0.05
     """Decay of weights; norms, biases, bias tables, alpha and beta are never decayed."""
     momentum: Decay = 0.9
@@ -208,6 +129,8 @@ class ScheduleConfig(Section, prefix="schedule"):
     """Course of the learning rate after the warm-up."""
     warmup_epochs: NonNegative = 0.0
     """Length of the linear warm-up; fractions of an epoch are fine."""
+    warmup_steps: NonNegativeInt = 0
+    """Length of the linear warm-up in optimizer steps, in place of ``warmup_epochs``."""
     warmup_lr: NonNegative = 0.0
     """Learning rate at which the warm-up starts."""
     min_lr: NonNegative = 0.0
@@ -219,6 +142,11 @@ class ScheduleConfig(Section, prefix="schedule"):
 
     def validate(self) -> None:
         """Check what involves several fields."""
+        check(
+            not (self.warmup_epochs and self.warmup_steps),
+            f"schedule.warmup_epochs={self.warmup_epochs} and schedule.warmup_steps="
+            f"{self.warmup_steps} are two ways to say one thing; set one of them to 0.",
+        )
         check(
             self.name != "step" or bool(self.milestones),
             "schedule.name=step needs schedule.milestones, for example [30, 60, 90].",
@@ -264,10 +192,11 @@ class Config(Section):
     """Seed of initial weights, data order, augmentation and dropout."""
     output: str = "runs/acmix"
     """Run folder; files read by :func:`load_config` default to ``runs/<name of the file>``."""
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "detection"] = "classification"
     """What is learned."""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -288,8 +217,31 @@ class Config(Section):
                 f"schedule.{name}={value} must not exceed optim.lr={self.optim.lr}.",
             )
         check(
+            self.task == self.data.task,
+            f"task={self.task} cannot be learned from data.name={self.data.name}, which is for "
+            f"{self.data.task}; set task={self.data.task} or another data.name.",
+        )
+        if self.task == "detection":
+            self._check_detection()
+        else:
+            check(
+                self.detector == DetectorConfig(),
+                "the section 'detector' needs task=detection.",
+            )
+        check(
             not (self.runtime.mode == "pynative" and self.runtime.jit_level),
             f"runtime.jit_level={self.runtime.jit_level} needs runtime.mode=graph.",
+        )
+
+    def _check_detection(self) -> None:
+        check(
+            self.loss.label_smoothing == 0,
+            f"loss.label_smoothing={self.loss.label_smoothing} is for classifiers; set it to 0.",
+        )
+        check(
+            not self.model.reset_head,
+            "model.reset_head=true is for classifiers: detectors leave the classifier of "
+            "model.pretrained out anyway.",
         )
 
     def to_yaml(self) -> str:

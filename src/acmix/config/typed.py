@@ -262,8 +262,12 @@ def _hint(section: type[Section], name: str) -> str:
 def _family(section: type[Section]) -> Iterator[type[Section]]:
     """Yield all sections that belong to the same configuration as ``section``."""
     for other in Section.__subclasses__():
-        if other.__module__ == section.__module__:
+        if _package(other) == _package(section):
             yield other
+
+
+def _package(section: type[Section]) -> str:
+    return section.__module__.rpartition(".")[0]
 
 
 def _plain(value: Any) -> Any:

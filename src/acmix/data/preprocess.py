@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from acmix.config import DataConfig
+from acmix.config.data import check_per_channel
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
 from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, decode
-from acmix.errors import UserError, check
+from acmix.errors import UserError
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -56,13 +57,7 @@ class Preprocess(Section, prefix="preprocess"):
 
     def validate(self) -> None:
         """Check what involves several fields."""
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            check(
-                len(values) == self.channels,
-                f"preprocess.{name} must have one value per channel "
-                f"(channels={self.channels}), got {list(values)}.",
-            )
+        check_per_channel(self)
 
     def __call__(self, encoded: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
         """Turn the content of an image file into what the network expects.

@@ -24,7 +24,7 @@ def learning_rates(
         steps_per_epoch: optimizer steps of an epoch.
     """
     total = epochs * steps_per_epoch
-    warmup = round(schedule.warmup_epochs * steps_per_epoch)
+    warmup = schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
     steps = np.arange(total)
     course = {"cosine": _cosine, "step": _step, "constant": _constant}[schedule.name]
     rates = course(schedule, base_lr, steps, warmup, steps_per_epoch)

@@ -114,9 +114,7 @@ class Trainer:
             f"An epoch has {len(train_data)} batches, fewer than train.accumulate="
             f"{train.accumulate}; lower it or data.batch_size.",
         )
-        rates = learning_rates(
-            self.config.schedule, self.config.optim.lr, train.epochs, steps_per_epoch
-        )
+        rates = self._learning_rates(steps_per_epoch)
         progress = self._begin(resume, steps_per_epoch)
         metrics: dict[str, float] = {}
         meter = Meter(self.task.loss_names)
@@ -134,6 +132,24 @@ class Trainer:
                 self._log(record)
                 self.run_dir.checkpoints.save(self.state, progress)
         return FitResult(progress, metrics, time.perf_counter() - start)
+
+    def _learning_rates(self, steps_per_epoch: int) -> np.ndarray:
+        """Return the rate of every step, scaled to the batch if ``optim.lr_batch`` says so."""
+        config = self.config
+        rates = learning_rates(
+            config.schedule, config.optim.lr, config.train.epochs, steps_per_epoch
+        )
+        if config.optim.lr_batch is None:
+            return rates
+        batch = config.data.batch_size * config.train.accumulate
+        scale = batch / config.optim.lr_batch
+        logger.info(
+            "Learning rates are those for batch %d, scaled by %g to batch %d.",
+            config.optim.lr_batch,
+            scale,
+            batch,
+        )
+        return rates * scale
 
     def _begin(self, resume: str | Path | None, steps_per_epoch: int) -> Progress:
         """Prepare the run folder, and take up where the checkpoint ended if there is one."""
