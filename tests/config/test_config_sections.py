@@ -93,3 +93,30 @@ def test_free_form_arguments_are_copied():
     config = ModelConfig(kwargs=kwargs)
     kwargs["depths"].append(3)
     assert config.kwargs == {"depths": (1, 2)}
+
+
+def test_a_detection_set_refuses_what_only_classification_uses():
+    with pytest.raises(UserError, match=r"data.image_size=64 has no meaning for data.name=shapes"):
+        DataConfig(name="shapes", image_size=64)
+    with pytest.raises(UserError, match=r"data.long_side=64 has no meaning for data.name=digits"):
+        DataConfig(name="digits", channels=1, mean=(0.5,), std=(0.5,), long_side=64)
+    with pytest.raises(UserError, match=r"short_side=\[900\] must not exceed data.long_side=800"):
+        DataConfig(name="coco", short_side=(900,), long_side=800)
+
+
+def test_task_and_data_belong_together():
+    detection = {"task": "detection", "data": {"name": "coco"}}
+    assert Config.from_dict(detection).data.task == "detection"
+    for tree, message in (
+        ({"task": "detection"}, "data.name=image_folder, which is for classification"),
+        ({"data": {"name": "coco"}}, "task=classification cannot be learned"),
+        ({"detector": {"frozen_stages": 1}}, "needs task=detection"),
+        ({**detection, "loss": {"label_smoothing": 0.1}}, "loss.label_smoothing=0.1"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Config.from_dict(tree)
+
+
+def test_the_warm_up_is_given_in_one_unit():
+    with pytest.raises(UserError, match="two ways to say one thing"):
+        ScheduleConfig(warmup_epochs=1, warmup_steps=500)

@@ -39,3 +39,11 @@ def test_step_falls_at_the_first_step_of_each_milestone_but_not_below_the_minimu
 def test_warmup_as_long_as_the_training_never_reaches_the_base():
     rates = learning_rates(ScheduleConfig(name="cosine", warmup_epochs=2), 1.0, 2, 2)
     np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.75])
+
+
+def test_warmup_in_steps_does_not_depend_on_the_length_of_an_epoch():
+    schedule = ScheduleConfig(name="step", milestones=(2,), warmup_steps=4, warmup_lr=0.0)
+    for steps_per_epoch in (3, 8):
+        rates = learning_rates(schedule, 1.0, 3, steps_per_epoch)
+        np.testing.assert_allclose(rates[:5], [0, 0.25, 0.5, 0.75, 1])
+        np.testing.assert_allclose(rates[2 * steps_per_epoch :], 0.1)

@@ -168,3 +168,12 @@ def test_epoch_shorter_than_one_step_is_refused(run_dir):
     settings = config(train={"accumulate": 4})
     with pytest.raises(UserError, match=r"3 batches, fewer than train\.accumulate=4"):
         Trainer(toy_task(), settings, run_dir).fit(Blobs(batches=3))
+
+
+def test_learning_rates_meant_for_a_batch_are_scaled_to_the_batch_trained_with(run_dir):
+    optim, data = {"lr": 0.02, "lr_batch": 64}, {"batch_size": 8}
+    schedule = {"name": "constant"}
+    train = {"epochs": 1, "accumulate": 2, "log_interval": 1}
+    sections = config(optim=optim, data=data, schedule=schedule, train=train)
+    Trainer(toy_task(), sections, run_dir).fit(Blobs(batches=2, batch_size=8))
+    assert run_dir.metrics()[0]["lr"] == pytest.approx(0.02 * 8 * 2 / 64)
