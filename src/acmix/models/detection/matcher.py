@@ -1,0 +1,66 @@
+"""Which ground-truth box each anchor is responsible for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+from acmix.errors import check
+
+BACKGROUND = -1
+IGNORED = -2
+
+
+@ms.jit_class
+@dataclass(frozen=True)
+class Matcher:
+    """Match anchors to boxes by IoU (Ren et al., NeurIPS 2015, Sec. 3.1.2), as in detectron2.
+
+    Args:
+        positive: an anchor with at least this IoU is matched to the box it overlaps most (the
+            first one of equals).
+        negative: an anchor whose IoU with every box is below this is background; between the two
+            it is ignored.
+        allow_low_quality: match also the anchors that overlap a box as much as any anchor does,
+            so that every box that meets an anchor has one. Such an anchor is matched to the box
+            that itself overlaps most, which may be another one. Unlike in detectron2, an IoU of 0
+            is no overlap: a box that meets no anchor does not turn all the others positive.
+
+    Raises:
+        UserError: not 0 <= negative <= positive <= 1.
+    """
+
+    positive: float = 0.5
+    negative: float = 0.4
+    allow_low_quality: bool = True
+
+    def __post_init__(self):
+        check(
+            0 <= self.negative <= self.positive <= 1,
+            "thresholds of IoU must satisfy 0 <= negative <= positive <= 1, got "
+            f"negative={self.negative}, positive={self.positive}.",
+        )
+
+    def __call__(self, iou: Tensor, valid: Tensor) -> Tensor:
+        """Match every anchor of every image.
+
+        Args:
+            iou: (B, A, M).
+            valid: (B, M) bool, False where the box is padding.
+
+        Returns:
+            (B, A) int32: the number of the box, ``BACKGROUND`` or ``IGNORED``.
+        """
+        valid = valid.astype(ms.float32).reshape((-1, 1, iou.shape[2]))
+        iou = iou * valid + (valid - 1)  # -1 for padding, which is below every threshold
+        box, overlap = ops.ArgMaxWithValue(axis=2)(iou)
+        positive = overlap >= self.positive
+        if self.allow_low_quality:
+            best = ops.ReduceMax(keep_dims=True)(iou, 1)
+            shares_best = ops.logical_and(iou == best, best > 0)
+            positive = ops.logical_or(positive, ops.ReduceAny()(shares_best, 2))
+        background = ops.logical_and(overlap < self.negative, ops.logical_not(positive))
+        unmatched = ops.select(background, BACKGROUND, IGNORED)
+        return ops.select(positive, box.astype(ms.int32), unmatched)

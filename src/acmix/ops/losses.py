@@ -1,0 +1,43 @@
+"""Elementwise losses of object detectors, computed and returned in float32."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+
+def sigmoid_focal_loss(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Return the focal loss -alpha_t (1 - p_t)^gamma log(p_t) of every element.
+
+    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, Eq. 5. With the margin
+    z = +-logit, p_t = sigmoid(z), both logarithms are softplus functions: log(p_t) =
+    -softplus(-z) and log(1 - p_t) = -softplus(z). Nothing overflows or cancels, and the gradient
+    is finite for every logit and every gamma >= 0.
+
+    Args:
+        logits: any shape.
+        targets: the same shape, 1 for the class and 0 for the others; any type.
+        alpha: weight of the ones; the zeros have 1 - alpha.
+        gamma: focusing parameter; 0 gives weighted cross entropy.
+    """
+    targets = targets.astype(ms.float32)
+    margin = logits.astype(ms.float32) * (2 * targets - 1)
+    size = ops.abs(margin)
+    rest = ops.log1p(ops.exp(-size))
+    # softplus(+-z) = max(+-z, 0) + rest; the mean of |z| and +-z has the right slope at 0 too.
+    log_p = -(0.5 * (size - margin) + rest)
+    log_other = -(0.5 * (size + margin) + rest)
+    weight = (1 - alpha) + (2 * alpha - 1) * targets
+    return -weight * ops.exp(gamma * log_other) * log_p
+
+
+def smooth_l1(prediction: Tensor, target: Tensor, beta: float) -> Tensor:
+    """Return 0.5 d^2 / beta where d = |prediction - target| is below beta, else d - 0.5 beta.
+
+    Girshick, "Fast R-CNN", ICCV 2015, Eq. 3, with the bend at ``beta``; 0 gives the L1 loss.
+    """
+    distance = ops.abs(prediction.astype(ms.float32) - target.astype(ms.float32))
+    if beta == 0:
+        return distance
+    bent = ops.minimum(distance, beta)
+    return bent * (distance - 0.5 * bent) / beta
