@@ -1,6 +1,7 @@
 """Data sets: where samples come from, how they are decoded, augmented, batched and sharded."""
 
-from acmix.data.dataset import ImageDataset, create_dataset
+from acmix.data.dataset import ImageDataset
+from acmix.data.factory import create_dataset
 from acmix.data.preprocess import Preprocess
 
 __all__ = ["ImageDataset", "Preprocess", "create_dataset"]
