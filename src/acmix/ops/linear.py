@@ -1,4 +1,4 @@
-"""Linear maps over the channels of maps and of tokens, and the choice of rows by constant index."""
+"""Linear maps over the channels of maps and of tokens, and the choice of rows by index."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tens
 
 
 def take_rows(x: Tensor, index: Tensor) -> Tensor:
-    """Take the rows ``index`` of each matrix: (B, L, d) and (M,) to (B, M, d).
+    """Take the rows ``index`` of each matrix: (B, L, d) and (M,) or (B, M) to (B, M, d).
 
-    The one place where the library gathers. The index is a constant of the graph, a row is one
-    contiguous run of d numbers, so this is a plain copy in a new order.
+    The one place where the library gathers. A row is one contiguous run of d numbers, so this is a
+    plain copy in a new order. In windows and neighbourhoods (M,) is a constant of the graph; in
+    detectors every image has an index of its own. An index outside of 0..L-1 is undefined on
+    Ascend.
     """
-    return ops.Gather()(x, index, 1)
+    return ops.Gather(batch_dims=index.ndim - 1)(x, index, 1)
 
 
 def to_maps(tokens: Tensor) -> Tensor:

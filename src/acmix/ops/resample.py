@@ -1,6 +1,6 @@
-"""Maps resampled by one small constant matrix per axis: reflection padding, bilinear resizing.
+"""Maps resampled by one small constant matrix per axis: reflection padding, resizing.
 
-Both are linear and separable. A matrix product exists on every device and in every export format,
+All are linear and separable. A matrix product exists on every device and in every export format,
 which is not so for the padding and resizing operators, and its gradient is again a product.
 """
 
@@ -32,7 +32,13 @@ def bilinear_matrix(source: int, target: int, step: float) -> np.ndarray:
     return np.maximum(1 - distance, 0).astype(np.float32)
 
 
+def nearest_matrix(source: int, target: int) -> np.ndarray:
+    """Return the matrix (target, source) that repeats elements: i gets floor(i source / target)."""
+    return np.eye(source, dtype=np.float32)[np.arange(target) * source // target]
+
+
 _reflection = tensor_constant(reflection_matrix)
+_nearest = tensor_constant(nearest_matrix)
 _bilinear = tensor_constant(bilinear_matrix)
 
 
@@ -51,6 +57,14 @@ def resize(maps: Tensor, height: int, width: int) -> Tensor:
         return maps
     rows = _bilinear(own_height, height, own_height / height)
     return _resample(maps, rows, _bilinear(own_width, width, own_width / width))
+
+
+def nearest(maps: Tensor, height: int, width: int) -> Tensor:
+    """Stretch (B, C, H, W) to (B, C, height, width) by repeating pixels; exact."""
+    _, _, own_height, own_width = maps.shape
+    if (height, width) == (own_height, own_width):
+        return maps
+    return _resample(maps, _nearest(own_height, height), _nearest(own_width, width))
 
 
 def upsample(maps: Tensor, ratio: int, height: int, width: int) -> Tensor:

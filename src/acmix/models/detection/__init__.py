@@ -1,1 +1,31 @@
-"""Object detectors built on any registered backbone, from small parts that know no network."""
+"""Object detectors built on any registered backbone, from small parts that know no network.
+
+A new detector is one file here and one import below.
+"""
+
+from acmix.models.detection.anchors import AnchorGenerator
+from acmix.models.detection.coder import BoxCoder
+from acmix.models.detection.detector import Detector
+from acmix.models.detection.fpn import FPN
+from acmix.models.detection.freeze import freeze_norm, freeze_stages
+from acmix.models.detection.host import Detections
+from acmix.models.detection.matcher import Matcher
+from acmix.models.detection.post_process import PostProcess
+from acmix.models.detection.registry import create_detector, list_detectors, register_detector
+from acmix.models.detection.retinanet import RetinaNet
+
+__all__ = [
+    "FPN",
+    "AnchorGenerator",
+    "BoxCoder",
+    "Detections",
+    "Detector",
+    "Matcher",
+    "PostProcess",
+    "RetinaNet",
+    "create_detector",
+    "freeze_norm",
+    "freeze_stages",
+    "list_detectors",
+    "register_detector",
+]

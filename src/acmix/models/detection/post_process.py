@@ -1,0 +1,202 @@
+"""From scores and offsets of all anchors to detections, inside of a graph and on the host.
+
+Both forms take the same steps and agree: the best ``top_k`` pairs of anchor and class of each
+level, the best ``max_candidates`` of these, decoded, then class-wise non-maximum suppression. The
+graph form has static shapes and is what is exported; :mod:`.host` is NumPy. Only the order of equal
+logits is the device's own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+from acmix.errors import check
+from acmix.models.detection.coder import BoxCoder
+from acmix.ops.boxes import clip_boxes
+from acmix.ops.constants import constant, tensor_constant
+from acmix.ops.linear import take_rows
+
+MOST_BOXES = 2864
+"""What ``ops.NMSWithMask`` takes on Ascend."""
+
+NONE = -1
+"""Label of a place without a detection."""
+
+
+@ms.jit_class
+@dataclass(frozen=True)
+class PostProcess:
+    """How detections are chosen; mmdetection's numbers for RetinaNet.
+
+    Args:
+        score_threshold: detections must have a higher score.
+        top_k: pairs of anchor and class looked at, per level.
+        max_candidates: boxes that enter non-maximum suppression, of all levels together.
+        nms_threshold: a box is suppressed by a better one of its class with a higher IoU.
+        max_detections: D, detections of an image.
+
+    Raises:
+        UserError: a threshold outside of [0, 1], a count below 1, or more candidates than
+            ``ops.NMSWithMask`` takes.
+    """
+
+    score_threshold: float = 0.05
+    top_k: int = 1000
+    max_candidates: int = 2000
+    nms_threshold: float = 0.5
+    max_detections: int = 100
+
+    def __post_init__(self):
+        for name in ("score_threshold", "nms_threshold"):
+            value = getattr(self, name)
+            check(0 <= value <= 1, f"{name} must be between 0 and 1, got {value}.")
+        for name in ("top_k", "max_candidates", "max_detections"):
+            value = getattr(self, name)
+            check(value >= 1, f"{name} must be at least 1, got {value}.")
+        check(
+            self.max_candidates <= MOST_BOXES,
+            f"max_candidates must be at most {MOST_BOXES}, which is what NMSWithMask takes on "
+            f"Ascend, got {self.max_candidates}.",
+        )
+
+    def candidates(
+        self,
+        logits: Tensor,
+        deltas: Tensor,
+        anchors: Tensor,
+        level_counts: tuple[int, ...],
+        coder: BoxCoder,
+        height: int,
+        width: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose and decode the best pairs of anchor and class, whatever their score.
+
+        Args:
+            logits: (B, A, K).
+            deltas: (B, A, 4).
+            anchors: (A, 4).
+            level_counts: anchors of each level, A together.
+            coder: of the deltas.
+            height, width: of the images in pixels; boxes are cut at their borders.
+
+        Returns:
+            Boxes (B, N, 4), scores (B, N) and labels (B, N) int32, best first; N is
+            ``max_candidates`` or as many as there are.
+        """
+        values, rows, labels, start = (), (), (), 0
+        for level in ops.split(logits.astype(ms.float32), level_counts, 1):
+            value, row, label = self._best_pairs(level)
+            values, rows, labels = (*values, value), (*rows, row + start), (*labels, label)
+            start = start + level.shape[1]
+        values, rows, labels = ops.cat(values, 1), ops.cat(rows, 1), ops.cat(labels, 1)
+        count = min(self.max_candidates, values.shape[1])
+        values, order = ops.TopK()(values, count)
+        rows, labels = _take(rows, order), _take(labels, order)
+        anchors = take_rows(anchors.reshape((1, -1, 4)), rows.reshape((-1,)))
+        boxes = coder.decode(take_rows(deltas, rows), anchors.reshape((-1, count, 4)))
+        return clip_boxes(boxes, height, width), ops.sigmoid(values), labels
+
+    def _best_pairs(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, anchors and classes of the best pairs of one level (B, A_l, K).
+
+        The best k pairs are among the k anchors with the best classes, hence no sorting of A_l K.
+        """
+        anchors, classes = logits.shape[1], logits.shape[2]
+        kept = min(self.top_k, anchors)
+        _, rows = ops.TopK()(ops.ReduceMax()(logits, 2), kept)
+        pairs = take_rows(logits, rows).reshape((-1, kept * classes))
+        values, place = ops.TopK()(pairs, min(self.top_k, kept * classes))
+        row = place // classes
+        return values, _take(rows, row), place - row * classes
+
+    def detections(
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        labels: Tensor,
+        num_classes: int,
+        height: int,
+        width: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Suppress, and keep the best: candidates as above, B static, to detections.
+
+        Returns:
+            Boxes (B, D, 4), scores (B, D) and labels (B, D) int32, best first; box and score are 0
+            and the label is -1 where there is no detection.
+        """
+        kept = suppress(boxes, labels, num_classes, max(height, width), self.nms_threshold)
+        kept = ops.logical_and(kept, scores > self.score_threshold)
+        count = boxes.shape[1]
+        # Places count down, so that the largest kept ones are the best, and none are equal.
+        places = _falling(count).reshape((1, -1)) * kept.astype(ms.float32)
+        if count < self.max_detections:
+            places = ops.cat((places, ops.zeros((places.shape[0], self.max_detections - count))), 1)
+        places, _ = ops.TopK()(places, self.max_detections)
+        found = places > 0
+        order = (count - ops.maximum(places, 1)).astype(ms.int32)
+        boxes = take_rows(boxes, order) * found.astype(ms.float32).expand_dims(2)
+        scores = _take(scores, order) * found.astype(ms.float32)
+        return boxes, scores, ops.select(found, _take(labels, order), NONE)
+
+
+def suppress(
+    boxes: Tensor, groups: Tensor, num_groups: int, extent: int, threshold: float
+) -> Tensor:
+    """Non-maximum suppression within groups.
+
+    The boxes of the groups are moved apart, so that one call of ``ops.NMSWithMask`` serves all.
+    They are laid out as a square of groups rather than as a line, which needs fewer digits, and
+    their coordinates are rounded to ``layout``'s step. Then every difference of coordinates is
+    exact in float32, and the outcome is, to the last bit, that of each group for itself.
+
+    ``ops.NMSWithMask`` suppresses where the IoU is larger than the threshold, without a pixel added
+    to sides. CPU and GPU sort the boxes by score, Ascend takes them as they come; it is given
+    falling places instead of scores, which makes the devices agree, also about equal scores. Its
+    output of indices counts 0, 1, 2, ... and says nothing.
+
+    Args:
+        boxes: (B, N, 4), best first, coordinates from 0 to ``extent``; B static.
+        groups: (B, N) int32, from 0 to ``num_groups`` - 1.
+        num_groups: how many groups there are at most.
+        extent: largest coordinate, in whole pixels.
+        threshold: of IoU.
+
+    Returns:
+        (B, N) bool, False where a better box of the group overlaps by more.
+    """
+    per_side, step = layout(num_groups, extent)
+    row = groups // per_side
+    shift = ops.stack((groups - row * per_side, row), 2).astype(ms.float32) * extent
+    boxes = ops.round(boxes / step) * step + ops.cat((shift, shift), 2)
+    places = _falling(boxes.shape[1]).reshape((1, -1, 1)) * ops.ones_like(boxes[:, :, :1])
+    kept = ()
+    for image in ops.split(ops.cat((boxes, places), 2), 1, 0):
+        _, _, mask = ops.NMSWithMask(threshold)(image.reshape((-1, 5)))
+        kept += (mask,)
+    return ops.stack(kept)
+
+
+@constant
+def layout(num_groups: int, extent: int) -> tuple[int, float]:
+    """Return how many groups lie side by side, and the step in pixels of their coordinates.
+
+    The step is the power of two at which coordinates up to ``extent`` times that many have the 24
+    digits of float32: 1/1024 pixel, hence an error of 1/2048, for 80 classes and 1344 pixels.
+    """
+    per_side = math.isqrt(num_groups - 1) + 1
+    return per_side, 2.0 ** (math.ceil(math.log2(per_side * extent)) - 24)
+
+
+@tensor_constant
+def _falling(count: int) -> np.ndarray:
+    return np.arange(count, 0, -1, dtype=np.float32)
+
+
+def _take(x: Tensor, index: Tensor) -> Tensor:
+    """Take elements: (B, L) and (B, M) to (B, M)."""
+    return take_rows(x.expand_dims(2), index).reshape(index.shape)

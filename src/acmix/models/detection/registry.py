@@ -1,0 +1,92 @@
+"""Detectors by name: every detector on every backbone, ``retinanet_acmix_pvt_tiny``."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from acmix.errors import UserError, check, suggest
+from acmix.models.detection.detector import Detector
+from acmix.models.detection.freeze import freeze_norm, freeze_stages
+from acmix.models.detection.post_process import PostProcess
+from acmix.models.registry import create_model, list_models
+
+_DETECTORS: dict[str, type[Detector]] = {}
+DetectorType = TypeVar("DetectorType", bound=type[Detector])
+
+
+def register_detector(name: str) -> Callable[[DetectorType], DetectorType]:
+    """Register the decorated class under ``name``.
+
+    Raises:
+        UserError: the name is taken.
+    """
+
+    def register(cls: DetectorType) -> DetectorType:
+        check(name not in _DETECTORS, f"detector '{name}' is already registered.")
+        _DETECTORS[name] = cls
+        return cls
+
+    return register
+
+
+def list_detectors(pattern: str = "*") -> list[str]:
+    """Return the names ``{detector}_{backbone}`` that match a shell pattern, sorted."""
+    names = [f"{detector}_{backbone}" for detector in _DETECTORS for backbone in list_models()]
+    return sorted(fnmatch.filter(names, pattern))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the detector and the backbone of a name: ``("retinanet", "pvt_tiny")``.
+
+    Raises:
+        UserError: there is no such detector.
+    """
+    for detector in _DETECTORS:
+        backbone = name.removeprefix(f"{detector}_")
+        if backbone != name and backbone in list_models():
+            return detector, backbone
+    raise UserError(f"detector '{name}' is unknown.{suggest(name, list_detectors())}")
+
+
+def create_detector(
+    name: str,
+    num_classes: int = 80,
+    frozen_stages: int = 0,
+    frozen_norm: bool = False,
+    post_process: PostProcess | None = None,
+    backbone: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Detector:
+    """Make a detector by name.
+
+    Args:
+        name: one of :func:`list_detectors`.
+        num_classes: K, without background.
+        frozen_stages: stem and this many stages are not trained, see :func:`freeze_stages`.
+        frozen_norm: BatchNorms keep their running statistics, see :func:`freeze_norm`.
+        post_process: how detections are chosen; None takes the detector's own.
+        backbone: arguments of :func:`acmix.models.create_model`; ``out_indices``, the stages the
+            detector looks at, are the detector's unless given.
+        **arguments: the detector's own. A value of None means the default.
+
+    Raises:
+        UserError: unknown name or argument, or a value the detector cannot take.
+    """
+    detector, model = split_name(name)
+    cls = _DETECTORS[detector]
+    arguments = {"num_classes": num_classes, "post_process": post_process, **arguments}
+    arguments = {key: value for key, value in arguments.items() if value is not None}
+    known = set(inspect.signature(cls.__init__).parameters) - {"self", "backbone"}
+    for key in arguments:
+        check(key in known, f"detector '{name}' takes no argument '{key}'.{suggest(key, known)}")
+    chosen = {"out_indices": cls.out_indices, **(backbone or {})}
+    for key in ("features_only", "num_classes"):
+        check(key not in chosen, f"backbone: '{key}' is the detector's to set; leave it out.")
+    body = create_model(model, features_only=True, **chosen)
+    freeze_stages(body, frozen_stages)
+    if frozen_norm:
+        freeze_norm(body)
+    return cls(body, **arguments)
