@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.ops import random
@@ -28,16 +27,12 @@ class DropPath(nn.Cell):
         self.keep = 1.0 - rate
         self.random_state = None
         if rate > 0:
-            seed = int(np.random.randint(2**31 - 1))  # ms.set_seed seeds this generator too
-            self.random_state = Parameter(
-                Tensor(random.random_state(seed)), name="random_state", requires_grad=False
-            )
+            self.random_state = random.state_parameter()
 
     def construct(self, x: Tensor) -> Tensor:
         """Drop or scale the branch."""
         if self.random_state is None or not self.training:
             return x
-        numbers, state = random.uniform(self.random_state, x.shape[0])
-        numbers = ops.depend(numbers, ops.assign(self.random_state, state))
+        numbers = random.draw(self.random_state, x.shape[0])
         kept = ops.floor(numbers + self.keep) / self.keep
         return x * kept.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1))

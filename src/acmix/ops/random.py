@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
 from acmix.ops.constants import tensor_constant
@@ -32,6 +32,18 @@ def random_state(seed: int) -> np.ndarray:
     """
     check(seed >= 0, f"seed must not be negative, got {seed}.")
     return np.random.default_rng(seed).integers(1, MODULI).astype(np.int32)
+
+
+def state_parameter() -> Parameter:
+    """Return a state for a Cell to keep; NumPy's seed decides it, hence ``ms.set_seed`` too."""
+    state = random_state(int(np.random.randint(2**31 - 1)))
+    return Parameter(Tensor(state), name="random_state", requires_grad=False)
+
+
+def draw(state: Parameter, size: int) -> Tensor:
+    """Draw ``size`` numbers in [0, 1) as :func:`uniform` does, and advance ``state``."""
+    numbers, following = uniform(state, size)
+    return ops.depend(numbers, ops.assign(state, following))
 
 
 def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -59,8 +59,9 @@ class Matcher:
         positive = overlap >= self.positive
         if self.allow_low_quality:
             best = ops.ReduceMax(keep_dims=True)(iou, 1)
-            shares_best = ops.logical_and(iou == best, best > 0)
-            positive = ops.logical_or(positive, ops.ReduceAny()(shares_best, 2))
+            best = ops.select(best > 0, best, 2.0)  # out of reach
+            is_best = ops.ReduceMax()(iou - best, 2) >= 0
+            positive = ops.logical_or(positive, is_best)
         background = ops.logical_and(overlap < self.negative, ops.logical_not(positive))
         unmatched = ops.select(background, BACKGROUND, IGNORED)
         return ops.select(positive, box.astype(ms.int32), unmatched)
