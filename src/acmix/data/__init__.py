@@ -1,7 +1,16 @@
 """Data sets: where samples come from, how they are decoded, augmented, batched and sharded."""
 
 from acmix.data.dataset import ImageDataset
+from acmix.data.detection import DetectionDataset
+from acmix.data.detection_preprocess import DetectionPreprocess, buckets
 from acmix.data.factory import create_dataset
 from acmix.data.preprocess import Preprocess
 
-__all__ = ["ImageDataset", "Preprocess", "create_dataset"]
+__all__ = [
+    "DetectionDataset",
+    "DetectionPreprocess",
+    "ImageDataset",
+    "Preprocess",
+    "buckets",
+    "create_dataset",
+]

@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 from acmix.config import DataConfig
 from acmix.data.decode import DecodeError, decode
-from acmix.data.samples import Samples
 from acmix.errors import UserError, check
 
 _logger = logging.getLogger(__name__)
 _NAMED = 10
 
 
-def drop_corrupt(samples: Samples, config: DataConfig) -> tuple[Samples, tuple[str, ...]]:
+class Images(Protocol):
+    """Encoded images with names, for whatever task they are labelled."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What to call each image in messages."""
+
+    @property
+    def read(self) -> Callable[[int], bytes]:
+        """Returns an encoded image."""
+
+    def __len__(self) -> int: ...
+
+    def select(self: S, indices: Sequence[int]) -> S:
+        """Return the images at ``indices``."""
+
+    def lost(self: S, kept: S) -> tuple[str, ...]:
+        """Return the names of what has no image left when only ``kept`` is left of this."""
+
+
+S = TypeVar("S", bound=Images)
+
+
+def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
     """Apply ``data.on_corrupt``: refuse, leave out, or do not look.
 
     Returns:
         The samples to use, and the names of those left out.
 
     Raises:
-        UserError: corrupt images under ``refuse``; a class that lost all its images under ``skip``.
+        UserError: corrupt images under ``refuse``; a class, or the split, without any image left
+            under ``skip``.
     """
     if config.on_corrupt == "unchecked":
         return samples, ()
@@ -34,12 +59,12 @@ def drop_corrupt(samples: Samples, config: DataConfig) -> tuple[Samples, tuple[s
         raise UserError(f"{message} Repair or remove them, or set data.on_corrupt=skip.")
     _logger.warning("%s They are left out (data.on_corrupt=skip).", message)
     kept = samples.select([i for i in range(len(samples)) if i not in reasons])
-    lost = [name for label, name in enumerate(samples.classes) if label not in set(kept.labels)]
+    lost = samples.lost(kept)
     check(not lost, f"all images of {', '.join(map(repr, lost))} are corrupt: {message}")
     return kept, tuple(samples.names[i] for i in reasons)
 
 
-def find_corrupt(samples: Samples, config: DataConfig) -> dict[int, str]:
+def find_corrupt(samples: Images, config: DataConfig) -> dict[int, str]:
     """Decode every image once and return the reasons of those that fail, by index."""
 
     def reason(index: int) -> str | None:
@@ -55,7 +80,7 @@ def find_corrupt(samples: Samples, config: DataConfig) -> dict[int, str]:
         return {index: text for index, text in found if text is not None}
 
 
-def _list(samples: Samples, reasons: dict[int, str]) -> str:
+def _list(samples: Images, reasons: dict[int, str]) -> str:
     shown = [f"{samples.names[i]} ({reasons[i]})" for i in list(reasons)[:_NAMED]]
     more = len(reasons) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,9 +103,28 @@ class Preprocess(Section, prefix="preprocess"):
 
     def normalise(self, image: Image.Image) -> np.ndarray:
         """Scale to 0..1, subtract the mean, divide by the deviation; shape (C, S, S), float32."""
-        pixels = np.asarray(image).reshape(image.height, image.width, self.channels)
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        mean, std = (
-            255 * np.array(values, np.float32)[:, None, None] for values in (self.mean, self.std)
-        )
-        return (planes - mean) / std
+        return normalise(image, self.mean, self.std)
+
+
+def normalise(
+    image: Image.Image,
+    mean: Sequence[float],
+    std: Sequence[float],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Scale to 0..1, subtract the mean, divide by the deviation, per channel.
+
+    Args:
+        image: grey or RGB.
+        mean: C values.
+        std: C values.
+        out: (C, H, W) float32 to write into; None for a new array.
+
+    Returns:
+        (C, H, W), float32.
+    """
+    pixels = np.asarray(image).reshape(image.height, image.width, len(mean))
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    shift, scale = (255 * np.array(values, np.float32)[:, None, None] for values in (mean, std))
+    out = np.subtract(planes, shift, out=out)
+    return np.divide(out, scale, out=out)

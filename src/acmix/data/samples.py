@@ -38,3 +38,8 @@ class Samples:
             labels=tuple(self.labels[i] for i in kept),
             read=lambda i: read(kept[i]),
         )
+
+    def lost(self, kept: Samples) -> tuple[str, ...]:
+        """Return the classes that have no sample left when only ``kept`` is left of these."""
+        left = set(kept.labels)
+        return tuple(name for label, name in enumerate(self.classes) if label not in left)

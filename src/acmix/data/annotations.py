@@ -1,0 +1,276 @@
+"""`DetectionSamples`: images with boxes, from annotations of COCO's form and back to it."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from acmix.errors import UserError, check
+
+_logger = logging.getLogger(__name__)
+
+# What must be there; an annotation may also say ``area`` and ``iscrowd``.
+_KEYS = {
+    "images": ("id", "file_name", "width", "height"),
+    "annotations": ("image_id", "category_id", "bbox"),
+    "categories": ("id", "name"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image and its boxes, those of crowds included.
+
+    Attributes:
+        name: file name as in the annotations.
+        image_id: COCO's id of the image.
+        width: in pixels.
+        height: in pixels.
+        boxes: (n, 4) float64, xyxy in pixels, inside of the image and not without area.
+        labels: (n,) int32.
+        areas: (n,) float64, of the objects in pixels; of the boxes where objects have none.
+        crowd: (n,) bool, whether a box holds many objects of one class.
+    """
+
+    name: str
+    image_id: int
+    width: int
+    height: int
+    boxes: np.ndarray
+    labels: np.ndarray
+    areas: np.ndarray
+    crowd: np.ndarray
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no box to train on: crowds are not trained on."""
+        return bool(self.crowd.all())
+
+
+@dataclass(frozen=True)
+class DetectionSamples:
+    """Encoded images of one split with their boxes; reading is lazy.
+
+    Attributes:
+        categories: name by COCO's category id, in the order of the labels.
+        records: what is known of each image without reading it.
+        names: what to call each image in messages (a path).
+        read: returns the encoded bytes of image ``i`` of ``records``; may raise OSError.
+        tree: returns the annotations in COCO's form, of these images at least.
+    """
+
+    categories: dict[int, str]
+    records: tuple[Record, ...]
+    names: tuple[str, ...]
+    read: Callable[[int], bytes]
+    tree: Callable[[], dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def select(self, indices: Sequence[int]) -> DetectionSamples:
+        """Return the samples at ``indices``, in their order."""
+        kept = tuple(indices)
+        read = self.read
+        return replace(
+            self,
+            records=tuple(self.records[i] for i in kept),
+            names=tuple(self.names[i] for i in kept),
+            read=lambda i: read(kept[i]),
+        )
+
+    def lost(self, kept: DetectionSamples) -> tuple[str, ...]:
+        """Return nothing unless no image is left: a split need not have every class."""
+        return () if len(kept) else ("the split",)
+
+    def ground_truth(self) -> COCO:
+        """Return the annotations of these images, and of no others, as pycocotools has them."""
+        tree = self.tree()
+        chosen = {record.image_id for record in self.records}
+        annotations = [one for one in tree["annotations"] if one["image_id"] in chosen]
+        coco = COCO()
+        coco.dataset = {
+            # Results loaded against the ground truth ask for it.
+            "info": tree.get("info", {}),
+            "images": [image for image in tree["images"] if image["id"] in chosen],
+            "categories": tree["categories"],
+            "annotations": [
+                _complete(one, number) for number, one in enumerate(annotations, start=1)
+            ],
+        }
+        with redirect_stdout(io.StringIO()):
+            coco.createIndex()
+        return coco
+
+
+def drop_empty(samples: DetectionSamples) -> DetectionSamples:
+    """Leave out the images that have no box to train on, and say how many."""
+    kept = [i for i, record in enumerate(samples.records) if not record.is_empty]
+    if len(kept) < len(samples):
+        _logger.info(
+            "%d of %d images have no boxes and are left out (data.empty_images=skip).",
+            len(samples) - len(kept), len(samples),
+        )  # fmt: skip
+    return samples.select(kept)
+
+
+def _complete(annotation: dict[str, Any], number: int) -> dict[str, Any]:
+    """Fill in what COCOeval asks for; it takes an object with the id 0 for one never found."""
+    width, height = annotation["bbox"][2:]
+    return {"area": width * height, "iscrowd": 0} | annotation | {"id": number}
+
+
+def read_categories(tree: dict[str, Any], source: str) -> dict[int, str]:
+    """Return the names of the categories by their ids, in the order of the ids.
+
+    Raises:
+        UserError: see :func:`read_records`.
+    """
+    categories = _table(tree, "categories", source)
+    check(bool(categories), f"{source}: 'categories' is empty, so there is nothing to detect.")
+    _positions(categories, "categories", source)
+    names = {category["id"]: category["name"] for category in categories}
+    wrong = [i for i, name in names.items() if type(i) is not int or not isinstance(name, str)]
+    check(
+        not wrong,
+        f"{source}: category {wrong[:1]} must have a whole number as 'id' and a string as 'name'.",
+    )
+    return {i: names[i] for i in sorted(names)}
+
+
+def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
+    """Return the images of annotations of COCO's form, in their order there.
+
+    Category ids need not be contiguous: labels are 0..K-1 in the order of the ids. Boxes are
+    clipped to the image; those without area are left out and counted in one log line.
+
+    Args:
+        tree: parsed JSON.
+        source: what to call it in messages.
+
+    Raises:
+        UserError: missing keys, an annotation of an unknown image or category, a box that is not
+            four finite numbers or has a negative side, an impossible size, an id used twice.
+    """
+    images = _table(tree, "images", source)
+    annotations = _table(tree, "annotations", source)
+    owner = _lookup(annotations, "image_id", _positions(images, "images", source), source)
+    label_of = {category: label for label, category in enumerate(read_categories(tree, source))}
+    labels = _lookup(annotations, "category_id", label_of, source)
+    _check_images(images, source)
+
+    boxes = _boxes(annotations, source)
+    size = np.array([(image["width"], image["height"]) for image in images], np.float64)
+    size = np.tile(size.reshape(-1, 2)[owner], 2)
+    boxes = np.clip(boxes, 0, size)
+    box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    areas = np.array(
+        [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)],
+        np.float64,
+    )
+    crowd = np.array([bool(one.get("iscrowd", 0)) for one in annotations], bool)
+
+    kept = np.flatnonzero(box_areas > 0)
+    if len(kept) < len(boxes):
+        _logger.warning(
+            "%s: %d of %d boxes have no area inside of their image and are left out.",
+            source, len(boxes) - len(kept), len(boxes),
+        )  # fmt: skip
+    kept = kept[np.argsort(owner[kept], kind="stable")]
+    ends = np.searchsorted(owner[kept], np.arange(1, len(images)))
+    return tuple(
+        Record(
+            image["file_name"], image["id"], image["width"], image["height"],
+            boxes[own], labels[own].astype(np.int32), areas[own], crowd[own],
+        )
+        for image, own in zip(images, np.split(kept, ends), strict=False)
+    )  # fmt: skip
+
+
+def _table(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
+    """Return one of the lists of ``tree``, whose entries have the keys they need."""
+    entries = tree.get(name) if isinstance(tree, dict) else None
+    check(
+        isinstance(entries, list),
+        f"{source} has no list '{name}', so it is not of COCO's form for instances: an object with "
+        f"the lists {', '.join(_KEYS)}.",
+    )
+    for position, entry in enumerate(entries or ()):
+        missing = [key for key in _KEYS[name] if not isinstance(entry, dict) or key not in entry]
+        check(
+            not missing,
+            f"{source}: {name}[{position}] lacks {', '.join(map(repr, missing))}; "
+            f"each must have {', '.join(_KEYS[name])}.",
+        )
+    return entries or []
+
+
+def _positions(entries: list[dict[str, Any]], name: str, source: str) -> dict[Any, int]:
+    """Return the position of every id."""
+    positions: dict[Any, int] = {}
+    for position, entry in enumerate(entries):
+        key = entry["id"]
+        check(
+            isinstance(key, Hashable) and key not in positions,
+            f"{source}: {name}[{position}] has the id {key!r}, which must be a number of its own.",
+        )
+        positions[key] = position
+    return positions
+
+
+def _lookup(
+    annotations: list[dict[str, Any]], key: str, known: dict[Any, int], source: str
+) -> np.ndarray:
+    """Return what ``known`` has for ``key`` of each annotation."""
+    found = np.empty(len(annotations), np.int64)
+    for i, annotation in enumerate(annotations):
+        value = annotation[key]
+        position = known.get(value) if isinstance(value, Hashable) else None
+        if position is None:
+            raise UserError(
+                f"{source}: {_name(annotations, i)} has {key}={value!r}, which is not in "
+                f"'{'images' if key == 'image_id' else 'categories'}'. Add it there, or remove "
+                "the annotation."
+            )
+        found[i] = position
+    return found
+
+
+def _boxes(annotations: list[dict[str, Any]], source: str) -> np.ndarray:
+    """Return all boxes as (n, 4) xyxy."""
+    for i, annotation in enumerate(annotations):
+        box = annotation["bbox"]
+        check(
+            isinstance(box, list)
+            and len(box) == 4
+            and all(type(value) in (int, float) and abs(value) < np.inf for value in box)
+            and min(box[2:]) >= 0,
+            f"{source}: {_name(annotations, i)} has bbox={box!r}; it must be [x, y, width, height] "
+            "of finite numbers, width and height not negative. Correct or remove it.",
+        )
+    boxes = np.array([one["bbox"] for one in annotations], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _check_images(images: list[dict[str, Any]], source: str) -> None:
+    for position, image in enumerate(images):
+        name, width, height = (image[key] for key in ("file_name", "width", "height"))
+        check(
+            isinstance(name, str)
+            and all(type(side) is int and side > 0 for side in (width, height)),
+            f"{source}: images[{position}] has file_name={name!r}, {width=}, {height=}; they must "
+            "be a string and two whole numbers of at least 1.",
+        )
+
+
+def _name(annotations: list[dict[str, Any]], position: int) -> str:
+    annotation = annotations[position]
+    return f"annotations[{position}] (id {annotation.get('id')}, image {annotation['image_id']})"

@@ -1,0 +1,145 @@
+"""Coloured shapes on textured grounds with boxes and masks: a data set without any file."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from acmix.data.annotations import DetectionSamples, read_categories, read_records
+from acmix.data.samples import Split
+
+CLASSES = ("circle", "rectangle", "triangle")
+NUM_IMAGES = {"train": 512, "val": 128}
+_STREAM = {"train": 0, "val": 1}
+
+_SIDES = (96, 160)
+_MAX_SHAPES = 5
+# Radius of the circle around a shape as a share of the shorter side.
+_RADII = (0.12, 0.28)
+# A shape of which others leave less than this is too hard to tell.
+_VISIBLE = 0.6
+_ATTEMPTS = 10
+
+
+def shapes(split: Split, seed: int = 0) -> DetectionSamples:
+    """Return one split of the shapes: 512 images for training, 128 to validate.
+
+    Images have sides of 96 to 160 pixels and one to five shapes: circles, rectangles and triangles
+    of any colour, turned at random, that cover each other in part. Boxes are tight around what is
+    visible of a shape, and so are the masks (COCO's compressed RLE). Image ``i`` is drawn from
+    (seed, split, i) whenever it is read.
+
+    Args:
+        split: ``train`` or ``val``, which have no image in common.
+        seed: of the data set. It is not the seed of a run: runs are compared on the same images.
+    """
+    count, stream = NUM_IMAGES[split], _STREAM[split]
+    tree = _annotate([_Scene(seed, stream, index) for index in range(count)])
+    return DetectionSamples(
+        categories=read_categories(tree, "shapes"),
+        records=read_records(tree, "shapes"),
+        names=tuple(f"shapes {split} {index}" for index in range(count)),
+        read=lambda index: _Scene(seed, stream, index).encode(),
+        tree=lambda: tree,
+    )
+
+
+class _Scene:
+    """The shapes of one image: which is seen at every pixel, and their classes.
+
+    Attributes:
+        owner: (H, W) uint8, number of the shape seen at each pixel, 0 for the ground.
+        labels: class of each shape, that of number 1 first.
+    """
+
+    def __init__(self, seed: int, stream: int, index: int) -> None:
+        self._rng = np.random.default_rng((seed, stream, index))
+        width, height = (int(side) for side in self._rng.integers(*_SIDES, size=2, endpoint=True))
+        self.owner = np.zeros((height, width), np.uint8)
+        self.labels: list[int] = []
+        areas: list[float] = []
+        for _ in range(self._rng.integers(1, _MAX_SHAPES, endpoint=True)):
+            for _ in range(_ATTEMPTS):
+                label = int(self._rng.integers(len(CLASSES)))
+                owner, area = self._with_shape(label)
+                visible = np.bincount(owner.ravel(), minlength=len(areas) + 2)[1:]
+                if (visible >= _VISIBLE * np.array([*areas, area])).all():
+                    self.owner = owner
+                    self.labels.append(label)
+                    areas.append(area)
+                    break
+
+    def _with_shape(self, label: int) -> tuple[np.ndarray, float]:
+        """Put a new shape on top of the others; also return its area, beyond the border too."""
+        rng = self._rng
+        height, width = self.owner.shape
+        radius = min(height, width) * rng.uniform(*_RADII)
+        # Somewhat over the border at most.
+        centre = rng.uniform(0.7 * radius, np.array([width, height]) - 0.7 * radius)
+        outline = centre + radius * _outline(CLASSES[label], rng)
+        owner = self.owner.copy()
+        number = len(self.labels) + 1
+        cv2.fillPoly(owner, [np.rint(outline).astype(np.int32)], number)
+        return owner, cv2.contourArea(outline.astype(np.float32))
+
+    def encode(self) -> bytes:
+        """Colour the scene; as a PPM file, which costs nothing to write."""
+        rng = self._rng
+        height, width = self.owner.shape
+        ground = rng.uniform(70, 190) + rng.uniform(-25, 25, (1, 3))
+        colours = np.concatenate([ground, _colours(len(self.labels), rng)])
+        coarse = rng.normal(0, 25, (height // 12, width // 12, 3)).astype(np.float32)
+        texture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        texture[self.owner > 0] *= 0.3
+        grain = rng.normal(0, 8, (height, width, 1))
+        pixels = np.clip(colours[self.owner] + texture + grain, 0, 255).astype(np.uint8)
+        return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+
+
+def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Return the corners (n, 2) of a shape inside of the unit circle, turned at random."""
+    turn = rng.uniform(0, 2 * math.pi)
+    if name == "circle":
+        angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
+    elif name == "rectangle":
+        half = math.atan(rng.uniform(0.5, 1.0))  # sides 1:2 up to a square
+        angles = np.array([half, math.pi - half, math.pi + half, -half])
+    else:
+        angles = 2 * math.pi / 3 * (np.arange(3) + rng.uniform(-0.15, 0.15, 3))
+    return np.stack([np.cos(angles + turn), np.sin(angles + turn)], axis=-1)
+
+
+def _colours(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw saturated colours (count, 3) in 0..255, which the grounds are not."""
+    hsv = rng.uniform((0, 170, 150), (180, 255, 255), (1, count, 3)).astype(np.uint8)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].astype(np.float64)
+
+
+def _annotate(scenes: list[_Scene]) -> dict[str, Any]:
+    """Describe scenes as COCO does; ids begin with 1."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, scene in enumerate(scenes, start=1):
+        height, width = scene.owner.shape
+        images.append(
+            {"id": image_id, "file_name": f"{image_id}.ppm", "width": width, "height": height}
+        )
+        for number, label in enumerate(scene.labels, start=1):
+            mask = coco_mask.encode(np.asfortranarray(scene.owner == number, np.uint8))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": label + 1,
+                    "bbox": coco_mask.toBbox(mask).tolist(),
+                    "area": float(coco_mask.area(mask)),
+                    "iscrowd": 0,
+                    "segmentation": mask | {"counts": mask["counts"].decode("ascii")},
+                }
+            )
+    categories = [{"id": i, "name": name} for i, name in enumerate(CLASSES, start=1)]
+    return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
