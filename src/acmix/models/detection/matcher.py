@@ -64,4 +64,5 @@ class Matcher:
             positive = ops.logical_or(positive, is_best)
         background = ops.logical_and(overlap < self.negative, ops.logical_not(positive))
         unmatched = ops.select(background, BACKGROUND, IGNORED)
-        return ops.select(positive, box.astype(ms.int32), unmatched)
+        # Cast last: selecting between two plain numbers gives int64 in PyNative mode.
+        return ops.select(positive, box, unmatched).astype(ms.int32)
