@@ -73,5 +73,5 @@ def test_impossible_anchors_are_refused(arguments, message):
 
 
 def test_one_size_per_level_is_required():
-    with pytest.raises(UserError, match="one .* per level, 2, got"):
+    with pytest.raises(UserError, match="per level, 2, got"):
         AnchorGenerator((8, 16))([(4, 4)])

@@ -94,7 +94,7 @@ def test_half_precision_deltas_decode_in_single_precision():
     deltas = np.array([[0.125, 0.25, 0, 0]], np.float16)
     boxes = run("graph", BoxCoder().decode, deltas, anchor)
     assert boxes.dtype == np.float32
-    np.testing.assert_allclose(boxes, anchor + [[12.5, 12.5, 12.5, 12.5]], atol=1e-3)
+    np.testing.assert_allclose(boxes, anchor + 12.5, atol=1e-3)
 
 
 @pytest.mark.parametrize(
