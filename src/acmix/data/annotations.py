@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -165,17 +166,12 @@ def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
     label_of = {category: label for label, category in enumerate(read_categories(tree, source))}
     labels = _lookup(annotations, "category_id", label_of, source)
     _check_images(images, source)
-
-    boxes = _boxes(annotations, source)
-    size = np.array([(image["width"], image["height"]) for image in images], np.float64)
-    size = np.tile(size.reshape(-1, 2)[owner], 2)
-    boxes = np.clip(boxes, 0, size)
-    box_areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    areas = np.array(
-        [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)],
-        np.float64,
-    )
-    crowd = np.array([bool(one.get("iscrowd", 0)) for one in annotations], bool)
+    _check_annotations(annotations, source)
+    boxes = _clipped_boxes(images, annotations, owner)
+    box_areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    areas = [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)]
+    crowd = [one.get("iscrowd", 0) for one in annotations]
+    fields = (boxes, labels.astype(np.int32), np.array(areas, float), np.array(crowd, bool))
 
     kept = np.flatnonzero(box_areas > 0)
     if len(kept) < len(boxes):
@@ -188,10 +184,20 @@ def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
     return tuple(
         Record(
             image["file_name"], image["id"], image["width"], image["height"],
-            boxes[own], labels[own].astype(np.int32), areas[own], crowd[own],
+            *(field[own] for field in fields),
         )
         for image, own in zip(images, np.split(kept, ends), strict=False)
     )  # fmt: skip
+
+
+def _clipped_boxes(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], owner: np.ndarray
+) -> np.ndarray:
+    """Return all boxes as (n, 4) xyxy, clipped to their images."""
+    boxes = np.array([one["bbox"] for one in annotations], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    sizes = np.array([(image["width"], image["height"]) for image in images], float)
+    return np.clip(boxes, 0, np.tile(sizes.reshape(-1, 2)[owner], 2))
 
 
 def _table(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
@@ -219,7 +225,8 @@ def _positions(entries: list[dict[str, Any]], name: str, source: str) -> dict[An
         key = entry["id"]
         check(
             isinstance(key, Hashable) and key not in positions,
-            f"{source}: {name}[{position}] has the id {key!r}, which must be a number of its own.",
+            f"{source}: {name}[{position}] has the id {key!r}; it must be a number that "
+            "no other has.",
         )
         positions[key] = position
     return positions
@@ -243,21 +250,24 @@ def _lookup(
     return found
 
 
-def _boxes(annotations: list[dict[str, Any]], source: str) -> np.ndarray:
-    """Return all boxes as (n, 4) xyxy."""
+def _check_annotations(annotations: list[dict[str, Any]], source: str) -> None:
     for i, annotation in enumerate(annotations):
         box = annotation["bbox"]
         check(
-            isinstance(box, list)
-            and len(box) == 4
-            and all(type(value) in (int, float) and abs(value) < np.inf for value in box)
-            and min(box[2:]) >= 0,
+            isinstance(box, list) and len(box) == 4 and _finite(box) and min(box[2:]) >= 0,
             f"{source}: {_name(annotations, i)} has bbox={box!r}; it must be [x, y, width, height] "
             "of finite numbers, width and height not negative. Correct or remove it.",
         )
-    boxes = np.array([one["bbox"] for one in annotations], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
+        area, crowd = annotation.get("area", 0), annotation.get("iscrowd", 0)
+        check(
+            _finite([area]) and area >= 0 and crowd in (0, 1),
+            f"{source}: {_name(annotations, i)} has {area=}, iscrowd={crowd!r}; they must be a "
+            "finite number that is not negative, and 0 or 1. Correct them or leave them out.",
+        )
+
+
+def _finite(values: list[Any]) -> bool:
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
 
 
 def _check_images(images: list[dict[str, Any]], source: str) -> None:

@@ -110,7 +110,9 @@ class DetectionPreprocess(Section, prefix="preprocess"):
 
         Rounded as mmdet does (``mmcv.rescale_size``): both sides by one factor, halves up.
         """
-        return _resized(width, height, self._factor(width, height, short_side or self.short_side))
+        short_side = short_side or self.short_side
+        factor = min(short_side / min(width, height), self.long_side / max(width, height))
+        return _resized(width, height, factor)
 
     def bucket(self, width: int, height: int) -> Shape:
         """Return the smallest of ``shapes`` that holds an image after resizing, else the largest.
@@ -130,17 +132,15 @@ class DetectionPreprocess(Section, prefix="preprocess"):
             Image (C, *shape) and scale (2,), see :meth:`__call__`.
         """
         width, height = image.size
-        factor = self._factor(width, height, short_side or self.short_side)
-        wide, high = _resized(width, height, min(factor, shape[0] / height, shape[1] / width))
+        wide, high = self.size(width, height, short_side)
+        if high > shape[0] or wide > shape[1]:
+            wide, high = _resized(width, height, min(shape[0] / height, shape[1] / width))
         resized = image.resize((wide, high), RESAMPLING[self.interpolation])
         if flip:
             resized = ImageOps.mirror(resized)
         padded = np.zeros((self.channels, *shape), np.float32)
         normalise(resized, self.mean, self.std, out=padded[:, :high, :wide])
         return padded, np.array([wide / width, high / height], np.float32)
-
-    def _factor(self, width: int, height: int, short_side: int) -> float:
-        return min(short_side / min(width, height), self.long_side / max(width, height))
 
 
 def _resized(width: int, height: int, factor: float) -> tuple[int, int]:
