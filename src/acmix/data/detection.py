@@ -55,7 +55,11 @@ class DetectionDataset:
         shard_id: int = 0,
         corrupt: tuple[str, ...] = (),
     ) -> None:
-        check(len(samples) > 0, f"data.name={config.name}: there are no images to use.")
+        check(
+            len(samples) > 0,
+            f"data.root={config.root}: there are no images to use. Training leaves out images "
+            "without boxes unless data.empty_images=keep.",
+        )
         self.classes = tuple(samples.categories.values())
         self.category_ids = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)
