@@ -6,7 +6,7 @@ import pytest
 from mindspore import Tensor
 
 from acmix.ops.pooling import average_pool
-from acmix.ops.resample import reflect_pad, resize, upsample
+from acmix.ops.resample import nearest, reflect_pad, resize, upsample
 from acmix.ops.unfold import unfold
 
 
@@ -33,6 +33,13 @@ def test_upsample_puts_a_pixel_in_the_middle_of_those_it_stands_for(maps):
     large = upsample(Tensor(maps), 3, 14, 18).asnumpy()
     np.testing.assert_allclose(large[:, :, 1:12:3, 1::3], maps, atol=1e-6)
     np.testing.assert_allclose(large[:, :, 12:], large[:, :, 11:12].repeat(2, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(7, 11), (8, 12), (4, 6), (1, 13)])
+def test_nearest_repeats_the_pixel_that_covers_the_beginning_of_each_target(maps, size):
+    rows, columns = (np.arange(n) * m // n for n, m in zip(size, (4, 6), strict=True))
+    expected = maps[:, :, rows][:, :, :, columns]
+    np.testing.assert_array_equal(nearest(Tensor(maps), *size).asnumpy(), expected)
 
 
 def test_constant_maps_stay_constant():

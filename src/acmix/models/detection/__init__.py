@@ -8,7 +8,7 @@ from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.fpn import FPN
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
-from acmix.models.detection.host import Detections
+from acmix.models.detection.host import Detections, HostPostProcess
 from acmix.models.detection.matcher import Matcher
 from acmix.models.detection.post_process import PostProcess
 from acmix.models.detection.registry import create_detector, list_detectors, register_detector
@@ -20,6 +20,7 @@ __all__ = [
     "BoxCoder",
     "Detections",
     "Detector",
+    "HostPostProcess",
     "Matcher",
     "PostProcess",
     "RetinaNet",

@@ -24,10 +24,14 @@ class Detector(FullPrecision):
 
     Attributes:
         loss_names: names of what :meth:`losses` returns, the total first.
+        strides: pixels of the image per location of each pyramid level.
+        num_anchors: per location.
         out_indices: the backbone's stages that are used unless others are asked for.
     """
 
     loss_names: tuple[str, ...]
+    strides: tuple[int, ...]
+    num_anchors: int
     out_indices: tuple[int, ...] = (-3, -2, -1)
 
     def __init__(self, backbone: Backbone, num_classes: int, post_process: PostProcess):
@@ -53,6 +57,14 @@ class Detector(FullPrecision):
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what enters non-maximum suppression, see :meth:`PostProcess.candidates`."""
+        raise NotImplementedError
+
+    def decoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B, A, K) and boxes (B, A, 4), cut at the borders, of all anchors.
+
+        This is where a network without top-k and non-maximum suppression ends;
+        :class:`.HostPostProcess` goes on. Two-stage detectors have no such end.
+        """
         raise NotImplementedError
 
     def detect(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

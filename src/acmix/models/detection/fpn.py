@@ -13,6 +13,7 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import XavierUniform
 
 from acmix.errors import check, suggest
+from acmix.ops.constants import constant
 from acmix.ops.resample import nearest
 
 EXTRA_LEVELS = ("input", "output")
@@ -66,11 +67,11 @@ class FPN(nn.Cell):
     def construct(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Apply lateral convolutions, the way down, output convolutions, extra levels."""
         x = self.lateral_convs[-1](maps[-1])
-        merged = (x,)
+        merged: tuple = (x,)
         for i in range(len(maps) - 2, -1, -1):
             x = self.lateral_convs[i](maps[i]) + nearest(x, maps[i].shape[2], maps[i].shape[3])
             merged = (x, *merged)
-        levels = ()
+        levels: tuple = ()
         for i in range(len(maps)):
             levels += (self.fpn_convs[i](merged[i]),)
         x = maps[-1] if self.extra_from_input else levels[-1]
@@ -92,6 +93,12 @@ def level_strides(reductions: Sequence[int], num_levels: int) -> tuple[int, ...]
     )
     extra = num_levels - len(reductions)
     return (*reductions, *(reductions[-1] * 2**i for i in range(1, extra + 1)))
+
+
+@constant
+def level_sizes(strides: tuple[int, ...], height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """Return (height, width) of each level's map for images of a size in pixels."""
+    return tuple((-(-height // stride), -(-width // stride)) for stride in strides)
 
 
 def _conv(in_channels: int, channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:

@@ -1,14 +1,16 @@
-"""The steps of :class:`.PostProcess` in NumPy, for outputs that left the graph before them."""
+"""The steps of :class:`.PostProcess` in NumPy, for networks that were exported without them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-from mindspore import Tensor
 
-from acmix.models.detection.coder import BoxCoder
+from acmix.errors import UserError
+from acmix.models.detection.detector import Detector
+from acmix.models.detection.fpn import level_sizes
 from acmix.models.detection.post_process import PostProcess, layout
 
 
@@ -23,63 +25,103 @@ class Detections(NamedTuple):
     """(n,) int32."""
 
 
-def candidates_on_host(
-    settings: PostProcess,
-    logits: np.ndarray,
-    deltas: np.ndarray,
-    anchors: np.ndarray,
-    level_counts: Sequence[int],
-    coder: BoxCoder,
-    height: int,
-    width: int,
-) -> Detections:
-    """Do as :meth:`PostProcess.candidates` for one image: logits (A, K), deltas (A, 4)."""
-    values, rows, labels, start = [], [], [], 0
-    for count in level_counts:
-        level = logits[start : start + count].astype(np.float32)
-        kept = _best(level.max(1), settings.top_k)
-        pairs = level[kept]
-        place = _best(pairs.reshape(-1), settings.top_k)
-        row, label = np.divmod(place, level.shape[1])
-        values.append(pairs.reshape(-1)[place])
-        rows.append(kept[row] + start)
-        labels.append(label)
-        start += count
-    value, row, label = map(np.concatenate, (values, rows, labels))
-    order = _best(value, settings.max_candidates)
-    row = row[order]
-    boxes = coder.decode(Tensor(deltas[row]), Tensor(anchors[row])).asnumpy()
-    limits = np.array([width, height, width, height], np.float32)
-    scores = 1 / (1 + np.exp(-value[order]))
-    return Detections(np.clip(boxes, 0, limits), scores, label[order].astype(np.int32))
+@dataclass(frozen=True)
+class HostPostProcess:
+    """From logits and boxes of all anchors to detections; plain data, for side-cars.
 
+    Args:
+        settings: how detections are chosen.
+        strides: of the levels.
+        num_anchors: per location.
+    """
 
-def detections_on_host(
-    settings: PostProcess,
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
-    extent: int,
-) -> Detections:
-    """Do as :meth:`PostProcess.detections` for one image's candidates, best first."""
-    chosen = scores > settings.score_threshold
-    boxes, scores, labels = boxes[chosen], scores[chosen], labels[chosen]
-    _, step = layout(num_classes, extent)
-    rounded = np.round(boxes / np.float32(step)) * np.float32(step)
-    kept = np.zeros(len(boxes), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        kept[members[_suppress(rounded[members], settings.nms_threshold)]] = True
-    order = np.flatnonzero(kept)[: settings.max_detections]
-    return Detections(boxes[order], scores[order], labels[order])
+    settings: PostProcess
+    strides: tuple[int, ...]
+    num_anchors: int
+
+    @classmethod
+    def of(cls, detector: Detector) -> HostPostProcess:
+        """Return what turns the outputs of ``detector.decoded`` into those of ``detect``."""
+        return cls(detector.post_process, detector.strides, detector.num_anchors)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> HostPostProcess:
+        """Undo :meth:`to_dict`.
+
+        Raises:
+            UserError: a key is missing or unknown, or a value is impossible.
+        """
+        try:
+            settings = PostProcess(**content["settings"])
+            rest = {key: value for key, value in content.items() if key != "settings"}
+            return cls(settings, **{**rest, "strides": tuple(rest["strides"])})
+        except (KeyError, TypeError) as error:
+            raise UserError(f"post_process: {content!r} does not fit: {error}.") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**asdict(self), "strides": list(self.strides)}
+
+    def __call__(
+        self, logits: np.ndarray, boxes: np.ndarray, height: int, width: int
+    ) -> Detections:
+        """Choose the detections of one image.
+
+        Args:
+            logits: (A, K).
+            boxes: (A, 4), cut at the borders of the image.
+            height, width: of the network's input.
+        """
+        candidates = self.candidates(logits, boxes, height, width)
+        _, step = layout(logits.shape[1], max(height, width))
+        return self.suppress(candidates, step)
+
+    def candidates(
+        self, logits: np.ndarray, boxes: np.ndarray, height: int, width: int
+    ) -> Detections:
+        """Return the best pairs of anchor and class, as :meth:`PostProcess.candidates` does."""
+        values, rows, labels, start = [], [], [], 0
+        for level_height, level_width in level_sizes(self.strides, height, width):
+            count = level_height * level_width * self.num_anchors
+            level = logits[start : start + count].astype(np.float32)
+            kept = _best(level.max(1), self.settings.top_k)
+            pairs = level[kept].reshape(-1)
+            place = _best(pairs, self.settings.top_k)
+            row, label = np.divmod(place, level.shape[1])
+            values.append(pairs[place])
+            rows.append(kept[row] + start)
+            labels.append(label)
+            start += count
+        value, row, label = map(np.concatenate, (values, rows, labels))
+        order = _best(value, self.settings.max_candidates)
+        scores = 1 / (1 + np.exp(-value[order]))
+        chosen = boxes[row[order]].astype(np.float32)
+        return Detections(chosen, scores, label[order].astype(np.int32))
+
+    def suppress(self, candidates: Detections, step: float) -> Detections:
+        """Keep what :meth:`PostProcess.detections` keeps, of candidates best first.
+
+        Args:
+            candidates: of one image.
+            step: to whose multiples coordinates are rounded before they are compared, as in
+                :func:`.post_process.suppress`.
+        """
+        chosen = candidates.scores > self.settings.score_threshold
+        boxes, scores, labels = (part[chosen] for part in candidates)
+        rounded = np.round(boxes / np.float32(step)) * np.float32(step)
+        kept = np.zeros(len(boxes), bool)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            kept[members[_survivors(rounded[members], self.settings.nms_threshold)]] = True
+        order = np.flatnonzero(kept)[: self.settings.max_detections]
+        return Detections(boxes[order], scores[order], labels[order])
 
 
 def _best(values: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-values, kind="stable")[:count]
 
 
-def _suppress(boxes: np.ndarray, threshold: float) -> np.ndarray:
+def _survivors(boxes: np.ndarray, threshold: float) -> np.ndarray:
     """Return the places of the boxes, best first, that no better kept box suppresses."""
     corners, far = boxes[:, :2], boxes[:, 2:]
     areas = np.prod(far - corners, 1)

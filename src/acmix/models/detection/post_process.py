@@ -88,12 +88,13 @@ class PostProcess:
             Boxes (B, N, 4), scores (B, N) and labels (B, N) int32, best first; N is
             ``max_candidates`` or as many as there are.
         """
-        values, rows, labels, start = (), (), (), 0
+        best: tuple = ()
+        start = 0
         for level in ops.split(logits.astype(ms.float32), level_counts, 1):
             value, row, label = self._best_pairs(level)
-            values, rows, labels = (*values, value), (*rows, row + start), (*labels, label)
-            start = start + level.shape[1]
-        values, rows, labels = ops.cat(values, 1), ops.cat(rows, 1), ops.cat(labels, 1)
+            best += ((value, row + start, label),)
+            start += level.shape[1]
+        values, rows, labels = [ops.cat([pairs[i] for pairs in best], 1) for i in range(3)]
         count = min(self.max_candidates, values.shape[1])
         values, order = ops.TopK()(values, count)
         rows, labels = _take(rows, order), _take(labels, order)
@@ -108,7 +109,7 @@ class PostProcess:
         """
         anchors, classes = logits.shape[1], logits.shape[2]
         kept = min(self.top_k, anchors)
-        _, rows = ops.TopK()(ops.ReduceMax()(logits, 2), kept)
+        rows = ops.TopK()(ops.ReduceMax()(logits, 2), kept)[1]
         pairs = take_rows(logits, rows).reshape((-1, kept * classes))
         values, place = ops.TopK()(pairs, min(self.top_k, kept * classes))
         row = place // classes
@@ -174,7 +175,7 @@ def suppress(
     shift = ops.stack((groups - row * per_side, row), 2).astype(ms.float32) * extent
     boxes = ops.round(boxes / step) * step + ops.cat((shift, shift), 2)
     places = _falling(boxes.shape[1]).reshape((1, -1, 1)) * ops.ones_like(boxes[:, :, :1])
-    kept = ()
+    kept: tuple = ()
     for image in ops.split(ops.cat((boxes, places), 2), 1, 0):
         _, _, mask = ops.NMSWithMask(threshold)(image.reshape((-1, 5)))
         kept += (mask,)

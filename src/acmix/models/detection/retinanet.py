@@ -17,12 +17,11 @@ from acmix.models.backbone import Backbone
 from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.fpn import FPN, level_strides
-from acmix.models.detection.host import Detections, candidates_on_host, detections_on_host
+from acmix.models.detection.fpn import FPN, level_sizes, level_strides
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.models.detection.post_process import PostProcess
 from acmix.models.detection.registry import register_detector
-from acmix.ops.boxes import box_iou
+from acmix.ops.boxes import box_iou, clip_boxes
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows
 from acmix.ops.losses import sigmoid_focal_loss, smooth_l1
@@ -117,19 +116,11 @@ class RetinaNet(Detector):
         logits, deltas = self.head(self.neck(self.backbone(images)))
         return logits.astype(ms.float32), deltas.astype(ms.float32)
 
-    def level_sizes(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
-        """Return (height, width) of each level's map for images of a size."""
-        return tuple([(-(-height // stride), -(-width // stride)) for stride in self.strides])
-
-    def level_counts(self, height: int, width: int) -> tuple[int, ...]:
-        """Return the number of anchors of each level for images of a size."""
-        return tuple([h * w * self.num_anchors for h, w in self.level_sizes(height, width)])
-
     def losses(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Return total, focal and box loss, both per positive anchor of the batch."""
         logits, deltas = self.construct(images)
         _, _, height, width = images.shape
-        anchors = self.anchors(self.level_sizes(height, width)).expand_dims(0)
+        anchors = self.anchors(level_sizes(self.strides, height, width)).expand_dims(0)
         matched = self.matcher(box_iou(anchors, boxes), labels >= 0)
         positive = matched >= 0
         index = ops.maximum(matched, 0)
@@ -149,42 +140,18 @@ class RetinaNet(Detector):
         """Return the best pairs of anchor and class."""
         logits, deltas = self.construct(images)
         _, _, height, width = images.shape
+        sizes = level_sizes(self.strides, height, width)
+        counts = [rows * columns * self.num_anchors for rows, columns in sizes]
         return self.post_process.candidates(
-            logits,
-            deltas,
-            self.anchors(self.level_sizes(height, width)),
-            self.level_counts(height, width),
-            self.coder,
-            height,
-            width,
+            logits, deltas, self.anchors(sizes), tuple(counts), self.coder, height, width
         )
 
-    def detect_on_host(
-        self, logits: np.ndarray, deltas: np.ndarray, height: int, width: int
-    ) -> list[Detections]:
-        """Do in NumPy what :meth:`detect` does, from what :meth:`construct` returns.
-
-        Args:
-            logits: (B, A, K).
-            deltas: (B, A, 4).
-            height, width: of the images.
-
-        Returns:
-            The detections of each image.
-        """
-        anchors = self.anchors(self.level_sizes(height, width)).asnumpy()
-        counts = self.level_counts(height, width)
-        return [
-            detections_on_host(
-                self.post_process,
-                *candidates_on_host(
-                    self.post_process, *image, anchors, counts, self.coder, height, width
-                ),
-                self.num_classes,
-                max(height, width),
-            )
-            for image in zip(logits, deltas, strict=True)
-        ]
+    def decoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits and the decoded boxes of all anchors."""
+        logits, deltas = self.construct(images)
+        _, _, height, width = images.shape
+        anchors = self.anchors(level_sizes(self.strides, height, width))
+        return logits, clip_boxes(self.coder.decode(deltas, anchors), height, width)
 
 
 def _tower(channels: int, num_convs: int) -> nn.SequentialCell:

@@ -1,0 +1,45 @@
+"""RetinaNet on every family in a size that compiles in seconds, and a batch for it."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, nn
+from models import shrunk
+
+from acmix.models.detection import create_detector
+
+NUM_CLASSES = 4
+
+
+def small_detector(backbone="resnet26", body=None, **changes):
+    body = {**shrunk.arguments(backbone), **(body or {})}
+    body.setdefault("out_indices", (-3, -2, -1)[-len(body["depths"]) :])
+    arguments = {"num_classes": NUM_CLASSES, "channels": 8, "num_convs": 1, "backbone": body}
+    return create_detector(f"retinanet_{backbone}", **{**arguments, **changes})
+
+
+class Losses(nn.Cell):
+    def __init__(self, detector):
+        super().__init__(auto_prefix=False)
+        self.detector = detector
+
+    def construct(self, images, boxes, labels):
+        return self.detector.losses(images, boxes, labels)
+
+
+class Detect(nn.Cell):
+    def __init__(self, detector):
+        super().__init__(auto_prefix=False)
+        self.detector = detector
+
+    def construct(self, images):
+        return self.detector.detect(images)
+
+
+def batch(rng, height=96, width=130, num_boxes=3):
+    """Two images, the second without any object; one place of the first is padding."""
+    images = rng.standard_normal((2, 3, height, width)).astype(np.float32)
+    boxes, labels = np.zeros((2, num_boxes, 4), np.float32), np.full((2, num_boxes), -1, np.int32)
+    boxes[0, 0], labels[0, 0] = (10, 8, 60, 70), 2
+    boxes[0, 1], labels[0, 1] = (50.5, 20.25, 90, 44), 0
+    return tuple(map(Tensor, (images, boxes, labels)))
