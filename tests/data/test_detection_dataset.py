@@ -224,6 +224,17 @@ def test_epochs_and_seeds_differ(root, seed, epoch):
     assert samples_of(one) != samples_of(other)
 
 
+def test_epochs_differ_in_the_order_of_buckets_and_in_who_shares_a_batch(root):
+    dataset = open_split(root, hflip=0)
+    orders, pairs = set(), set()
+    for k in range(4):
+        batches = list(dataset.epoch(k))
+        orders.add(tuple(images.shape for images, *_ in batches))
+        pairs.add(frozenset(frozenset(image.tobytes() for image in b[0]) for b in batches))
+    assert len(orders) > 1
+    assert len(pairs) > 1
+
+
 def test_number_of_workers_does_not_matter(root):
     for split in ("train", "val"):
         assert_batches_equal(
