@@ -18,6 +18,7 @@ from acmix.bench import BenchReport, bench_models
 from acmix.config import Config, load_config
 from acmix.environment import describe
 from acmix.errors import check
+from acmix.runs import restore
 from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
 
@@ -134,7 +135,7 @@ def compare(
         logger.info("--- %s", name)
         result = recipe.train(config, resume="auto")
         checkpoint = Path(config.output) / "checkpoints" / "last.ckpt"
-        model, _ = recipe.restore(config, checkpoint)
+        model, _ = restore(config, checkpoint)
         metrics = result.metrics or recipe.evaluate(config, checkpoint)[0].compute()
         finished[name] = (model, checkpoint, metrics)
     networks = {name: model for name, (model, _, _) in finished.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from acmix import ablation, recipe
 from acmix.config import load_config
 from acmix.environment import describe
+from acmix.runs import run_config
 from acmix.utils.files import write_text
 
 PATHS = {"ACmix": "acmix", "attention only": "attention", "convolution only": "conv"}
@@ -34,7 +35,7 @@ def run(configs: Path, output: Path, overrides: tuple[str, ...] = ()) -> dict:
     rows, report = ablation.compare(chosen, output)
     first = rows[0]
     exported = recipe.export(
-        recipe.run_config(first.checkpoint),
+        run_config(first.checkpoint),
         first.checkpoint,
         output / "acmix.mindir",
         format="mindir",

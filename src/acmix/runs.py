@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 
@@ -14,8 +15,9 @@ from acmix.engine import load_weights
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
+from acmix.models.detection import Detector, PostProcess, create_detector
 from acmix.models.registry import model_entry
-from acmix.weights import head_size, load_model
+from acmix.weights import copy_features, head_size, load_model, read_tensors, warm_start
 
 CLASSES_FILE = "classes.json"
 
@@ -27,28 +29,74 @@ def prepare(config: Config) -> str:
     return target
 
 
-def build_model(config: Config, num_classes: int) -> Backbone:
-    """Make the configured model for a data set of ``num_classes`` classes.
+def build_model(config: Config, num_classes: int) -> Backbone | Detector:
+    """Make the configured network for a data set of ``num_classes`` classes.
 
     Raises:
-        UserError: ``model.num_classes`` is smaller than that, or the model refuses an argument.
+        UserError: ``model.num_classes`` is smaller than that, or the network refuses an argument.
     """
-    section = config.model
+    own = config.model.num_classes
     check(
-        section.num_classes is None or section.num_classes >= num_classes,
-        f"model.num_classes={section.num_classes} is less than the {num_classes} classes of the "
-        "data set; leave it out to have as many.",
+        own is None or own >= num_classes,
+        f"model.num_classes={own} is less than the {num_classes} classes of the data set; leave "
+        "it out to have as many.",
     )
-    return create_model(
-        section.name,
-        num_classes=section.num_classes or num_classes,
-        in_channels=config.data.channels,
-        drop_path_rate=section.drop_path_rate,
+    if config.task == "detection":
+        return _build_detector(config, own or num_classes)
+    return _build_classifier(config, own or num_classes)
+
+
+def _build_classifier(config: Config, num_classes: int) -> Backbone:
+    arguments = _model_arguments(config)
+    return create_model(config.model.name, num_classes=num_classes, **arguments)
+
+
+def _build_detector(config: Config, num_classes: int) -> Detector:
+    section = config.detector
+    post_process = PostProcess(
+        score_threshold=section.score_threshold,
+        nms_threshold=section.nms_threshold,
+        max_detections=section.max_detections,
+    )
+    return create_detector(
+        config.network_name,
+        num_classes=num_classes,
+        frozen_stages=section.frozen_stages,
+        frozen_norm=section.frozen_norm,
+        post_process=post_process,
+        backbone=_model_arguments(config),
         **section.kwargs,
     )
 
 
-def restore(config: Config, checkpoint: str | Path) -> tuple[Backbone, tuple[str, ...]]:
+def _model_arguments(config: Config) -> dict[str, Any]:
+    return {
+        "in_channels": config.data.channels,
+        "drop_path_rate": config.model.drop_path_rate,
+        **config.model.kwargs,
+    }
+
+
+def load_pretrained(config: Config, model: Backbone | Detector) -> None:
+    """Start a new network from ``model.pretrained``; a detector's backbone, if it is one.
+
+    Raises:
+        UserError: see :func:`acmix.weights.warm_start`.
+    """
+    section = config.model
+    file = section.pretrained
+    check(file is not None, "model.pretrained names no file.")
+    if isinstance(model, Backbone):
+        warm_start(model, str(file), section.warm_start, section.reset_head)
+        return
+    # The classifier takes the file, with all the checks and conversions there are for it.
+    classes = head_size(model_entry(section.name).cls, read_tensors(str(file)))
+    classifier = _build_classifier(config, classes or 0)
+    warm_start(classifier, str(file), section.warm_start)
+    copy_features(classifier, model.backbone)
+
+
+def restore(config: Config, checkpoint: str | Path) -> tuple[Backbone | Detector, tuple[str, ...]]:
     """Make the model of a finished run, ready for inference, and the names of its classes."""
     prepare(config)
     classes = class_names(config, checkpoint)
@@ -99,7 +147,7 @@ def named_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
 
 def open_checkpoint(
     checkpoint: str | Path, name: str | None = None, overrides: Sequence[str] = ()
-) -> tuple[Backbone, Config]:
+) -> tuple[Backbone | Detector, Config]:
     """Make the network of any checkpoint, ready for inference, and its configuration.
 
     Args:

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter
+from mindspore import Parameter, nn
 
 from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
 from acmix.engine import load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
-from acmix.utils.parameters import load_values, set_value
+from acmix.utils.parameters import get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
 
 
-def load_model(model: Backbone, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
+def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
     """Load a checkpoint's weights, the moving average where there is one.
 
     Args:
@@ -39,7 +39,7 @@ def check_checkpoint_name(path: str | Path) -> None:
     check(Path(path).suffix == ".ckpt", f"{path}: checkpoints are written as .ckpt.")
 
 
-def save_model(model: Backbone, path: str | Path) -> None:
+def save_model(model: nn.Cell, path: str | Path) -> None:
     """Write the weights of ``model`` as a ``.ckpt`` that :func:`load_model` reads.
 
     Raises:
@@ -86,13 +86,31 @@ def warm_start(
         logger.info("  and with convolution paths of weight 0, which training raises")
 
 
+def copy_features(classifier: Backbone, backbone: Backbone) -> None:
+    """Give a ``features_only`` backbone, under whatever prefix, the weights of its classifier.
+
+    What it has beyond the classifier, norms of its maps, stays as it is.
+    """
+    source = _parameters(classifier)
+    for name, parameter in backbone.parameters_and_names():
+        if name in source:
+            set_value(parameter, get_value(source[name]))
+
+
+def read_tensors(file: str | Path) -> dict[str, Any]:
+    """Return the tensors of a checkpoint or of a file of PyTorch's, under the names they have."""
+    if Path(file).suffix in STATE_SUFFIXES:
+        return dict(read_state(file))
+    return dict(load_weights(file))
+
+
 def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
     """Return the number of classes that weights by name, ours or torch's, are for, if they say."""
     weight = tensors.get(f"{model.classifier_name}.weight")
     return None if weight is None else int(weight.shape[0])
 
 
-def _parameters(model: Backbone) -> dict[str, Parameter]:
+def _parameters(model: nn.Cell) -> dict[str, Parameter]:
     """Return by name what other networks can use: not the random states of this one."""
     return {p.name: p for p in model.get_parameters() if not _is_random_state(p.name)}
 
@@ -102,7 +120,7 @@ def _is_random_state(name: str) -> bool:
 
 
 def _load(
-    model: Backbone, weights: Mapping[str, Any], keep: Collection[str], source: str | Path
+    model: nn.Cell, weights: Mapping[str, Any], keep: Collection[str], source: str | Path
 ) -> None:
     target = {name: p for name, p in _parameters(model).items() if name not in keep}
     weights = {name: value for name, value in weights.items() if not _is_random_state(name)}

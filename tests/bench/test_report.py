@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from mindspore import nn
@@ -16,7 +17,7 @@ REPORT = BenchReport(
     input_shape=(3, 32, 32),
     warmup=1,
     matmul_gflops=100.0,
-    baseline="slow",
+    baselines={"slow": "slow", "fast": "slow"},
     macs={"fast": 500_000_000},
     timings=(
         Timing("slow", 2, 3.0, (0.2, 0.2, 0.2)),
@@ -37,6 +38,19 @@ def test_rows_of_known_timings():
     # 2 x 0.5 GMAC x 20 img/s = 20 GFLOP/s of 100
     assert lines[3] == "| fast | 2 | 20.0 | 100.00 | 0.00 | 1.0 | 2.00x (2.00-2.00) | 0.500 | 20 |"
     assert "median of 3 interleaved rounds after 1 of warm-up" in lines[-1]
+
+
+def test_pairs_name_their_baseline_and_what_was_published_stands_beside():
+    report = replace(REPORT, baselines={"fast": "slow", "slow": "fast"}, published={"fast": "2x"})
+    lines = report.render().splitlines()
+    assert "| speed-up |" in lines[0]
+    assert lines[0].endswith("the paper's |")
+    assert "| 0.50x (0.50-0.50) of fast |" in lines[2]
+    assert "| 2.00x (2.00-2.00) of slow |" in lines[3]
+    assert lines[3].endswith("| 2x |")
+    of_one = replace(REPORT, baselines={"fast": "slow"}).render().splitlines()
+    assert "| vs slow |" in of_one[0]
+    assert "x (" not in of_one[2]
 
 
 def test_json_gives_back_the_report_and_its_table():

@@ -13,7 +13,13 @@ from mindspore import Tensor, nn, ops
 from acmix.errors import UserError
 from acmix.export import check_export, export_model, load_exported, read_sidecar, sidecar_path
 
-SIDECAR = {"model": "tiny", "classes": ("cat", "dög"), "preprocess": {"size": 8, "mean": [0.5]}}
+SIDECAR = {
+    "task": "classification",
+    "model": "tiny",
+    "classes": ("cat", "dög"),
+    "preprocess": {"size": 8, "mean": [0.5]},
+    "post_process": {},
+}
 
 
 class Tiny(nn.Cell):

@@ -14,7 +14,13 @@ from acmix.export import export_model, load_exported, read_sidecar, sidecar_path
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "net.mindir"
-    sidecar = {"model": "relu", "classes": [], "preprocess": {}}
+    sidecar = {
+        "task": "classification",
+        "model": "relu",
+        "classes": [],
+        "preprocess": {},
+        "post_process": {},
+    }
     export_model(nn.ReLU(), path, format="mindir", input_shape=(1, 3, 2, 2), sidecar=sidecar)
     return path
 
@@ -55,6 +61,8 @@ def test_a_missing_key_is_named(copy, key):
         ("classes", "cat"),
         ("classes", [1, 2]),
         ("preprocess", None),
+        ("task", ""),
+        ("post_process", []),
         ("input_shape", []),
         ("input_shape", [1, None, 2, 2]),
         ("input_shape", [1, 3, 2, -2]),

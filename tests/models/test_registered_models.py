@@ -154,7 +154,13 @@ def test_export_to_mindir_and_back(name, tmp_path, rng):
         "size": 40, "crop_pct": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3,
         "interpolation": "bilinear", "channels": 3,
     }  # fmt: skip
-    sidecar = {"model": name, "classes": list("abcde"), "preprocess": preprocess}
+    sidecar = {
+        "task": "classification",
+        "model": name,
+        "classes": list("abcde"),
+        "preprocess": preprocess,
+        "post_process": {},
+    }
     report = export_model(
         model, tmp_path / "net.mindir", format="mindir", input_shape=(1, 3, 40, 40), sidecar=sidecar
     )

@@ -93,3 +93,63 @@ PAPER_COMPLEXITY = (
 )
 STAGE_ONE_SHARES = {"convolution": 99, "self-attention": 83}
 """Percent of a ResNet 50's computation at Stage I, by the text of Sec. 3.3."""
+
+
+@dataclass(frozen=True)
+class PaperDetector:
+    """One row of Tab. 3, Tab. 4 or Tab. 5.
+
+    Attributes:
+        name: in ``acmix list --detectors``.
+        label: in the paper.
+        flops: multiply-adds in billions, as printed; empty where it is not printed or not known.
+        reason: why ours differ, if they do.
+    """
+
+    name: str
+    label: str
+    flops: str
+    reason: str = ""
+
+
+PAPER_DETECTORS = (
+    PaperDetector("retinanet_resnet50", "RetinaNet, ResNet 50", ""),
+    PaperDetector("retinanet_sasa_resnet50", "RetinaNet, SASA", "226"),
+    PaperDetector("retinanet_acmix_resnet50", "RetinaNet, ResNet-ACmix 50", "230"),
+    PaperDetector("retinanet_san19", "RetinaNet, SAN 19", "229"),
+    PaperDetector("retinanet_acmix_san19", "RetinaNet, SAN-ACmix 19", "233"),
+    PaperDetector("retinanet_pvt_tiny", "RetinaNet, PVT-T", "230"),
+    PaperDetector("retinanet_acmix_pvt_tiny", "RetinaNet, PVT-ACmix-T", "232"),
+    PaperDetector("retinanet_pvt_small", "RetinaNet, PVT-S (Tab. 5)", ""),
+    PaperDetector("retinanet_acmix_pvt_small", "RetinaNet, PVT-ACmix-S (Tab. 5)", ""),
+    PaperDetector("retinanet_pvt_large", "RetinaNet, PVT-L (Tab. 5)", ""),
+)
+
+
+@dataclass(frozen=True)
+class PaperSpeed:
+    """One network whose speed the paper prints.
+
+    Attributes:
+        name: in ``acmix list``.
+        printed: images per second, on what, and the factor, as printed.
+        baseline: what the paper compares it with.
+    """
+
+    name: str
+    printed: str
+    baseline: str | None = None
+
+
+PAPER_SPEEDS = {
+    "detection": (
+        PaperSpeed("retinanet_pvt_small", "50.3 img/s, Ascend 910"),
+        PaperSpeed(
+            "retinanet_acmix_pvt_tiny", "67.7 img/s, Ascend 910, 1.3x", "retinanet_pvt_small"
+        ),
+        PaperSpeed("retinanet_pvt_large", "24.3 img/s, Ascend 910"),
+        PaperSpeed(
+            "retinanet_acmix_pvt_small", "43.9 img/s, Ascend 910, 1.8x", "retinanet_pvt_large"
+        ),
+    ),
+}

@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 from mindspore import nn
 
 from acmix.analysis.macs import Trace, trace
-from acmix.analysis.paper import PAPER_MODELS, PaperModel
+from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperDetector, PaperModel
 from acmix.models import create_model, list_models
+from acmix.models.detection import create_detector, list_detectors
 from acmix.utils.table import Style, render_table
 
 _HEADER = [
     "model", "params (M)", "paper", "GMACs", "with bias, norm, ReLU, pooling", "paper",
     "top-1 (paper's)", "note",
+]  # fmt: skip
+_DETECTOR_HEADER = [
+    "detector", "params (M)", "GMACs", "with bias, norm, ReLU, pooling", "paper", "note",
 ]  # fmt: skip
 
 
@@ -29,33 +33,73 @@ def paper_traces(
     ]
 
 
+def detector_traces(
+    size: tuple[int, int] = (800, 1333), create: Callable[[str], nn.Cell] = create_detector
+) -> list[tuple[PaperDetector, Trace]]:
+    """Count every detector of the paper that there is, in the paper's order."""
+    known = set(list_detectors())
+    return [
+        (detector, trace(create(detector.name), (1, 3, *size)))
+        for detector in PAPER_DETECTORS
+        if detector.name in known
+    ]
+
+
 def render_paper_table(counted: Sequence[tuple[PaperModel, Trace]], style: Style = "text") -> str:
     """The table, and below it why ours differ; printed numbers that ours round to need no note.
 
     FLOPs fit if they do in either way of counting: the paper counts its models in different ways.
     """
-    reasons: list[str] = []
+    notes = _Notes()
     rows = []
     for model, ours in counted:
-        note = ""
-        if not _fits(model, ours):
-            reason = model.reason or "unexplained"
-            if reason not in reasons:
-                reasons.append(reason)
-            note = f"[{reasons.index(reason) + 1}]"
+        fits = _rounds_to(ours.params / 1e6, model.params) and _flops_fit(model.flops, ours)
         rows.append(
             [f"{model.label}, {model.name}", f"{ours.params / 1e6:.2f}", model.params,
              f"{ours.macs / 1e9:.3f}", f"{ours.san_macs / 1e9:.3f}", model.flops, model.top1,
-             note]
+             "" if fits else notes.number(model.reason)]
         )  # fmt: skip
-    notes = [f"[{number}] {reason}." for number, reason in enumerate(reasons, start=1)]
-    separator = "\n\n" if style == "markdown" else "\n"
-    return "\n\n".join([render_table(_HEADER, rows, style), separator.join(notes)]).rstrip()
+    return notes.below(render_table(_HEADER, rows, style), style)
 
 
-def _fits(model: PaperModel, ours: Trace) -> bool:
-    flops = (_rounds_to(count / 1e9, model.flops) for count in (ours.macs, ours.san_macs))
-    return _rounds_to(ours.params / 1e6, model.params) and any(flops)
+def render_detector_table(
+    counted: Sequence[tuple[PaperDetector, Trace]], style: Style = "text"
+) -> str:
+    """The same for detectors, of which the paper prints FLOPs alone."""
+    notes = _Notes()
+    rows = []
+    for detector, ours in counted:
+        fits = not detector.flops or _flops_fit(detector.flops, ours)
+        rows.append(
+            [f"{detector.label}, {detector.name}", f"{ours.params / 1e6:.2f}",
+             f"{ours.macs / 1e9:.1f}", f"{ours.san_macs / 1e9:.1f}", detector.flops or "-",
+             "" if fits else notes.number(detector.reason)]
+        )  # fmt: skip
+    return notes.below(render_table(_DETECTOR_HEADER, rows, style), style)
+
+
+class _Notes:
+    """Numbered reasons, each said once."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+
+    def number(self, reason: str) -> str:
+        """Return the mark of a reason."""
+        reason = reason or "unexplained"
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+        return f"[{self._reasons.index(reason) + 1}]"
+
+    def below(self, table: str, style: Style) -> str:
+        """Return the table with the reasons."""
+        notes = [f"[{number}] {reason}." for number, reason in enumerate(self._reasons, start=1)]
+        separator = "\n\n" if style == "markdown" else "\n"
+        return "\n\n".join([table, separator.join(notes)]).rstrip()
+
+
+def _flops_fit(printed: str, ours: Trace) -> bool:
+    return any(_rounds_to(count / 1e9, printed) for count in (ours.macs, ours.san_macs))
 
 
 def _rounds_to(value: float, printed: str) -> bool:

@@ -23,8 +23,9 @@ def bench_models(
     *,
     warmup: int = 3,
     repeats: int = 20,
-    baseline: str | None = None,
+    baseline: str | Mapping[str, str] | None = None,
     macs: Mapping[str, int] | None = None,
+    published: Mapping[str, str] | None = None,
     progress: Callable[[str], object] = lambda line: None,
 ) -> BenchReport:
     """Measure inference of ``networks`` in the current execution mode on this device.
@@ -37,18 +38,18 @@ def bench_models(
         batch_sizes: Batch sizes; the networks take turns within each.
         warmup: Rounds before the measured ones.
         repeats: Measured rounds.
-        baseline: Name of the network the others are compared with.
+        baseline: Name of the network all are compared with, or for some networks the name of the
+            one each is compared with.
         macs: Multiply-adds per image by name; adds the share of the matmul peak to the table.
+        published: What the paper prints, by name; adds a column to the table.
         progress: Called with a line before each batch size.
 
     Raises:
         UserError: ``baseline`` is not one of the networks, or a number is out of range.
     """
-    if baseline is not None:
-        check(
-            baseline in networks,
-            f"baseline: '{baseline}' is not measured." + suggest(baseline, networks),
-        )
+    baselines = dict.fromkeys(networks, baseline) if isinstance(baseline, str) else baseline or {}
+    for name in {*baselines, *baselines.values()}:
+        check(name in networks, f"baseline: '{name}' is not measured." + suggest(name, networks))
     timings: list[Timing] = []
     with ExitStack() as stack:
         for network in networks.values():
@@ -65,9 +66,10 @@ def bench_models(
         input_shape=tuple(input_shape),
         warmup=warmup,
         matmul_gflops=matmul_peak(),
-        baseline=baseline,
+        baselines=dict(baselines),
         macs=dict(macs or {}),
         timings=tuple(timings),
+        published=dict(published or {}),
     )
 
 

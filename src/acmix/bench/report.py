@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from acmix.bench.throughput import Timing, speed_up
 from acmix.errors import UserError
@@ -20,8 +20,9 @@ class BenchReport:
         input_shape: Shape (C, H, W) of an image.
         warmup: Rounds before the measured ones.
         matmul_gflops: See :func:`acmix.bench.matmul_peak`.
-        baseline: Name of the network the others are compared with, if any.
+        baselines: For each network that is compared the name of the one it is compared with.
         macs: Multiply-adds per image by name, where known.
+        published: What the paper prints for a network, and where it was measured, by name.
         timings: Raw samples.
     """
 
@@ -30,9 +31,10 @@ class BenchReport:
     input_shape: tuple[int, ...]
     warmup: int
     matmul_gflops: float
-    baseline: str | None
+    baselines: dict[str, str]
     macs: dict[str, int]
     timings: tuple[Timing, ...]
+    published: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The report as text that :meth:`from_json` reads back."""
@@ -59,8 +61,9 @@ class BenchReport:
     def render(self, style: Style = "markdown") -> str:
         """The table and the line that says on what and how it was measured."""
         header = ["model", "batch", "img/s", "ms", "IQR ms", "compile s"]
-        header += [f"vs {self.baseline}"] if self.baseline else []
+        header += [self._comparison()] if self.baselines else []
         header += ["GMACs", "% of matmul peak"] if self.macs else []
+        header += ["the paper's"] if self.published else []
         rows = [self._row(timing) for timing in self.timings]
         return render_table(header, rows, style) + "\n\n" + self._conditions()
 
@@ -73,12 +76,26 @@ class BenchReport:
             f"{1e3 * timing.iqr:.2f}",
             f"{timing.compile_seconds:.1f}",
         ]
-        if self.baseline:
-            ratio = speed_up(timing, self._baseline_of(timing))
-            cells.append(f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})")
+        if self.baselines:
+            cells.append(self._ratio(timing))
         if self.macs:
             cells += self._work(timing)
+        if self.published:
+            cells.append(self.published.get(timing.name, ""))
         return cells
+
+    def _comparison(self) -> str:
+        common = set(self.baselines.values())
+        return f"vs {common.pop()}" if len(common) == 1 else "speed-up"
+
+    def _ratio(self, timing: Timing) -> str:
+        """Compare with the baseline, and name it unless the header does."""
+        if timing.name not in self.baselines:
+            return ""
+        ratio = speed_up(timing, self._baseline_of(timing))
+        text = f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})"
+        several = len(set(self.baselines.values())) > 1
+        return f"{text} of {self.baselines[timing.name]}" if several else text
 
     def _work(self, timing: Timing) -> list[str]:
         if timing.name not in self.macs:
@@ -91,7 +108,7 @@ class BenchReport:
         return next(
             other
             for other in self.timings
-            if (other.name, other.batch_size) == (self.baseline, timing.batch_size)
+            if (other.name, other.batch_size) == (self.baselines[timing.name], timing.batch_size)
         )
 
     def _conditions(self) -> str:

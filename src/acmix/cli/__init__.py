@@ -13,6 +13,9 @@ from acmix.errors import UserError
 from acmix.version import __version__
 
 CONFIG_HELP = "YAML file, for example configs/classification/digits_acmix_swin.yaml"
+MODELS_HELP = "a name out of 'acmix list' or 'acmix list --detectors'"
+SIZE_HELP = "default: 224x224, for detectors 800x1333"
+BATCH_HELP = "default: 1 and 8, for a table of detectors 1"
 OVERRIDES_HELP = "override a key of the configuration, for example optim.lr=1e-3"
 
 
@@ -60,11 +63,14 @@ def make_parser() -> argparse.ArgumentParser:
 
     listing = command("list", commands.list_names, "acmix list 'acmix_*'")
     listing.add_argument("pattern", nargs="?", default="*", help="shell pattern of names")
+    listing.add_argument(
+        "--detectors", action="store_true", help="detectors, each on every backbone"
+    )
 
     summary = command("summary", commands.summary, "acmix summary swin_tiny acmix_swin_tiny")
-    summary.add_argument("models", nargs="*", metavar="MODEL", help="a name out of 'acmix list'")
-    summary.add_argument("--table", choices=("paper",), help="the models of the paper's table")
-    summary.add_argument("--input-size", type=_size, default=(224, 224), metavar="S or HxW")
+    summary.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
+    summary.add_argument("--table", choices=("paper", "detection"), help="of the paper's models")
+    summary.add_argument("--input-size", type=_size, metavar="S or HxW", help=SIZE_HELP)
     summary.add_argument("--depth", type=int, default=2, help="levels of layers to show")
     summary.add_argument("--total", action="store_true", help="one line per model, no layers")
     summary.add_argument("--markdown", action="store_true", help="print Markdown tables")
@@ -84,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--checkpoint", required=True, metavar="CKPT")
     evaluate.add_argument("--per-class", action="store_true", help="print accuracy per class")
     evaluate.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix")
+    evaluate.add_argument("--results", metavar="JSON", help="write COCO's list of detections")
     evaluate.add_argument("--json", metavar="FILE", help="write the metrics")
 
     ablate = command(
@@ -117,6 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--format", required=True, choices=("mindir", "onnx", "air"))
     export.add_argument("--output", required=True, metavar="PATH")
     export.add_argument("--batch-size", type=_positive, default=1, metavar="B")
+    export.add_argument("--input-size", type=_size, metavar="S or HxW", help="of a detector")
     export.add_argument("--dynamic-batch", action="store_true", help="any batch size")
     export.add_argument("--fp16", action="store_true", help="compute in float16")
     export.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
@@ -125,7 +133,10 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx")
     predict.add_argument("images", nargs="+", metavar="IMAGE")
     predict.add_argument("--config", help="of a .ckpt outside of its run folder")
-    predict.add_argument("--top", type=_positive, default=5, metavar="K")
+    predict.add_argument("--top", type=_positive, default=5, metavar="K", help="classes to show")
+    predict.add_argument(
+        "--output", metavar="DIR", help="draw pictures, and write predictions.json"
+    )
     predict.add_argument("--json", action="store_true", help="print JSON")
 
     convert = command(
@@ -147,12 +158,13 @@ def make_parser() -> argparse.ArgumentParser:
     bench = command(
         "bench", commands.bench, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"
     )
-    bench.add_argument("models", nargs="*", metavar="MODEL", help="a name out of 'acmix list'")
+    bench.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
+    bench.add_argument("--table", choices=("detection",), help="of the paper's speeds: Tab. 5")
     bench.add_argument(
         "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
     )
-    bench.add_argument("--input-size", type=_size, default=(224, 224), metavar="S or HxW")
-    bench.add_argument("--batch-size", type=_positive, nargs="+", default=[1, 8], metavar="B")
+    bench.add_argument("--input-size", type=_size, metavar="S or HxW", help=SIZE_HELP)
+    bench.add_argument("--batch-size", type=_positive, nargs="+", metavar="B", help=BATCH_HELP)
     bench.add_argument("--warmup", type=_positive, default=3, metavar="N", help="rounds")
     bench.add_argument("--repeats", type=_positive, default=20, metavar="N", help="rounds")
     bench.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")

@@ -10,6 +10,7 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from acmix.errors import check
 
@@ -30,8 +31,9 @@ def env(options: Namespace) -> int:
 def list_names(options: Namespace) -> int:
     """List the models that can be made."""
     from acmix.models import list_models
+    from acmix.models.detection import list_detectors
 
-    names = list_models(options.pattern)
+    names = (list_detectors if options.detectors else list_models)(options.pattern)
     check(bool(names), f"no model matches '{options.pattern}'; 'acmix list' shows all.")
     print("\n".join(names))
     return 0
@@ -41,28 +43,32 @@ def summary(options: Namespace) -> None:
     """Count parameters and multiply-adds of models, layer by layer, or the paper's in a table."""
     check(
         bool(options.models) != bool(options.table),
-        "name models, or the table of the paper's with --table paper.",
+        "name models, or a table of the paper's with --table paper or detection.",
     )
-    from acmix.analysis import render_summary, trace
-    from acmix.analysis.paper_table import paper_traces, render_paper_table
-    from acmix.models import create_model
+    from acmix.analysis import paper_table, render_summary, trace
+    from acmix.recipe import create_network, default_size
     from acmix.utils.table import Style, render_table
 
     style: Style = "markdown" if options.markdown else "text"
-    if options.table:
-        print(render_paper_table(paper_traces(options.input_size), style))
+    at = {} if options.input_size is None else {"size": options.input_size}
+    if options.table == "paper":
+        print(paper_table.render_paper_table(paper_table.paper_traces(**at), style))
+        return
+    if options.table == "detection":
+        print(paper_table.render_detector_table(paper_table.detector_traces(**at), style))
         return
     totals = []
     for name in options.models:
-        counted = trace(create_model(name), (1, 3, *options.input_size))
+        size = options.input_size or default_size(name)
+        counted = trace(create_network(name), (1, 3, *size))
         totals.append(
-            [name, f"{counted.params:,}", f"{counted.macs / 1e9:.3f}",
+            [name, "x".join(map(str, size)), f"{counted.params:,}", f"{counted.macs / 1e9:.3f}",
              f"{counted.san_macs / 1e9:.3f}"]
         )  # fmt: skip
         if not options.total:
             print(f"{name}\n\n{render_summary(counted, options.depth, style)}\n")
     if options.total or len(totals) > 1:
-        header = ["model", "params", "GMACs", "GMACs with bias, norm, ReLU, pooling"]
+        header = ["model", "size", "params", "GMACs", "GMACs with bias, norm, ReLU, pooling"]
         print(render_table(header, totals, style))
 
 
@@ -82,19 +88,31 @@ def evaluate(options: Namespace) -> None:
     from acmix import recipe
     from acmix.analysis import plot_confusion_matrix
     from acmix.config import load_config
+    from acmix.tasks import ClassificationMetric, DetectionMetric
     from acmix.utils.files import write_text
 
     config = load_config(options.config, options.overrides)
-    metric, data = recipe.evaluate(config, options.checkpoint)
-    report = recipe.metrics_report(metric, data.classes)
+    check(
+        options.confusion is None or config.task == "classification",
+        "--confusion is for classifiers.",
+    )
+    check(
+        options.results is None or config.task == "detection",
+        "--results, COCO's list of detections, is for detectors.",
+    )
+    metric, classes = recipe.evaluate(config, options.checkpoint)
+    report = recipe.WORKFLOWS[config.task].report(metric, classes)
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, accuracy in report["per_class"].items():
             print(f"  {name}: {accuracy:.4f}")
     if options.confusion:
-        count = len(data.classes)
-        plot_confusion_matrix(metric.confusion[:count, :count], data.classes, options.confusion)
+        confusion = cast(ClassificationMetric, metric).confusion[: len(classes), : len(classes)]
+        plot_confusion_matrix(confusion, classes, options.confusion)
         print(f"Wrote {options.confusion}")
+    if options.results:
+        write_text(Path(options.results), json.dumps(cast(DetectionMetric, metric).results))
+        print(f"Wrote {options.results}")
     if options.json:
         write_text(Path(options.json), json.dumps(report, indent=1))
 
@@ -128,6 +146,7 @@ def export(options: Namespace) -> None:
         options.output,
         format=options.format,
         batch_size=options.batch_size,
+        input_size=options.input_size,
         dynamic_batch=options.dynamic_batch,
         fp16=options.fp16,
         verify=not options.no_verify,
@@ -139,19 +158,29 @@ def export(options: Namespace) -> None:
 
 
 def predict(options: Namespace) -> None:
-    """Classify images with a checkpoint or an exported file."""
+    """Say what is in images, with a checkpoint or an exported file."""
     from acmix import recipe
     from acmix.config import load_config
+    from acmix.utils.files import write_text
 
     config = load_config(options.config) if options.config else None
     predictions = recipe.predict(options.model, options.images, config, options.top)
+    content = json.dumps([prediction.to_dict() for prediction in predictions], indent=1)
+    if options.output:
+        folder = Path(options.output)
+        names = recipe.picture_names(options.images)
+        for prediction, name in zip(predictions, names, strict=True):
+            prediction.draw(folder / name)
+        write_text(folder / "predictions.json", content)
     if options.json:
-        print(json.dumps([asdict(prediction) for prediction in predictions], indent=1))
+        print(content)
         return
     for prediction in predictions:
         print(prediction.image)
-        for name, probability in zip(prediction.classes, prediction.probabilities, strict=True):
-            print(f"  {100 * probability:6.2f} %  {name}")
+        for line in prediction.lines():
+            print(f"  {line}")
+    if options.output:
+        print(f"Wrote {len(predictions)} pictures and predictions.json into {options.output}")
 
 
 def convert(options: Namespace) -> None:
@@ -190,22 +219,26 @@ def bench(options: Namespace) -> None:
         print(formulations(warmup=options.warmup, repeats=options.repeats))
         return
     check(
-        bool(options.models or options.checkpoint),
-        "name at least one model or --checkpoint; 'acmix list' shows the models.",
+        bool(options.models or options.checkpoint) != bool(options.table),
+        "name at least one model or --checkpoint, or a table of the paper's with --table "
+        "detection; 'acmix list' shows the models.",
     )
     from acmix import recipe
     from acmix.utils.files import write_text
 
-    report = recipe.bench(
-        options.models,
-        options.checkpoint,
-        device=options.device,
-        input_size=options.input_size,
-        batch_sizes=options.batch_size,
-        warmup=options.warmup,
-        repeats=options.repeats,
-        baseline=options.baseline,
-    )
+    conditions = {
+        "device": options.device,
+        "input_size": options.input_size,
+        "batch_sizes": options.batch_size,
+        "warmup": options.warmup,
+        "repeats": options.repeats,
+    }
+    if options.table:
+        report = recipe.bench_table(options.table, **conditions)
+    else:
+        report = recipe.bench(
+            options.models, options.checkpoint, baseline=options.baseline, **conditions
+        )
     print(report.render())
     if options.json:
         write_text(Path(options.json), report.to_json())

@@ -111,7 +111,7 @@ class DataConfig(Section, prefix="data"):
     largest."""
     long_side: ImageSize = 1333
     """Largest longer side in pixels."""
-    bucket_aspects: tuple[Annotated[float, Range(low=1)], ...] = (4 / 3,)
+    bucket_aspects: tuple[Annotated[float, Range(low=1)], ...] = (4 / 3, 1.5)
     """Long to short side of the shapes that images are padded to, besides the largest shape; each
     upright too. Every shape is compiled once; fewer shapes pad more."""
     size_divisor: PositiveInt = 32

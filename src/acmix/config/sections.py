@@ -233,6 +233,13 @@ class Config(Section):
             f"runtime.jit_level={self.runtime.jit_level} needs runtime.mode=graph.",
         )
 
+    @property
+    def network_name(self) -> str:
+        """Name of what is trained: the model's, or a detector's with its backbone."""
+        if self.task == "detection":
+            return f"{self.detector.name}_{self.model.name}"
+        return self.model.name
+
     def _check_detection(self) -> None:
         check(
             self.loss.label_smoothing == 0,

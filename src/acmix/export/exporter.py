@@ -86,7 +86,8 @@ def export_model(
         path: File to write; its suffix must be the format's.
         format: ``mindir``, ``onnx``, or on Ascend ``air``.
         input_shape: Shape (B, C, H, W).
-        sidecar: ``model`` (name), ``classes`` (names) and ``preprocess`` (plain data).
+        sidecar: ``task``, ``model`` and ``classes`` (names), ``preprocess`` and ``post_process``
+            (plain data).
         dynamic_batch: Let the file take any batch size (not for ``air``).
         fp16: Compute in float16 but for the norms; weights, inputs and outputs stay float32.
         verify: Run the file on random images and compare it with the network.
@@ -124,7 +125,7 @@ def _describe(
     fp16: bool,
 ) -> SideCar:
     """The side-car, with a digest still to come."""
-    keys = {"model", "classes", "preprocess"}
+    keys = {"task", "model", "classes", "preprocess", "post_process"}
     check(
         sidecar.keys() == keys,
         f"sidecar: got the keys {sorted(sidecar)}; give exactly {sorted(keys)}.",

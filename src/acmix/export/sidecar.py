@@ -25,9 +25,11 @@ class SideCar:
 
     Attributes:
         format: One of :data:`FORMATS`.
+        task: ``classification`` or ``detection``.
         model: Name of the model.
         classes: Class names in the order of the logits.
         preprocess: Evaluation transform as plain data (``acmix.data.Preprocess.to_dict``).
+        post_process: How the outputs become predictions, as plain data of the task.
         input_name: Name of the input.
         input_shape: Shape (B, C, H, W); ``None`` stands for any batch size.
         input_dtype: NumPy name of the element type.
@@ -37,9 +39,11 @@ class SideCar:
     """
 
     format: str
+    task: str
     model: str
     classes: tuple[str, ...]
     preprocess: dict[str, Any]
+    post_process: dict[str, Any]
     input_name: str
     input_shape: tuple[int | None, ...]
     input_dtype: str
@@ -148,9 +152,11 @@ def _is_digest(value: object) -> bool:
 # Key -> (predicate, what the message calls for).
 _VALID = {
     "format": (lambda value: value in FORMATS, "one of " + ", ".join(FORMATS)),
+    "task": (_is_string, "a string that is not empty"),
     "model": (_is_string, "a string that is not empty"),
     "classes": (_are_strings, "a list of strings"),
     "preprocess": (lambda value: isinstance(value, dict), "an object"),
+    "post_process": (lambda value: isinstance(value, dict), "an object"),
     "input_name": (_is_string, "a string that is not empty"),
     "input_shape": (_is_shape, "a list of sizes, of which the first may be null"),
     "input_dtype": (lambda value: value == "float32", "'float32'"),

@@ -2,5 +2,13 @@
 
 from acmix.tasks.base import Metric, Task
 from acmix.tasks.classification import ClassificationMetric, ClassificationTask
+from acmix.tasks.detection import DetectionMetric, DetectionTask
 
-__all__ = ["ClassificationMetric", "ClassificationTask", "Metric", "Task"]
+__all__ = [
+    "ClassificationMetric",
+    "ClassificationTask",
+    "DetectionMetric",
+    "DetectionTask",
+    "Metric",
+    "Task",
+]

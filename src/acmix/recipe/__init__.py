@@ -1,0 +1,28 @@
+"""What is done with a configuration: train, evaluate, export, convert, predict, measure.
+
+The only package that sees all sides. What differs between the tasks is in one workflow each,
+:mod:`acmix.recipe.classification` and :mod:`acmix.recipe.detection`.
+"""
+
+from acmix.recipe.conversion import export_torch, import_torch
+from acmix.recipe.deployment import export, picture_names, predict
+from acmix.recipe.measuring import bench, bench_table, create_network, default_size
+from acmix.recipe.training import evaluate, train
+from acmix.recipe.workflow import Prediction
+from acmix.recipe.workflows import WORKFLOWS
+
+__all__ = [
+    "WORKFLOWS",
+    "Prediction",
+    "bench",
+    "bench_table",
+    "create_network",
+    "default_size",
+    "evaluate",
+    "export",
+    "export_torch",
+    "import_torch",
+    "picture_names",
+    "predict",
+    "train",
+]

@@ -1,0 +1,68 @@
+"""Train as configured, and evaluate what was trained."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from acmix.analysis import path_weights, plot_training_curve
+from acmix.config import Config
+from acmix.data import create_dataset
+from acmix.engine import FitResult, RunDir, Trainer
+from acmix.engine import evaluate as run_evaluation
+from acmix.environment import describe
+from acmix.recipe.workflow import Workflow
+from acmix.recipe.workflows import WORKFLOWS
+from acmix.runs import CLASSES_FILE, build_model, load_pretrained, prepare
+from acmix.tasks import Metric
+from acmix.utils.files import write_text
+from acmix.weights import load_model
+
+logger = logging.getLogger(__name__)
+
+
+def train(config: Config, resume: str | None = None) -> FitResult:
+    """Train as configured and leave the run in ``config.output``.
+
+    Args:
+        config: what to train.
+        resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
+    """
+    run_dir = RunDir(config.output, describe(), keep=config.train.keep)
+    if resume is None:
+        run_dir.check_unused()  # before minutes go into reading the data
+    target = prepare(config)
+    train_data = create_dataset(config.data, "train", seed=config.seed)
+    val_data = create_dataset(config.data, "val", seed=config.seed)
+    model = build_model(config, len(train_data.classes))
+    resumes = resume is not None and (resume != "auto" or run_dir.checkpoints.latest() is not None)
+    if config.model.pretrained is not None and not resumes:
+        load_pretrained(config, model)
+    parameters = sum(parameter.size for parameter in model.trainable_params())
+    logger.info(
+        "Training %s (%.2f M parameters) on %d images of %d classes, %s, %s mode, into %s",
+        config.network_name,
+        parameters / 1e6,
+        train_data.num_samples,
+        len(train_data.classes),
+        target,
+        config.runtime.mode,
+        run_dir.path,
+    )
+    task = WORKFLOWS[config.task].task(config, model, val_data)
+    trainer = Trainer(task, config, run_dir, scalars=lambda: path_weights(model))
+    result = trainer.fit(train_data, val_data, resume)
+    write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
+    plot_training_curve(run_dir.metrics_file, run_dir.path / "curve.png")
+    return result
+
+
+def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:
+    """Evaluate a checkpoint on the validation split; return the filled metric and the classes."""
+    prepare(config)
+    data = create_dataset(config.data, "val", seed=config.seed)
+    model = build_model(config, len(data.classes))
+    load_model(model, checkpoint)
+    workflow: Workflow = WORKFLOWS[config.task]
+    return run_evaluation(workflow.task(config, model, data), data), data.classes

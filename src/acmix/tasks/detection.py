@@ -1,0 +1,200 @@
+"""Object detection: a detector's own losses, and COCO's average precision."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor, nn
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from acmix.errors import UserError, check
+from acmix.models.detection import Detector
+
+COCO_NUMBERS = (
+    "bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l",
+    "bbox_AR_1", "bbox_AR_10", "bbox_AR_100", "bbox_AR_s", "bbox_AR_m", "bbox_AR_l",
+)  # fmt: skip
+"""The twelve numbers of COCO in the order of pycocotools, under mmdetection's names: average
+precision over IoU 0.5 to 0.95, at 0.5, at 0.75, of small, medium and large objects, and average
+recall with at most 1, 10 and 100 detections of an image and by size; -1 where there is none."""
+
+
+class DetectionTask:
+    """Trains a detector on boxes (B, M, 4) with labels (B, M), of which -1 is padding.
+
+    Args:
+        model: the detector.
+        ground_truth: of the validation split; None for a task that is not evaluated.
+        image_ids: id in ``ground_truth`` of each image, by its position in the split.
+        category_ids: id in ``ground_truth`` of each class.
+    """
+
+    monitor = "bbox_mAP"
+
+    def __init__(
+        self,
+        model: Detector,
+        ground_truth: COCO | None = None,
+        image_ids: Sequence[int] = (),
+        category_ids: Sequence[int] = (),
+    ):
+        self.model = model
+        self.loss_names: tuple[str, ...] = model.loss_names
+        self.train_network = DetectionLoss(model)
+        self.eval_network = DetectionInference(model)
+        self._truth = (ground_truth, tuple(image_ids), tuple(category_ids))
+
+    def metric(self) -> DetectionMetric:
+        """Return an empty :class:`DetectionMetric`."""
+        ground_truth, image_ids, category_ids = self._truth
+        check(ground_truth is not None, "a detector is evaluated against a validation split.")
+        return DetectionMetric(ground_truth, image_ids, category_ids)
+
+
+class DetectionLoss(nn.Cell):
+    """The losses of a detector, the total first."""
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Return the losses of images (B, C, H, W), boxes (B, M, 4) and labels (B, M)."""
+        return self.model.losses(images, boxes, labels)
+
+
+class DetectionInference(nn.Cell):
+    """A detector with all of its post-processing.
+
+    Shape:
+        (B, C, H, W) to boxes (B, D, 4) in pixels of the input, scores (B, D) and labels (B, D),
+        best first; places without a detection have label -1.
+    """
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Detect; see the class."""
+        return self.model.detect(images)
+
+
+class DecodedInference(nn.Cell):
+    """A detector up to what needs no sorting: for back ends without non-maximum suppression.
+
+    Shape:
+        (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4), of all anchors.
+    """
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict; see the class."""
+        return self.model.decoded(images)
+
+
+class DetectionMetric:
+    """Collects detections in COCO's format and has pycocotools evaluate them.
+
+    Attributes:
+        results: COCO's result list: ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in
+            pixels of the original image) and ``score`` of each detection.
+    """
+
+    def __init__(self, ground_truth: COCO, image_ids: Sequence[int], category_ids: Sequence[int]):
+        self._truth = ground_truth
+        self._image_ids = tuple(image_ids)
+        self._category_ids = tuple(category_ids)
+        self._seen: set[int] = set()
+        self.results: list[dict[str, Any]] = []
+
+    def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
+        """Add the detections of a batch.
+
+        Args:
+            outputs: boxes (B, D, 4), scores (B, D) and labels (B, D), as of
+                :class:`DetectionInference`.
+            *targets: positions (B,) of the images in the split, -1 for padding, and scale (B, 2),
+                pixels of the network's input per pixel of the image along x and y.
+
+        Raises:
+            UserError: a score is not finite.
+        """
+        positions, scales = targets
+        for image, position in enumerate(positions):
+            if position < 0:
+                continue
+            boxes, scores, labels = (output[image] for output in outputs)
+            if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
+                raise UserError("The detections hold NaN or Inf: the network has diverged.")
+            self._add(self._image_ids[position], boxes, scores, labels, scales[image])
+
+    def _add(
+        self,
+        image_id: int,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        scale: np.ndarray,
+    ) -> None:
+        self._seen.add(image_id)
+        image = self._truth.imgs[image_id]
+        limits = np.array([image["width"], image["height"]] * 2, np.float64)
+        boxes = np.clip(boxes.astype(np.float64) / np.tile(scale, 2), 0, limits)
+        for box, score, label in zip(boxes, scores, labels, strict=True):
+            # A head may have more classes than the data set.
+            if not 0 <= label < len(self._category_ids):
+                continue
+            x, y = box[:2].tolist()
+            width, height = (box[2:] - box[:2]).tolist()
+            self.results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": self._category_ids[label],
+                    "bbox": [x, y, width, height],
+                    "score": float(score),
+                }
+            )
+
+    def compute(self) -> dict[str, float]:
+        """Return the twelve numbers, see :data:`COCO_NUMBERS`, of the images that were added.
+
+        Raises:
+            UserError: nothing was added.
+        """
+        check(bool(self._seen), "There is no image to evaluate.")
+        return dict(zip(COCO_NUMBERS, self._evaluate().stats.tolist(), strict=True))
+
+    def per_class(self) -> np.ndarray:
+        """Return the average precision of each class (K,); NaN for a class without objects."""
+        precision = self._evaluate().eval["precision"][:, :, :, 0, -1]  # all areas, 100 detections
+        of_classes = np.moveaxis(precision, 2, 0).reshape(len(self._category_ids), -1)
+        return np.array([p[p > -1].mean() if (p > -1).any() else np.nan for p in of_classes])
+
+    def _evaluate(self) -> COCOeval:
+        """Run pycocotools, whose own prints are nobody's here."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation = COCOeval(self._truth, self._detections(), "bbox")
+            evaluation.params.imgIds = sorted(self._seen)
+            evaluation.params.catIds = list(self._category_ids)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        return evaluation
+
+    def _detections(self) -> COCO:
+        if self.results:
+            return self._truth.loadRes(copy.deepcopy(self.results))  # it writes into the list
+        empty = COCO()  # loadRes fails on an empty list
+        empty.dataset = {**self._truth.dataset, "annotations": []}
+        empty.createIndex()
+        return empty
