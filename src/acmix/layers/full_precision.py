@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from mindspore import nn
 
-PRECISIONS = {"fp16": False, "bf16": False, "fp32": False}
+FULL = {"fp16": False, "bf16": False, "fp32": True}
 
 
 class FullPrecision(nn.Cell):
-    """A Cell whose own arguments and arithmetic keep their types when ``to_float`` is applied.
+    """A Cell whose own arguments and arithmetic stay float32 when ``to_float`` is applied.
 
     ``to_float`` and :func:`acmix.engine.precision.apply_mixed_precision` cast all floating-point
-    arguments of every Cell: boxes in float16 are known to one pixel at 1500. The Cells below this
-    one compute in half precision as usual. What calls it must be such a Cell too, since arguments
-    that pass through a Cell in half precision have lost their digits before they come here.
+    arguments of every Cell, and a box in float16 is known to one pixel at 1500. The Cells below
+    this one compute in half precision as usual. What calls it must be such a Cell too, since
+    arguments that pass through a Cell in half precision have lost their digits before they come
+    here.
     """
 
     def add_flags_recursive(self, **flags) -> nn.Cell:
-        """Set the flags here and below, those of a precision only below."""
+        """Set the flags below and here, but for a lower precision, which is only set below."""
         super().add_flags_recursive(**flags)
-        if flags.keys() & PRECISIONS.keys():
-            self.add_flags(**PRECISIONS)
+        if flags.get("fp16") or flags.get("bf16"):
+            self.add_flags(**FULL)
         return self
