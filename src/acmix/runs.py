@@ -48,6 +48,8 @@ def build_model(config: Config, num_classes: int) -> Backbone | Detector:
 
 def _build_classifier(config: Config, num_classes: int) -> Backbone:
     arguments = _model_arguments(config)
+    if config.task == "detection":
+        arguments.pop("out_indices", None)  # a detector's choice of stages
     return create_model(config.model.name, num_classes=num_classes, **arguments)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from acmix.errors import UserError, check
+from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection import Detector
 
 COCO_NUMBERS = (
@@ -57,7 +58,7 @@ class DetectionTask:
         return DetectionMetric(ground_truth, image_ids, category_ids)
 
 
-class DetectionLoss(nn.Cell):
+class DetectionLoss(FullPrecision):
     """The losses of a detector, the total first."""
 
     def __init__(self, model: Detector):
@@ -69,7 +70,7 @@ class DetectionLoss(nn.Cell):
         return self.model.losses(images, boxes, labels)
 
 
-class DetectionInference(nn.Cell):
+class DetectionInference(FullPrecision):
     """A detector with all of its post-processing.
 
     Shape:
@@ -86,7 +87,7 @@ class DetectionInference(nn.Cell):
         return self.model.detect(images)
 
 
-class DecodedInference(nn.Cell):
+class DecodedInference(FullPrecision):
     """A detector up to what needs no sorting: for back ends without non-maximum suppression.
 
     Shape:
