@@ -15,7 +15,13 @@ NUM_CLASSES = 4
 def small_detector(backbone="resnet26", body=None, **changes):
     body = {**shrunk.arguments(backbone), **(body or {})}
     body.setdefault("out_indices", (-3, -2, -1)[-len(body["depths"]) :])
-    arguments = {"num_classes": NUM_CLASSES, "channels": 8, "num_convs": 1, "backbone": body}
+    arguments = {
+        "num_classes": NUM_CLASSES,
+        "channels": 8,
+        "num_levels": max(4, len(body["out_indices"])),
+        "num_convs": 1,
+        "backbone": body,
+    }
     return create_detector(f"retinanet_{backbone}", **{**arguments, **changes})
 
 

@@ -191,6 +191,7 @@ def test_losses_are_those_of_the_definition(mode, rng):
 
 
 def test_images_without_boxes_are_all_background(rng):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
     detector = small_detector(prior=0.2)
     images, boxes, labels = batch(rng)
     nothing = Tensor(np.full(labels.shape, -1, np.int32))
@@ -202,6 +203,7 @@ def test_images_without_boxes_are_all_background(rng):
 
 
 def test_boxes_of_one_pixel_and_over_the_border_give_finite_losses(rng):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
     images, _, _ = batch(rng)
     odd = np.array([[[5, 5, 6, 6], [-20, 60, 40, 120], [129, 95, 130, 96]]] * 2, np.float32)
     labels = np.array([[0, 1, 3]] * 2, np.int32)
@@ -213,14 +215,14 @@ def test_boxes_of_one_pixel_and_over_the_border_give_finite_losses(rng):
 def test_overfitting_one_image_finds_its_objects(rng):
     """A whole training in graph mode: losses, gradients, optimizer; then the detections."""
     detector = small_detector(channels=24, num_levels=3)
-    images, boxes, labels = (tensor.asnumpy()[:1] for tensor in batch(rng, 64, 96, 2))
-    boxes[0], labels[0] = [(8, 8, 40, 40), (48, 16, 88, 56)], [2, 0]
+    images, boxes, labels = (tensor.asnumpy()[:1] for tensor in batch(rng, 48, 96, 2))
+    boxes[0], labels[0] = [(8, 4, 40, 36), (48, 8, 88, 48)], [2, 0]
     for (x1, y1, x2, y2), channel in zip(boxes[0].astype(int), (0, 1), strict=True):
         images[0, channel, y1:y2, x1:x2] += 4
     network = Losses(detector).set_train(True)
     optimizer = create_optimizer(network, OptimConfig(name="adamw", lr=4e-3))
     step = TrainStep(network, optimizer, clip_norm=5.0)
-    history = [float(step([(images, boxes, labels)], 4e-3).losses[0].asnumpy()) for _ in range(28)]
+    history = [float(step([(images, boxes, labels)], 4e-3).losses[0].asnumpy()) for _ in range(24)]
     assert history[-1] < 0.15 * history[0]
     detector.set_train(False)
     found, scores, classes = (output.asnumpy()[0] for output in Detect(detector)(Tensor(images)))
