@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from mindspore import nn
 
 from acmix import create_model, list_models
 from acmix.analysis import trace
-from acmix.analysis.paper import PAPER_MODELS, PaperModel
-from acmix.analysis.paper_table import paper_traces, render_paper_table
+from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperModel
+from acmix.analysis.paper_table import (
+    DetectorCount,
+    count_detectors,
+    detector_counts_from_json,
+    detector_counts_to_json,
+    paper_traces,
+    render_detector_table,
+    render_paper_table,
+)
+from acmix.errors import UserError
+from acmix.models.detection import create_detector
+
+ROOT = Path(__file__).resolve().parents[2]
 
 NETWORK = nn.SequentialCell(nn.Conv2d(3, 5, 1, has_bias=True), nn.BatchNorm2d(5))
 COUNTED = trace(NETWORK, (1, 3, 10_000, 100))  # 30 parameters; 0.015 G, or 0.03 G with the rest
@@ -75,3 +90,35 @@ def test_resnet_26_fits():
     line = render_paper_table(counted).splitlines()[2]
     by_hand = f"{resnet_macs((1, 2, 4, 1)) / 1e9:.3f}"
     assert line.split()[3:] == ["13.70", "13.7", by_hand, "2.361", "2.4", "73.6"]
+
+
+def test_detectors_are_counted_rendered_and_read_back():
+    counts = count_detectors((16, 16), lambda name: nn.Conv2d(3, 2, 1))
+    assert [count.name for count in counts] == [row.name for row in PAPER_DETECTORS]
+    assert {(count.size, count.params, count.macs) for count in counts} == {((16, 16), 6, 6 * 256)}
+    text = detector_counts_to_json(counts)
+    assert detector_counts_from_json(text) == counts
+    lines = render_detector_table(counts).splitlines()
+    assert "Images of 16 x 16" in lines[-1]
+    assert any("retinanet_pvt_small" in line and " - " in line for line in lines)
+    with pytest.raises(UserError, match="not a JSON of 'acmix summary"):
+        detector_counts_from_json('[{"name": 1}]')
+
+
+def test_a_printed_count_fits_in_either_way_of_counting():
+    rows = [
+        DetectorCount("retinanet_san19", (800, 1333), 1, 228_000_000_000, 229_100_000_000),
+        DetectorCount("retinanet_pvt_tiny", (800, 1333), 1, 232_000_000_000, 232_000_000_000),
+    ]
+    lines = render_detector_table(rows).splitlines()
+    assert "[" not in next(line for line in lines if "retinanet_san19" in line)
+    assert "[1]" in next(line for line in lines if "retinanet_pvt_tiny" in line)
+
+
+def test_the_readme_s_counts_are_those_of_the_detectors_there_are():
+    """The multiply-adds take minutes; the parameters say whether a network has changed since."""
+    counts = detector_counts_from_json((ROOT / "docs/results/detectors.json").read_text())
+    for count in counts:
+        detector = create_detector(count.name)
+        # Nothing here is frozen, so what is trained is what was counted, fixed kernels aside.
+        assert sum(p.size for p in detector.trainable_params()) == count.params

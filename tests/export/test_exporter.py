@@ -12,6 +12,7 @@ from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError
 from acmix.export import check_export, export_model, load_exported, read_sidecar, sidecar_path
+from acmix.utils.modes import execution_mode
 
 SIDECAR = {
     "task": "classification",
@@ -128,6 +129,8 @@ def test_fp16_computes_in_half_precision_and_leaves_the_network_alone(network, t
     assert predict(images()).dtype == np.float32
     assert network.fc.get_flags()["fp32"]
     assert not network.conv.get_flags()["fp16"]
+    with execution_mode(ms.PYNATIVE_MODE):
+        assert network.conv(Tensor(images())).dtype == ms.float32
     again = export(network, tmp_path / "full.mindir")
     assert "Cast" not in again.operators
     assert np.array_equal(load_exported(tmp_path / "full.mindir")(images()), full)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from mindspore import nn
 
 from acmix.analysis.macs import Trace, trace
-from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperDetector, PaperModel
+from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperModel
+from acmix.errors import UserError
 from acmix.models import create_model, list_models
-from acmix.models.detection import create_detector, list_detectors
+from acmix.models.detection import create_detector
 from acmix.utils.table import Style, render_table
 
 _HEADER = [
@@ -33,16 +36,50 @@ def paper_traces(
     ]
 
 
-def detector_traces(
+@dataclass(frozen=True)
+class DetectorCount:
+    """What a detector of the paper counts at ``size`` (height, width)."""
+
+    name: str
+    size: tuple[int, int]
+    params: int
+    macs: int
+    san_macs: int
+
+
+def count_detectors(
     size: tuple[int, int] = (800, 1333), create: Callable[[str], nn.Cell] = create_detector
-) -> list[tuple[PaperDetector, Trace]]:
-    """Count every detector of the paper that there is, in the paper's order."""
-    known = set(list_detectors())
-    return [
-        (detector, trace(create(detector.name), (1, 3, *size)))
-        for detector in PAPER_DETECTORS
-        if detector.name in known
-    ]
+) -> list[DetectorCount]:
+    """Count every detector of the paper, in the paper's order. Takes minutes: each is run once."""
+    counts = []
+    for detector in PAPER_DETECTORS:
+        traced = trace(create(detector.name), (1, 3, *size))
+        counts.append(
+            DetectorCount(detector.name, size, traced.params, traced.macs, traced.san_macs)
+        )
+    return counts
+
+
+def detector_counts_to_json(counts: Sequence[DetectorCount]) -> str:
+    """The counts as text that :func:`detector_counts_from_json` reads back."""
+    return json.dumps([asdict(count) for count in counts], indent=1) + "\n"
+
+
+def detector_counts_from_json(text: str) -> list[DetectorCount]:
+    """Read counts.
+
+    Raises:
+        UserError: ``text`` was not written by :func:`detector_counts_to_json`.
+    """
+    try:
+        return [
+            DetectorCount(**{**row, "size": tuple(map(int, row["size"]))})
+            for row in json.loads(text)
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"counts: this is not a JSON of 'acmix summary --table detection': {error!r}"
+        ) from error
 
 
 def render_paper_table(counted: Sequence[tuple[PaperModel, Trace]], style: Style = "text") -> str:
@@ -62,20 +99,21 @@ def render_paper_table(counted: Sequence[tuple[PaperModel, Trace]], style: Style
     return notes.below(render_table(_HEADER, rows, style), style)
 
 
-def render_detector_table(
-    counted: Sequence[tuple[PaperDetector, Trace]], style: Style = "text"
-) -> str:
+def render_detector_table(counts: Sequence[DetectorCount], style: Style = "text") -> str:
     """The same for detectors, of which the paper prints FLOPs alone."""
     notes = _Notes()
     rows = []
-    for detector, ours in counted:
-        fits = not detector.flops or _flops_fit(detector.flops, ours)
-        rows.append(
-            [f"{detector.label}, {detector.name}", f"{ours.params / 1e6:.2f}",
-             f"{ours.macs / 1e9:.1f}", f"{ours.san_macs / 1e9:.1f}", detector.flops or "-",
-             "" if fits else notes.number(detector.reason)]
-        )  # fmt: skip
-    return notes.below(render_table(_DETECTOR_HEADER, rows, style), style)
+    for detector in PAPER_DETECTORS:
+        for ours in (count for count in counts if count.name == detector.name):
+            fits = not detector.flops or _flops_fit(detector.flops, ours)
+            rows.append(
+                [f"{detector.label}, {detector.name}", f"{ours.params / 1e6:.2f}",
+                 f"{ours.macs / 1e9:.1f}", f"{ours.san_macs / 1e9:.1f}", detector.flops or "-",
+                 "" if fits else notes.number(detector.reason)]
+            )  # fmt: skip
+    table = notes.below(render_table(_DETECTOR_HEADER, rows, style), style)
+    sizes = sorted({f"{count.size[0]} x {count.size[1]}" for count in counts})
+    return f"{table}\n\nImages of {', '.join(sizes)}; 80 classes."
 
 
 class _Notes:
@@ -98,7 +136,7 @@ class _Notes:
         return "\n\n".join([table, separator.join(notes)]).rstrip()
 
 
-def _flops_fit(printed: str, ours: Trace) -> bool:
+def _flops_fit(printed: str, ours: Trace | DetectorCount) -> bool:
     return any(_rounds_to(count / 1e9, printed) for count in (ours.macs, ours.san_macs))
 
 

@@ -10,9 +10,12 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from acmix.errors import check
+
+if TYPE_CHECKING:
+    from acmix.utils.table import Style
 
 
 def env(options: Namespace) -> int:
@@ -45,9 +48,13 @@ def summary(options: Namespace) -> None:
         bool(options.models) != bool(options.table),
         "name models, or a table of the paper's with --table paper or detection.",
     )
+    check(
+        options.table == "detection" or not (options.source or options.json),
+        "--from and --json are for --table detection.",
+    )
     from acmix.analysis import paper_table, render_summary, trace
     from acmix.recipe import create_network, default_size
-    from acmix.utils.table import Style, render_table
+    from acmix.utils.table import render_table
 
     style: Style = "markdown" if options.markdown else "text"
     at = {} if options.input_size is None else {"size": options.input_size}
@@ -55,7 +62,7 @@ def summary(options: Namespace) -> None:
         print(paper_table.render_paper_table(paper_table.paper_traces(**at), style))
         return
     if options.table == "detection":
-        print(paper_table.render_detector_table(paper_table.detector_traces(**at), style))
+        _detector_table(options, style)
         return
     totals = []
     for name in options.models:
@@ -70,6 +77,26 @@ def summary(options: Namespace) -> None:
     if options.total or len(totals) > 1:
         header = ["model", "size", "params", "GMACs", "GMACs with bias, norm, ReLU, pooling"]
         print(render_table(header, totals, style))
+
+
+def _detector_table(options: Namespace, style: Style) -> None:
+    """Count the paper's detectors, or render counts made before: they take minutes."""
+    from acmix.analysis import paper_table
+    from acmix.utils.files import write_text
+
+    if options.source:
+        text = _existing(options.source).read_text(encoding="utf-8")
+        counts = paper_table.detector_counts_from_json(text)
+    else:
+        counts = paper_table.count_detectors(options.input_size or (800, 1333))
+    print(paper_table.render_detector_table(counts, style))
+    if options.json:
+        write_text(Path(options.json), paper_table.detector_counts_to_json(counts))
+
+
+def _existing(file: str) -> Path:
+    check(Path(file).is_file(), f"{file} does not exist; --json writes one.")
+    return Path(file)
 
 
 def train(options: Namespace) -> None:
@@ -206,9 +233,8 @@ def bench(options: Namespace) -> None:
     if options.source:
         from acmix.bench import BenchReport
 
-        source = Path(options.source)
-        check(source.is_file(), f"{source} does not exist; 'acmix bench --json' writes one.")
-        print(BenchReport.from_json(source.read_text(encoding="utf-8")).render())
+        text = _existing(options.source).read_text(encoding="utf-8")
+        print(BenchReport.from_json(text).render())
         return
     if options.formulations:
         from acmix.bench.formulations import formulations

@@ -105,7 +105,7 @@ def _write_onnx(network: nn.Cell, images: Tensor, staged: Path) -> None:
 def half_precision(network: nn.Cell) -> Iterator[None]:
     """Compute in float16 but for the norms, and restore every Cell's own precision."""
     cells = [cell for _, cell in network.cells_and_names()]
-    before = [dict(cell.get_flags()) for cell in cells]
+    before = [(dict(cell.get_flags()), cell.mixed_precision_type) for cell in cells]
     network.to_float(ms.float16)
     for cell in cells:
         if isinstance(cell, _NORMS):
@@ -113,8 +113,10 @@ def half_precision(network: nn.Cell) -> Iterator[None]:
     try:
         yield
     finally:
-        for cell, flags in zip(cells, before, strict=True):
+        for cell, (flags, precision) in zip(cells, before, strict=True):
             cell.add_flags(**{name: flags.get(name, False) for name in ("fp16", "fp32", "bf16")})
+            # Flags are for graphs. PyNative goes by the type, which adding flags never clears.
+            cell.mixed_precision_type = precision
 
 
 @contextmanager

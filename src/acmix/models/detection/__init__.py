@@ -10,18 +10,22 @@ from acmix.models.detection.fpn import FPN
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.host import Detections, HostPostProcess
 from acmix.models.detection.matcher import Matcher
+from acmix.models.detection.pooler import MultiLevelPooler
 from acmix.models.detection.post_process import PostProcess
 from acmix.models.detection.registry import create_detector, list_detectors, register_detector
 from acmix.models.detection.retinanet import RetinaNet
+from acmix.models.detection.sampler import BalancedSampler
 
 __all__ = [
     "FPN",
     "AnchorGenerator",
+    "BalancedSampler",
     "BoxCoder",
     "Detections",
     "Detector",
     "HostPostProcess",
     "Matcher",
+    "MultiLevelPooler",
     "PostProcess",
     "RetinaNet",
     "create_detector",

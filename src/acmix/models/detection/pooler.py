@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from acmix.errors import check
+from acmix.layers.full_precision import FullPrecision
 from acmix.ops.boxes import box_area
 from acmix.ops.constants import constant, tensor_constant
 
@@ -21,7 +22,7 @@ _END_MODE = 1
 _OUTSIDE = -16.0  # map pixels; samples are zero from -1 on
 
 
-class MultiLevelPooler(nn.Cell):
+class MultiLevelPooler(FullPrecision):
     """RoIAlign (He et al., "Mask R-CNN", ICCV 2017) on the levels of a feature pyramid.
 
     A box goes to level floor(4 + log2(sqrt(area) / 224)) (Lin et al., "Feature Pyramid Networks",
