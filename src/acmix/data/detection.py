@@ -77,7 +77,8 @@ class DetectionDataset:
         shapes = self.preprocess.shapes
         buckets = [self.preprocess.bucket(r.width, r.height) for r in samples.records]
         self._buckets = np.array([shapes.index(bucket) for bucket in buckets])
-        self._targets = _targets(samples.records, config.max_boxes) if training else []
+        if training:
+            _warn_of_boxes_left_out(samples.records, config.max_boxes)
 
     def __len__(self) -> int:
         step = self.batch_size * self._num_shards
@@ -148,8 +149,8 @@ class DetectionDataset:
         short_side = int(rng.choice(self._config.short_side))
         flip = bool(rng.random() < self._config.hflip)
         image, scale = self._image(index, shape, short_side, flip)
-        boxes, labels = self._targets[index]
         record = self._samples.records[index]
+        boxes, labels = _targets(record, self._config.max_boxes)
         return image, _place(boxes, labels >= 0, scale, record.width if flip else None), labels
 
     def _evaluation_image(self, index: int, shape: Shape, k: int) -> Batch:
@@ -176,24 +177,30 @@ class DetectionDataset:
         return self.preprocess.transform(image, shape, short_side, flip)
 
 
-def _targets(records: tuple[Record, ...], max_boxes: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return boxes (M, 4) and labels (M,) of each image; the largest if there are more than M."""
-    targets = []
-    dropped = crowded = 0
-    for record in records:
-        own = np.flatnonzero(~record.crowd)
-        if len(own) > max_boxes:
-            dropped, crowded = dropped + len(own) - max_boxes, crowded + 1
-            own = np.sort(own[np.argsort(-record.areas[own], kind="stable")[:max_boxes]])
-        boxes, labels = np.zeros((max_boxes, 4)), np.full(max_boxes, PADDING, np.int32)
-        boxes[: len(own)], labels[: len(own)] = record.boxes[own], record.labels[own]
-        targets.append((boxes, labels))
+def _chosen(record: Record, max_boxes: int) -> np.ndarray:
+    """Return which boxes of an image are trained on: no crowds, of too many the largest."""
+    own = np.flatnonzero(~record.crowd)
+    if len(own) > max_boxes:
+        own = np.sort(own[np.argsort(-record.areas[own], kind="stable")[:max_boxes]])
+    return own
+
+
+def _targets(record: Record, max_boxes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes (M, 4) and labels (M,) of an image, padded."""
+    own = _chosen(record, max_boxes)
+    boxes, labels = np.zeros((max_boxes, 4)), np.full(max_boxes, PADDING, np.int32)
+    boxes[: len(own)], labels[: len(own)] = record.boxes[own], record.labels[own]
+    return boxes, labels
+
+
+def _warn_of_boxes_left_out(records: tuple[Record, ...], max_boxes: int) -> None:
+    counts = [int((~record.crowd).sum()) for record in records]
+    dropped = [count - max_boxes for count in counts if count > max_boxes]
     if dropped:
         _logger.warning(
             "%d images have more than data.max_boxes=%d boxes; %d boxes, the smallest, are left "
-            "out.", crowded, max_boxes, dropped,
+            "out.", len(dropped), max_boxes, sum(dropped),
         )  # fmt: skip
-    return targets
 
 
 def _place(
