@@ -24,6 +24,8 @@ from acmix.utils.table import Style, render_table
 
 logger = logging.getLogger(__name__)
 
+_METRICS = (("top1", "top-1"), ("bbox_mAP", "box AP"))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -123,12 +125,13 @@ def compare(
     Returns:
         A row per configuration, and the measurement with all its samples.
     """
-    shapes = {
-        (config.data.channels, config.data.image_size, config.data.image_size)
+    seen = {
+        (config.task, recipe.WORKFLOWS[config.task].image_shape(config))
         for config in configs.values()
     }
-    check(len(shapes) == 1, f"configurations must share data.image_size and channels: {shapes}.")
-    shape = shapes.pop()
+    check(len(seen) == 1, f"configurations must share the task and the images' shape: {seen}.")
+    task, shape = seen.pop()
+    workflow = recipe.WORKFLOWS[task]
     finished = {}
     for name, config in configs.items():
         config = replace(config, output=str(Path(output) / name))
@@ -138,7 +141,9 @@ def compare(
         model, _ = restore(config, checkpoint)
         metrics = result.metrics or recipe.evaluate(config, checkpoint)[0].compute()
         finished[name] = (model, checkpoint, metrics)
-    networks = {name: model for name, (model, _, _) in finished.items()}
+    networks = {
+        name: workflow.deployed(model, "mindir") for name, (model, _, _) in finished.items()
+    }
     traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
     macs = {name: counted.macs for name, counted in traces.items()}
     logger.info("--- measuring %s", ", ".join(networks))
@@ -169,13 +174,14 @@ def compare(
 
 def render(rows: list[Row], style: Style = "text") -> str:
     """Render rows as a table; alpha and beta as their range over the operators."""
-    header = ["configuration", "params", "MMACs", "top-1", "images/s", "alpha", "beta"]
+    metric, title = next((key, title) for key, title in _METRICS if key in rows[0].metrics)
+    header = ["configuration", "params", "MMACs", title, "images/s", "alpha", "beta"]
     cells = [
         [
             row.name,
             f"{row.params:,}",
             f"{row.macs / 1e6:.2f}",
-            f"{row.metrics['top1']:.4f}",
+            f"{row.metrics[metric]:.4f}",
             f"{row.fps:.0f}",
             _range(row.path_weights, "alpha"),
             _range(row.path_weights, "beta"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
+from acmix.ablation import Row, render
 from acmix.cli import main
 from acmix.config import load_config
 from acmix.layers.acmix import COMBINATIONS
@@ -121,3 +122,18 @@ def test_conv_swin_differs_from_the_other_rows_in_the_model_alone():
     assert both["model"].pop("name") == "acmix_swin_tiny"
     both["model"]["kwargs"].pop("combine")
     assert conv_swin == both
+
+
+def test_rows_of_different_tasks_are_refused_before_any_training(tmp_path, capsys):
+    detector = CONFIGS.parent / "detection" / "shapes_retinanet_acmix_resnet.yaml"
+    rows = ["--output", str(tmp_path / "out"), *MEASURE]
+    assert main(["ablate", ROWS[0], str(detector), *rows]) == 2
+    assert "must share the task" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_detectors_are_compared_by_their_precision():
+    rows = [Row("plain", Path("x"), 7, 9_000_000, {"bbox_mAP": 0.25}, {}, 3.0)]
+    header, _, line = render(rows).splitlines()
+    assert "box AP" in header
+    assert "0.2500" in line
