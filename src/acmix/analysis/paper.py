@@ -113,12 +113,12 @@ class PaperDetector:
 
 
 _RESNET_DETECTOR = (
-    "the printed numbers fit neither 800 x 1333 nor 800 x 1280 (223.2 and 226.5 G); what ACmix "
-    "adds to SASA fits"
+    "the printed numbers lie between those of 800 x 1280 and of 800 x 1333; what ACmix adds to "
+    "SASA fits"
 )
 _PVT_DETECTOR = (
     "width 1333 is no multiple of the patches' 4: ours pads the rest to a patch where PVT's code "
-    "drops it, 230.0 G by its map sizes"
+    "drops it, which fits the printed number"
 )
 
 PAPER_DETECTORS = (
