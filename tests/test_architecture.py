@@ -18,7 +18,7 @@ LAYERS = [
     ["layers"],
     ["models"],
     ["tasks"],
-    ["engine", "data", "export", "analysis", "convert", "bench"],
+    ["engine", "data", "export", "audit", "analysis", "convert", "bench"],
     ["weights"],
     ["runs"],
     ["recipe", "integrations"],

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from acmix.cli import analyze, commands
+from acmix.cli import analyze, audit, commands
 from acmix.errors import UserError
 from acmix.version import __version__
 
@@ -130,6 +130,10 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--dynamic-batch", action="store_true", help="any batch size")
     export.add_argument("--fp16", action="store_true", help="compute in float16")
     export.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
+
+    audit.add_to(
+        command("audit", audit.run, "acmix audit net.mindir"), OVERRIDES_HELP, _size, _positive
+    )
 
     predict = command("predict", commands.predict, "acmix predict model.mindir cat.jpg dog.jpg")
     predict.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx")

@@ -53,8 +53,10 @@ class TrainStep:
         scaler: amp.LossScaler | None = None,
         reduce: Callable[[Gradients], Gradients] | None = None,
     ):
+        self.network = network
         self.optimizer = optimizer
         self.accumulate = accumulate
+        self.scaler = scaler
         backward = _backward(network, optimizer, accumulate, scaler)
         update = _update(optimizer, clip_norm, scaler, reduce)
 
@@ -66,8 +68,13 @@ class TrainStep:
             count = len(both) // 2
             return tuple([both[i] + both[count + i] for i in range(count)])
 
+        self._function = whole_step
         self._whole_step = compiled(whole_step)
         self._backward, self._add, self._update = map(compiled, (backward, add, update))
+
+    def as_cell(self) -> nn.Cell:
+        """Return forward, backward and update of one batch as a Cell, for tools that export it."""
+        return _StepCell(self._function, self.network, self.optimizer)
 
     def __call__(
         self, batches: Sequence[tuple[np.ndarray, ...]], learning_rate: float
@@ -98,6 +105,19 @@ class TrainStep:
         return StepResult(
             tuple(loss / self.accumulate for loss in losses), *self._update(*gradients)
         )
+
+
+class _StepCell(nn.Cell):
+    """A step under the rules of Cells: their parameters must be below them."""
+
+    def __init__(self, function: Callable, network: nn.Cell, optimizer: nn.Optimizer):
+        super().__init__(auto_prefix=False)
+        self.network, self.optimizer = network, optimizer
+        self.function = function
+
+    def construct(self, *batch):
+        """Return losses, norm of the gradient and whether it was finite, having updated."""
+        return self.function(*batch)
 
 
 def _settle(losses: tuple[Tensor, ...]) -> None:

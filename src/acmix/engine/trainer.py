@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mindspore import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -46,6 +47,23 @@ class FitResult:
     """Wall time of this call."""
 
 
+def create_train_step(network: nn.Cell, config: Config) -> TrainStep:
+    """Make the step as configured: its precision, optimizer, accumulation and clipping.
+
+    Args:
+        network: a task's train network.
+        config: the sections ``optim`` and ``train`` are used.
+    """
+    network = apply_mixed_precision(network, config.train.amp)
+    return TrainStep(
+        network,
+        create_optimizer(network, config.optim),
+        accumulate=config.train.accumulate,
+        clip_norm=config.optim.clip_norm,
+        scaler=create_loss_scaler(config.train),
+    )
+
+
 class Trainer:
     """Trains a task, evaluates it, logs and saves.
 
@@ -74,20 +92,12 @@ class Trainer:
         self.config = config
         self.run_dir = run_dir
         self.scalars = scalars
-        self.network = apply_mixed_precision(task.train_network, config.train.amp)
-        optimizer = create_optimizer(self.network, config.optim)
-        self.scaler = create_loss_scaler(config.train)
+        self.step = create_train_step(task.train_network, config)
+        self.network, self.scaler = self.step.network, self.step.scaler
         self.ema = None
         if config.train.ema_decay is not None:
             self.ema = ExponentialMovingAverage(self.network, config.train.ema_decay)
-        self.step = TrainStep(
-            self.network,
-            optimizer,
-            accumulate=config.train.accumulate,
-            clip_norm=config.optim.clip_norm,
-            scaler=self.scaler,
-        )
-        self.state = training_state(self.network, optimizer, self.ema, self.scaler)
+        self.state = training_state(self.network, self.step.optimizer, self.ema, self.scaler)
 
     def fit(
         self, train_data: Dataset, val_data: Dataset | None = None, resume: str | Path | None = None

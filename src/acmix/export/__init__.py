@@ -3,10 +3,12 @@
 from acmix.export.exporter import ExportReport, check_export, export_model
 from acmix.export.predictor import Predictor, load_exported
 from acmix.export.sidecar import FORMATS, SideCar, read_sidecar, sidecar_path
+from acmix.export.writer import Exported
 
 __all__ = [
     "FORMATS",
     "ExportReport",
+    "Exported",
     "Predictor",
     "SideCar",
     "check_export",

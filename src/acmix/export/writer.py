@@ -11,8 +11,9 @@ import mindspore as ms
 from mindspore import Tensor, nn
 
 from acmix.errors import UserError, check
-from acmix.export.audit import check_inference_graph, count_operators
-from acmix.utils.modes import execution_mode
+from acmix.export.inference_graph import check_inference_graph
+from acmix.utils.mindir import parse_graph
+from acmix.utils.modes import execution_mode, jit_syntax_restored
 
 INPUT_NAME = "images"
 # What mindspore.amp's level O2 keeps in float32.
@@ -53,7 +54,7 @@ def write_model(
 ) -> dict[str, int]:
     """Write ``network`` to ``path`` and return its operators by type.
 
-    The graph is audited through MindIR whatever the format; ONNX and AIR leave that file beside.
+    The graph is checked through MindIR whatever the format; ONNX and AIR leave that file beside.
 
     Raises:
         UserError: The graph is not an inference graph, the exporter lacks an operator, or the
@@ -61,7 +62,7 @@ def write_model(
     """
     # A shape without data is all that compiling takes, and the only way to leave a size open.
     images = Tensor(shape=input_shape, dtype=ms.float32)
-    with execution_mode(ms.GRAPH_MODE), _jit_syntax_restored():
+    with execution_mode(ms.GRAPH_MODE), jit_syntax_restored():
         operators = _write_mindir(network, images, path.with_suffix(".mindir"))
         if format == "onnx":
             _write_onnx(network, images, path)
@@ -73,12 +74,13 @@ def write_model(
 def _write_mindir(network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
     operators: dict[str, int] = {}
 
-    def audit(model: Any) -> None:
-        check_inference_graph(model)
-        operators.update(count_operators(model))
+    def look(model: Any) -> None:
+        graph = parse_graph(model)
+        check_inference_graph(graph)
+        operators.update(graph.count_operators())
 
     ms.export(
-        Exported(network), images, file_name=str(path), file_format="MINDIR", custom_func=audit
+        Exported(network), images, file_name=str(path), file_format="MINDIR", custom_func=look
     )
     check(path.is_file(), "network: it exceeds the 1 GB that MindSpore writes into one MindIR.")
     return operators
@@ -117,13 +119,3 @@ def half_precision(network: nn.Cell) -> Iterator[None]:
             cell.add_flags(**{name: flags.get(name, False) for name in ("fp16", "fp32", "bf16")})
             # Flags are for graphs. PyNative goes by the type, which adding flags never clears.
             cell.mixed_precision_type = precision
-
-
-@contextmanager
-def _jit_syntax_restored() -> Iterator[None]:
-    # ms.export compiles under STRICT syntax and leaves it so when it fails.
-    before = ms.get_context("jit_syntax_level")
-    try:
-        yield
-    finally:
-        ms.set_context(jit_syntax_level=before)

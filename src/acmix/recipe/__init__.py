@@ -4,6 +4,7 @@ The only package that sees all sides. What differs between the tasks is in one w
 :mod:`acmix.recipe.classification` and :mod:`acmix.recipe.detection`.
 """
 
+from acmix.recipe.auditing import audit_config, audit_file, network_config
 from acmix.recipe.conversion import export_torch, import_torch
 from acmix.recipe.deployment import export, picture_names, predict
 from acmix.recipe.measuring import bench, bench_table, create_network, default_size
@@ -14,6 +15,8 @@ from acmix.recipe.workflows import WORKFLOWS
 __all__ = [
     "WORKFLOWS",
     "Prediction",
+    "audit_config",
+    "audit_file",
     "bench",
     "bench_table",
     "create_network",
@@ -22,6 +25,7 @@ __all__ = [
     "export",
     "export_torch",
     "import_torch",
+    "network_config",
     "picture_names",
     "predict",
     "train",

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import mindspore as ms
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from acmix.config import Config
 from acmix.data import ImageDataset, Preprocess
@@ -70,10 +71,20 @@ class ClassificationReader:
 class ClassificationWorkflow:
     """See :class:`acmix.recipe.workflow.Workflow`."""
 
-    def task(self, config: Config, model: nn.Cell, val_data: ImageDataset) -> ClassificationTask:
+    num_classes = 1000  # of ImageNet-1k
+
+    def task(
+        self, config: Config, model: nn.Cell, val_data: ImageDataset | None
+    ) -> ClassificationTask:
         """Return cross entropy and accuracies for a classifier."""
         classes = cast(Backbone, model).num_classes
         return ClassificationTask(model, classes, config.loss.label_smoothing)
+
+    def targets(self, config: Config, batch_size: int, num_classes: int) -> tuple[Tensor, ...]:
+        """Return labels (B,), or (B, K) where samples are mixed."""
+        if config.data.mixes:
+            return (Tensor(shape=(batch_size, num_classes), dtype=ms.float32),)
+        return (Tensor(shape=(batch_size,), dtype=ms.int32),)
 
     def image_shape(self, config: Config) -> tuple[int, int, int]:
         """Return (C, S, S)."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import mindspore as ms
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from acmix.config import Config
 from acmix.data import DetectionDataset, DetectionPreprocess
@@ -134,10 +135,24 @@ class DetectionWorkflow:
     suppression, ends with the logits and boxes of all anchors.
     """
 
-    def task(self, config: Config, model: nn.Cell, val_data: DetectionDataset) -> DetectionTask:
+    num_classes = 80  # of COCO
+
+    def task(
+        self, config: Config, model: nn.Cell, val_data: DetectionDataset | None
+    ) -> DetectionTask:
         """Return the detector's own losses and COCO's average precision."""
+        if val_data is None:
+            return DetectionTask(cast(Detector, model))
         return DetectionTask(
             cast(Detector, model), val_data.ground_truth, val_data.image_ids, val_data.category_ids
+        )
+
+    def targets(self, config: Config, batch_size: int, num_classes: int) -> tuple[Tensor, ...]:
+        """Return boxes (B, M, 4) and labels (B, M)."""
+        boxes = batch_size, config.data.max_boxes
+        return (
+            Tensor(shape=(*boxes, 4), dtype=ms.float32),
+            Tensor(shape=boxes, dtype=ms.int32),
         )
 
     def image_shape(self, config: Config) -> tuple[int, int, int]:

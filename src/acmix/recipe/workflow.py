@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from acmix.config import Config
 from acmix.export.predictor import Outputs
@@ -42,10 +42,19 @@ class Reader(Protocol):
 
 
 class Workflow(Protocol):
-    """How one task joins data, model, metric and deployment."""
+    """How one task joins data, model, metric and deployment.
+
+    Attributes:
+        num_classes: of the task's benchmark, for networks that are looked at without data.
+    """
+
+    num_classes: int
 
     def task(self, config: Config, model: nn.Cell, val_data: Any) -> Task:
-        """Return what is trained, evaluated against ``val_data``."""
+        """Return what is trained, evaluated against ``val_data``; with None it cannot be."""
+
+    def targets(self, config: Config, batch_size: int, num_classes: int) -> tuple[Tensor, ...]:
+        """Return what follows the images in a training batch, shapes and types without data."""
 
     def image_shape(self, config: Config) -> tuple[int, int, int]:
         """Return the shape (C, H, W) of the largest evaluated images."""

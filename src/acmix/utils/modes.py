@@ -32,3 +32,33 @@ def evaluation_mode(network: nn.Cell) -> Iterator[None]:
         # set_train reaches all Cells below; some may have been frozen on their own.
         for cell, training in before:
             cell.add_flags(training=training)
+
+
+@contextmanager
+def jit_syntax_restored() -> Iterator[None]:
+    """Contain ``ms.export``: it compiles under STRICT syntax and leaves it so when it fails."""
+    before = ms.get_context("jit_syntax_level")
+    try:
+        yield
+    finally:
+        ms.set_context(jit_syntax_level=before)
+
+
+@contextmanager
+def built_for(device: str) -> Iterator[None]:
+    """Have Python code that asks for the device target be told ``device``.
+
+    Networks made in the body, and compiled in it, take the branches they take there: MindSpore's
+    own and ours. No kernel is chosen by this, hence a graph so made can be exported and looked at,
+    but not run.
+    """
+    ask = ms.context.get_context
+
+    def answer(key: str):
+        return device if key == "device_target" else ask(key)
+
+    ms.get_context = ms.context.get_context = answer
+    try:
+        yield
+    finally:
+        ms.get_context = ms.context.get_context = ask

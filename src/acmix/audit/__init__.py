@@ -1,0 +1,11 @@
+"""What MindSpore's registries say of a graph on Ascend, without an Ascend device.
+
+A graph is parsed, every operator gets a verdict with its evidence, and every rule of what is known
+to fail or to hurt there is applied. It proves what is registered in the wheel, never that it runs.
+"""
+
+from acmix.audit.capture import graph_of
+from acmix.audit.inventory import Inventory
+from acmix.audit.report import Audit, audit
+
+__all__ = ["Audit", "Inventory", "audit", "graph_of"]

@@ -1,0 +1,87 @@
+"""Networks as they are built on Ascend, audited on any host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import Tensor
+
+from acmix.audit import Audit, audit, graph_of
+from acmix.config import Config, load_config
+from acmix.engine import create_train_step
+from acmix.errors import check
+from acmix.export import Exported
+from acmix.models.detection import list_detectors
+from acmix.models.detection.registry import split_name
+from acmix.recipe.workflows import WORKFLOWS
+from acmix.runs import build_model, named_config
+from acmix.utils.mindir import load_graph
+from acmix.utils.modes import built_for
+
+
+def audit_file(path: str | Path) -> Audit:
+    """Audit an exported ``.mindir``.
+
+    Raises:
+        UserError: it is missing or something else.
+    """
+    return audit(load_graph(path), str(path))
+
+
+def audit_config(
+    config: Config,
+    *,
+    training: bool = False,
+    batch_size: int = 1,
+    input_size: tuple[int, int] | None = None,
+    dynamic_batch: bool = False,
+) -> Audit:
+    """Audit the network of a configuration in the form it is exported in, or its training step.
+
+    Neither data nor weights are read: a network whose ``model.num_classes`` is not configured has
+    as many classes as ImageNet, or COCO.
+
+    Args:
+        config: what is exported or trained. Where it trains in mixed precision (``train.amp``) or
+            mixes samples, so does the audited step.
+        training: audit forward, backward and update of one batch instead.
+        batch_size: images per call.
+        input_size: height and width; None for those of the evaluation, of several the largest.
+        dynamic_batch: leave the batch size open (not with ``training``).
+
+    Raises:
+        UserError: the network cannot be built, or ``training`` with ``dynamic_batch``.
+    """
+    check(not (training and dynamic_batch), "--dynamic-batch is for inference.")
+    workflow = WORKFLOWS[config.task]
+    channels, *size = workflow.image_shape(config)
+    shape = (None if dynamic_batch else batch_size, channels, *(input_size or size))
+    images = Tensor(shape=shape, dtype=ms.float32)
+    classes = config.model.num_classes or workflow.num_classes
+    with built_for("Ascend"):
+        model = build_model(config, classes)
+        if training:
+            network = workflow.task(config, model, None).train_network.set_train()
+            inputs = images, *workflow.targets(config, batch_size, classes)
+            graph = graph_of(create_train_step(network, config).as_cell(), inputs)
+        else:
+            model.set_train(False)
+            graph = graph_of(Exported(workflow.deployed(model, "mindir")), (images,))
+    what = "training step" if training else "inference"
+    return audit(graph, f"{config.network_name}, {what}, {'x'.join(map(str, images.shape))}")
+
+
+def network_config(name: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the default configuration of a registered model or detector.
+
+    Args:
+        name: of ``acmix list`` or ``acmix list --detectors``.
+        overrides: ``key=value`` strings.
+    """
+    if name not in list_detectors():
+        return named_config(name, overrides)
+    detector, model = split_name(name)
+    named = ["task=detection", f"detector.name={detector}", f"model.name={model}", "data.name=coco"]
+    return load_config(None, [*named, *overrides])

@@ -1,0 +1,205 @@
+"""MindIR, MindSpore's graph format, read into plain data.
+
+The one place that knows its encoding: operators are references to a table of primitives, types and
+shapes are an attribute of the node that computes them, literals are nodes called ``Constant``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acmix.errors import UserError, check
+
+CALL = "Call"
+"""The operator of a node that calls another graph of the file."""
+
+_REFERENCE = "REF::"
+_CONSTANT = "Constant"
+_BYTES = {
+    "BOOL": 1, "INT8": 1, "UINT8": 1, "INT16": 2, "UINT16": 2, "FLOAT16": 2, "BFLOAT16": 2,
+    "INT32": 4, "UINT32": 4, "FLOAT": 4, "INT64": 8, "UINT64": 8, "DOUBLE": 8, "FLOAT64": 8,
+    "COMPLEX64": 8, "COMPLEX128": 16,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Element type, in MindIR's words (``FLOAT``, ``INT32``, ...), and shape; -1 is dynamic."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the elements; 0 where the shape is dynamic or the type has no size."""
+        return max(0, math.prod(self.shape)) * _BYTES.get(self.dtype, 0)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.lower()} {'x'.join(map(str, self.shape)) or 'scalar'}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a node takes or gives.
+
+    Attributes:
+        types: of its tensors; empty for what is none.
+        literal: number, string or tuple of these of a constant that is no tensor, else None.
+        constant: whether it is written in the graph. Parameters and inputs are not.
+        producer: operator that computes it, or None.
+    """
+
+    types: tuple[TensorType, ...] = ()
+    literal: Any = None
+    constant: bool = False
+    producer: str | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call of an operator: its name, its place in the network, its attributes and values."""
+
+    operator: str
+    scope: str
+    attributes: Mapping[str, Any]
+    inputs: tuple[Value, ...]
+    output: Value
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A MindIR file.
+
+    Attributes:
+        version: of the MindSpore that wrote it.
+        nodes: of all graphs of the file, without constants.
+        constants: tensors written into the graphs.
+        parameters: of the network.
+        inputs: of the network.
+    """
+
+    version: str
+    nodes: tuple[Node, ...]
+    constants: tuple[TensorType, ...]
+    parameters: tuple[TensorType, ...]
+    inputs: tuple[TensorType, ...]
+
+    def count_operators(self) -> Counter[str]:
+        """Count the nodes by operator."""
+        return Counter(node.operator for node in self.nodes)
+
+
+def load_graph(path: str | Path) -> Graph:
+    """Read a ``.mindir`` file.
+
+    Raises:
+        UserError: there is none, or it is something else.
+    """
+    from google.protobuf.message import DecodeError
+    from mindspore.train.mind_ir_pb2 import ModelProto
+
+    path = Path(path)
+    check(path.is_file(), f"{path} does not exist.")
+    model = ModelProto()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise UserError(f"{path} is not a MindIR file, or is encrypted ({error}).") from error
+    check(len(model.graph.node) > 0, f"{path} holds no graph; is it a MindIR file?")
+    return parse_graph(model)
+
+
+def parse_graph(model: Any) -> Graph:
+    """Read a ``mindspore.train.mind_ir_pb2.ModelProto``."""
+    graphs = (model.graph, *model.functions)
+    primitives = {
+        _REFERENCE + primitive.name: (primitive.op_type, _attributes(primitive.attribute))
+        for primitive in model.primitives
+    }
+    values: dict[str, Value] = {}
+    inputs: list[TensorType] = []
+    for graph in graphs:
+        for tensor in graph.parameter:
+            values[tensor.name] = Value((_tensor_type(tensor),))
+        for argument in graph.input:
+            values.setdefault(argument.name, Value(tuple(map(_tensor_type, argument.tensor))))
+        for node in graph.node:
+            operator, _ = primitives.get(node.op_type, (None, None))
+            values.update((name, _output(node, operator)) for name in node.output)
+    for argument in model.graph.input:
+        inputs += map(_tensor_type, argument.tensor)
+    return Graph(
+        version=model.model_version,
+        nodes=tuple(
+            Node(
+                *_operator(node, primitives),
+                tuple(values.get(name, Value()) for name in node.input),
+                _output(node, None),
+            )
+            for graph in graphs
+            for node in graph.node
+            if node.op_type != _CONSTANT
+        ),
+        constants=tuple(_constant_tensors(graphs)),
+        parameters=tuple(_tensor_type(tensor) for tensor in model.graph.parameter),
+        inputs=tuple(inputs),
+    )
+
+
+def _operator(node: Any, primitives: Mapping[str, tuple]) -> tuple[str, str, Mapping[str, Any]]:
+    """Name, scope and attributes. What is no primitive is a value that is called."""
+    name, attributes = primitives.get(node.op_type, (CALL, {}))
+    return name, node.domain, attributes
+
+
+def _constant_tensors(graphs: tuple) -> Iterator[TensorType]:
+    for graph in graphs:
+        for node in graph.node:
+            if node.op_type == _CONSTANT:
+                yield from _types(node.attribute[0])
+
+
+def _output(node: Any, operator: str | None) -> Value:
+    if node.op_type == _CONSTANT:
+        (attribute,) = node.attribute
+        return Value(tuple(_types(attribute)), _literal(attribute), constant=True)
+    types = [kind for attribute in node.attribute for kind in _types(attribute)]
+    return Value(tuple(types), producer=operator)
+
+
+def _attributes(attributes: Any) -> dict[str, Any]:
+    return {attribute.name: _literal(attribute) for attribute in attributes}
+
+
+def _types(attribute: Any) -> Iterator[TensorType]:
+    """Types of the tensors in an attribute, those in nested tuples too."""
+    yield from map(_tensor_type, attribute.tensors)
+    for value in attribute.values:
+        yield from _types(value)
+
+
+def _tensor_type(tensor: Any) -> TensorType:
+    return TensorType(tensor.DataType.Name(tensor.data_type), tuple(tensor.dims))
+
+
+def _literal(attribute: Any) -> Any:
+    """Number, string or tuple; None for anything else."""
+    kind = attribute.AttributeType.Name(attribute.type)
+    if kind in ("TUPLE", "LIST"):
+        return tuple(_literal(value) for value in attribute.values)
+    if kind == "STRING":
+        strings = attribute.s or next(iter(attribute.strings), b"")
+        return strings.decode() if isinstance(strings, bytes) else strings
+    if kind in ("FLOAT", "DOUBLE"):
+        many, one = (
+            (attribute.floats, attribute.f) if kind == "FLOAT" else (attribute.doubles, attribute.d)
+        )
+        return many[0] if many else one
+    if kind == "BOOL" or "INT" in kind:
+        return attribute.ints[0] if attribute.ints else attribute.i
+    return None
