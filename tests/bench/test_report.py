@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import mindspore as ms
+import numpy as np
 import pytest
 from mindspore import nn
 
-from acmix.bench import BenchReport, Timing, bench_models, matmul_peak, models
+from acmix.bench import BenchReport, Peak, Setting, Timing, bench_models, peak, with_transfer
 from acmix.errors import UserError
 
 REPORT = BenchReport(
@@ -28,7 +30,7 @@ REPORT = BenchReport(
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(models, "matmul_peak", lambda: 100.0)
+    monkeypatch.setattr(peak, "MATMUL_SIZE", 64)
 
 
 def test_rows_of_known_timings():
@@ -53,10 +55,44 @@ def test_pairs_name_their_baseline_and_what_was_published_stands_beside():
     assert "x (" not in of_one[2]
 
 
-def test_json_gives_back_the_report_and_its_table():
-    again = BenchReport.from_json(REPORT.to_json())
-    assert again == REPORT
-    assert again.render() == REPORT.render()
+def test_efficiency_is_held_against_the_peak_of_the_same_round():
+    # The machine halves its speed in the second round, for the network and the product alike.
+    report = replace(
+        REPORT,
+        timings=(Timing("fast", 2, 1.0, (0.1, 0.2, 0.1)),),
+        baselines={},
+        peaks=(Peak(2, (100.0, 50.0, 100.0)), Peak(1, (1.0, 1.0, 1.0))),
+    )
+    assert report.efficiency(report.timings[0]) == pytest.approx(0.2)
+
+
+def test_the_line_below_names_every_setting_but_the_default():
+    assert Setting().phrases() == []
+    every = Setting("lite", True, True, True, True, True, "O1", "block")
+    line = replace(REPORT, setting=every).render().splitlines()[-1]
+    for phrase in ("training", "fused", "Lite", "copies", "post-proc", "kernel", "O1", "block"):
+        assert phrase in line
+
+
+def test_the_device_is_named_where_it_has_a_name():
+    facts = REPORT.environment | {"device": "Ascend", "device_name": "Ascend910B2"}
+    assert "Ascend910B2 (some, 2 cores)" in replace(REPORT, environment=facts).render()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [REPORT, replace(REPORT, peaks=(Peak(2, (1.0, 2.0, 3.0)),), setting=Setting("mindir"))],
+)
+def test_json_gives_back_the_report_and_its_table(report):
+    again = BenchReport.from_json(report.to_json())
+    assert again == report
+    assert again.render() == report.render()
+
+
+def test_reports_from_before_peaks_and_settings_are_read():
+    content = json.loads(REPORT.to_json())
+    del content["peaks"], content["setting"]
+    assert BenchReport.from_json(json.dumps(content)) == REPORT
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"timings": [{}]}', '{"timings": []}'])
@@ -77,6 +113,8 @@ def test_networks_are_measured_in_evaluation_mode(quick, mode):
     ]
     assert all(len(timing.seconds) == 3 and timing.median > 0 for timing in report.timings)
     assert report.mode == mode
+    assert [(peak.batch_size, len(peak.gflops)) for peak in report.peaks] == [(1, 3), (2, 3)]
+    assert report.matmul_gflops == max(max(peak.gflops) for peak in report.peaks)
     assert len(lines) == 2
     assert networks["drop"].training
     assert json.loads(report.to_json())["environment"]["acmix"]
@@ -84,7 +122,7 @@ def test_networks_are_measured_in_evaluation_mode(quick, mode):
 
 def test_an_unknown_baseline_is_refused_before_any_work(quick):
     with pytest.raises(UserError, match="Did you mean 'relu'"):
-        bench_models({"relu": None}, (3, 4, 4), baseline="relo")
+        bench_models({"relu": nn.ReLU()}, (3, 4, 4), baseline="relo")
 
 
 def test_a_batch_size_of_nothing_is_refused(quick):
@@ -92,5 +130,31 @@ def test_a_batch_size_of_nothing_is_refused(quick):
         bench_models({"relu": nn.ReLU()}, (3, 4, 4), (0,))
 
 
-def test_matmul_peak_is_that_of_a_real_machine():
-    assert 0.1 < matmul_peak(size=256, repeats=3) < 1e6
+def test_probes_multiply_large_matrices_and_the_best_of_a_round_counts(monkeypatch):
+    monkeypatch.setattr(peak, "MATMUL_SIZE", 10)
+    for probe in peak.matmul_probes().values():
+        assert probe().shape == (10, 10)
+    # 2 x 10^3 operations; rounds of (2, 1, 4) and (4, 4, 2) microseconds
+    found = peak.peak_of(8, [(2e-6, 4e-6), (1e-6, 4e-6), (4e-6, 2e-6)])
+    assert found == Peak(8, pytest.approx((2.0, 1.0)))
+
+
+class Outputs(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def construct(self, images):
+        self.seen.append(images)
+        return images, images + 1
+
+
+def test_transfer_places_the_images_and_fetches_all_outputs_in_every_call():
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    network = Outputs()
+    call = with_transfer(network)(np.zeros((1, 2), np.float32))
+    first, second = call()
+    assert isinstance(first, np.ndarray)
+    assert second.sum() == 2
+    call()
+    assert network.seen[0] is not network.seen[1]

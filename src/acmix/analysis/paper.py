@@ -7,7 +7,9 @@ count rounds to another number than the printed one, the reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,34 @@ class PaperSpeed:
     Attributes:
         name: in ``acmix list``.
         printed: images per second, on what, and the factor, as printed.
-        baseline: what the paper compares it with.
+        baseline: the row the paper compares it with.
+        label: name of the row, where the model's own is not enough.
+        arguments: of the model.
     """
 
     name: str
     printed: str
     baseline: str | None = None
+    label: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def row(self) -> str:
+        """Name of the row."""
+        return self.label or self.name
+
+
+_SHIFTS = "tensor shifts"
+
+
+def _kernel(label: str, conv_kernel: str, fps: str) -> PaperSpeed:
+    return PaperSpeed(
+        "acmix_swin_tiny", f"{fps} img/s", _SHIFTS, label, {"conv_kernel": conv_kernel}
+    )
 
 
 PAPER_SPEEDS = {
+    # Tab. 5.
     "detection": (
         PaperSpeed("retinanet_pvt_small", "50.3 img/s, Ascend 910"),
         PaperSpeed(
@@ -162,5 +183,12 @@ PAPER_SPEEDS = {
         PaperSpeed(
             "retinanet_acmix_pvt_small", "43.9 img/s, Ascend 910, 1.8x", "retinanet_pvt_large"
         ),
+    ),
+    # Tab. 7, of Swin-ACmix-T; it does not say on what.
+    "shift": (
+        _kernel(_SHIFTS, "shift", "313"),
+        _kernel("fixed kernels", "fixed", "419"),
+        _kernel("learned kernels, random start", "random", "419"),
+        _kernel("learned kernels, shifts as start", "learnable", "419"),
     ),
 }

@@ -1,32 +1,29 @@
-"""Frames per second of networks, and the machine's own peak to hold them against."""
+"""Frames per second of networks, in turns with each other and with the machine's own peak."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
+from acmix.bench.peak import Peak, matmul_probes, peak_of
 from acmix.bench.report import BenchReport
+from acmix.bench.setting import Setting
 from acmix.bench.throughput import Timing, measure
 from acmix.environment import describe
 from acmix.errors import check, suggest
 from acmix.utils.modes import evaluation_mode
 
+Prepare = Callable[[np.ndarray], Callable[[], object]]
+"""From a batch of images float32 (B, C, H, W) on the host to a call that does one batch's work."""
+
 
 def bench_models(
-    networks: Mapping[str, nn.Cell],
-    input_shape: Sequence[int],
-    batch_sizes: Sequence[int] = (1, 8),
-    *,
-    warmup: int = 3,
-    repeats: int = 20,
-    baseline: str | Mapping[str, str] | None = None,
-    macs: Mapping[str, int] | None = None,
-    published: Mapping[str, str] | None = None,
-    progress: Callable[[str], object] = lambda line: None,
+    networks: Mapping[str, nn.Cell], input_shape: Sequence[int], *arguments: Any, **options: Any
 ) -> BenchReport:
     """Measure inference of ``networks`` in the current execution mode on this device.
 
@@ -35,57 +32,106 @@ def bench_models(
     Args:
         networks: Cells by name, from images float32 (B, C, H, W).
         input_shape: Shape (C, H, W) of an image.
-        batch_sizes: Batch sizes; the networks take turns within each.
+        *arguments: See :func:`bench_candidates`.
+        **options: See :func:`bench_candidates`.
+    """
+    with ExitStack() as stack:
+        for network in networks.values():
+            stack.enter_context(evaluation_mode(network))
+        candidates = {name: on_device(network) for name, network in networks.items()}
+        return bench_candidates(candidates, input_shape, *arguments, **options)
+
+
+def bench_candidates(
+    candidates: Mapping[str, Prepare],
+    input_shape: Sequence[int],
+    batch_sizes: Sequence[int] = (1, 8),
+    *,
+    setting: Setting = Setting(),  # noqa: B008  # frozen
+    warmup: int = 3,
+    repeats: int = 20,
+    baseline: str | Mapping[str, str] | None = None,
+    macs: Mapping[str, int] | None = None,
+    published: Mapping[str, str] | None = None,
+    progress: Callable[[str], object] = lambda line: None,
+) -> BenchReport:
+    """Measure whatever handles a batch of images, and between it the peak of the machine.
+
+    Args:
+        candidates: By name what to measure.
+        input_shape: Shape (C, H, W) of an image.
+        batch_sizes: Batch sizes; the candidates take turns within each.
+        setting: What the candidates do, for the report.
         warmup: Rounds before the measured ones.
         repeats: Measured rounds.
-        baseline: Name of the network all are compared with, or for some networks the name of the
-            one each is compared with.
+        baseline: Name of the candidate all are compared with, or for some candidates the name of
+            the one each is compared with.
         macs: Multiply-adds per image by name; adds the share of the matmul peak to the table.
         published: What the paper prints, by name; adds a column to the table.
         progress: Called with a line before each batch size.
 
     Raises:
-        UserError: ``baseline`` is not one of the networks, or a number is out of range.
+        UserError: ``baseline`` is not one of the candidates, or a number is out of range.
     """
-    baselines = dict.fromkeys(networks, baseline) if isinstance(baseline, str) else baseline or {}
+    baselines = dict.fromkeys(candidates, baseline) if isinstance(baseline, str) else baseline or {}
     for name in {*baselines, *baselines.values()}:
-        check(name in networks, f"baseline: '{name}' is not measured." + suggest(name, networks))
+        check(
+            name in candidates, f"baseline: '{name}' is not measured." + suggest(name, candidates)
+        )
     timings: list[Timing] = []
-    with ExitStack() as stack:
-        for network in networks.values():
-            stack.enter_context(evaluation_mode(network))
-        for size in batch_sizes:
-            check(size >= 1, f"batch_sizes: got {size}; give at least 1.")
-            progress(f"batch size {size}: {', '.join(networks)}")
-            images = _random(size, *input_shape)
-            calls = {name: _call(network, images) for name, network in networks.items()}
-            timings += measure(calls, warmup=warmup, repeats=repeats, batch_size=size)
+    peaks: list[Peak] = []
+    for size in batch_sizes:
+        check(size >= 1, f"batch_sizes: got {size}; give at least 1.")
+        progress(f"batch size {size}: {', '.join(candidates)}")
+        images = np.random.default_rng(0).standard_normal((size, *input_shape)).astype(np.float32)
+        calls = {name: prepare(images) for name, prepare in candidates.items()}
+        done = measure(
+            {**calls, **matmul_probes()}, warmup=warmup, repeats=repeats, batch_size=size
+        )
+        timings += done[: len(calls)]
+        peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]]))
     return BenchReport(
-        environment=describe(),
+        environment=_environment(),
         mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
         input_shape=tuple(input_shape),
         warmup=warmup,
-        matmul_gflops=matmul_peak(),
+        matmul_gflops=max(max(peak.gflops) for peak in peaks),
         baselines=dict(baselines),
         macs=dict(macs or {}),
         timings=tuple(timings),
         published=dict(published or {}),
+        peaks=tuple(peaks),
+        setting=setting,
     )
 
 
-def matmul_peak(size: int = 2048, repeats: int = 10) -> float:
-    """GFLOP/s of a float32 product of two ``size`` x ``size`` matrices: the best of ``repeats``.
+def on_device(network: nn.Cell) -> Prepare:
+    """Measure ``network`` alone: the images are on the device, the outputs stay there."""
 
-    The yardstick of a machine: no network of convolutions and products runs faster.
-    """
-    left, right = _random(size, size), _random(size, size)
-    (timing,) = measure({"matmul": lambda: ops.matmul(left, right)}, warmup=2, repeats=repeats)
-    return 2 * size**3 / min(timing.seconds) / 1e9
+    def prepare(images: np.ndarray) -> Callable[[], object]:
+        placed = Tensor(images)
+        return lambda: network(placed)
 
-
-def _call(network: nn.Cell, images: Tensor) -> Callable[[], object]:
-    return lambda: network(images)
+    return prepare
 
 
-def _random(*shape: int) -> Tensor:
-    return Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+def with_transfer(network: nn.Cell) -> Prepare:
+    """Measure ``network`` with the copies of images to the device and of outputs back."""
+
+    def prepare(images: np.ndarray) -> Callable[[], object]:
+        # A new Tensor has no memory on the device yet; measuring waits for asnumpy on CPU only.
+        return lambda: _fetch(network(Tensor(images)))
+
+    return prepare
+
+
+def _fetch(outputs: Any) -> list[np.ndarray]:
+    return [output.asnumpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+def _environment() -> dict[str, str | int | None]:
+    target = ms.get_context("device_target")
+    facts = describe() | {"device": target}
+    if target != "CPU":
+        facts["device_name"] = ms.hal.get_device_name(0, target)
+    return facts

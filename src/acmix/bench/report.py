@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
+from acmix.bench.peak import Peak
+from acmix.bench.setting import Setting
 from acmix.bench.throughput import Timing, speed_up
 from acmix.errors import UserError
 from acmix.utils.table import Style, render_table
@@ -19,11 +23,13 @@ class BenchReport:
         mode: ``graph`` or ``pynative``.
         input_shape: Shape (C, H, W) of an image.
         warmup: Rounds before the measured ones.
-        matmul_gflops: See :func:`acmix.bench.matmul_peak`.
+        matmul_gflops: The fastest matrix product of the run, see :mod:`acmix.bench.peak`.
         baselines: For each network that is compared the name of the one it is compared with.
         macs: Multiply-adds per image by name, where known.
         published: What the paper prints for a network, and where it was measured, by name.
         timings: Raw samples.
+        peaks: Speed of matrix products in the rounds of each batch size.
+        setting: What was measured of the networks.
     """
 
     environment: dict[str, str | int | None]
@@ -35,6 +41,8 @@ class BenchReport:
     macs: dict[str, int]
     timings: tuple[Timing, ...]
     published: dict[str, str] = field(default_factory=dict)
+    peaks: tuple[Peak, ...] = ()
+    setting: Setting = field(default_factory=Setting)
 
     def to_json(self) -> str:
         """The report as text that :meth:`from_json` reads back."""
@@ -53,8 +61,18 @@ class BenchReport:
                 Timing(**{**timing, "seconds": tuple(timing["seconds"])})
                 for timing in content.pop("timings")
             )
-            shape = tuple(content.pop("input_shape"))
-            return cls(**content, input_shape=shape, timings=timings)
+            return cls(
+                **{
+                    **content,
+                    "input_shape": tuple(content["input_shape"]),
+                    "peaks": tuple(
+                        Peak(peak["batch_size"], tuple(peak["gflops"]))
+                        for peak in content.get("peaks", ())
+                    ),
+                    "setting": Setting(**content.get("setting", {})),
+                },
+                timings=timings,
+            )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"report: this is not a JSON of 'acmix bench': {error!r}") from error
 
@@ -101,8 +119,17 @@ class BenchReport:
         if timing.name not in self.macs:
             return ["", ""]
         macs = self.macs[timing.name]
-        share = 2 * macs * timing.fps / 1e9 / self.matmul_gflops
-        return [f"{macs / 1e9:.3f}", f"{100 * share:.0f}"]
+        return [f"{macs / 1e9:.3f}", f"{100 * self.efficiency(timing):.0f}"]
+
+    def efficiency(self, timing: Timing) -> float:
+        """The share of the matmul peak that a network reaches: 2 MACs / time / peak.
+
+        It is the median over the rounds, each with its own peak, so that what else the machine
+        does hits both.
+        """
+        done = 2 * self.macs[timing.name] * timing.batch_size / np.array(timing.seconds) / 1e9
+        of_rounds = [peak.gflops for peak in self.peaks if peak.batch_size == timing.batch_size]
+        return float(np.median(done / (of_rounds[0] if of_rounds else self.matmul_gflops)))
 
     def _baseline_of(self, timing: Timing) -> Timing:
         return next(
@@ -114,9 +141,11 @@ class BenchReport:
     def _conditions(self) -> str:
         facts = self.environment
         rounds = len(self.timings[0].seconds)
+        device = facts.get("device_name") or facts["device"]
+        what = [f"{'x'.join(map(str, self.input_shape))} images", *self.setting.phrases()]
         return (
-            f"{facts['device']} ({facts['cpu']}, {facts['cores']} cores), "
+            f"{device} ({facts['cpu']}, {facts['cores']} cores), "
             f"MindSpore {facts['mindspore']}, {self.mode} mode, float32, "
-            f"{'x'.join(map(str, self.input_shape))} images; median of {rounds} interleaved rounds "
+            f"{', '.join(what)}; median of {rounds} interleaved rounds "
             f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
         )

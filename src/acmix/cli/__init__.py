@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from acmix.cli import analyze, audit, commands
+from acmix.cli import analyze, audit, bench, commands
 from acmix.errors import UserError
 from acmix.version import __version__
 
 CONFIG_HELP = "YAML file, for example configs/classification/digits_acmix_swin.yaml"
 MODELS_HELP = "a name out of 'acmix list' or 'acmix list --detectors'"
 SIZE_HELP = "default: 224x224, for detectors 800x1333"
-BATCH_HELP = "default: 1 and 8, for a table of detectors 1"
 OVERRIDES_HELP = "override a key of the configuration, for example optim.lr=1e-3"
 
 
@@ -161,25 +160,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     analyze.add_to(subparsers, OVERRIDES_HELP)
 
-    bench = command(
-        "bench", commands.bench, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"
+    bench.add_to(
+        command("bench", bench.run, "acmix bench swin_tiny acmix_swin_tiny --batch-size 1 8"),
+        MODELS_HELP,
+        _size,
+        _positive,
     )
-    bench.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
-    bench.add_argument("--table", choices=("detection",), help="of the paper's speeds: Tab. 5")
-    bench.add_argument(
-        "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
-    )
-    bench.add_argument("--input-size", type=_size, metavar="S or HxW", help=SIZE_HELP)
-    bench.add_argument("--batch-size", type=_positive, nargs="+", metavar="B", help=BATCH_HELP)
-    bench.add_argument("--warmup", type=_positive, default=3, metavar="N", help="rounds")
-    bench.add_argument("--repeats", type=_positive, default=20, metavar="N", help="rounds")
-    bench.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
-    bench.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
-    bench.add_argument("--json", metavar="FILE", help="write the result with all samples")
-    bench.add_argument(
-        "--formulations", action="store_true", help="the operator's parts, each written three ways"
-    )
-    bench.add_argument("--from", dest="source", metavar="FILE", help="render a result again")
     return parser
 
 

@@ -7,12 +7,22 @@ The only package that sees all sides. What differs between the tasks is in one w
 from acmix.recipe.auditing import audit_config, audit_file, network_config
 from acmix.recipe.conversion import export_torch, import_torch
 from acmix.recipe.deployment import export, picture_names, predict
-from acmix.recipe.measuring import bench, bench_table, create_network, default_size
+from acmix.recipe.measuring import (
+    GAINS,
+    TABLES,
+    bench,
+    bench_table,
+    create_network,
+    default_size,
+    fuses,
+)
 from acmix.recipe.training import evaluate, train
 from acmix.recipe.workflow import Prediction
 from acmix.recipe.workflows import WORKFLOWS
 
 __all__ = [
+    "GAINS",
+    "TABLES",
     "WORKFLOWS",
     "Prediction",
     "audit_config",
@@ -24,6 +34,7 @@ __all__ = [
     "evaluate",
     "export",
     "export_torch",
+    "fuses",
     "import_torch",
     "network_config",
     "picture_names",

@@ -1,92 +1,192 @@
-"""Networks by name or checkpoint, measured in turns."""
+"""Networks by name or checkpoint, and the paper's tables of speeds, measured in turns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mindspore import nn
 
+from acmix import export
 from acmix.analysis import trace
 from acmix.analysis.paper import PAPER_SPEEDS
-from acmix.bench import BenchReport, bench_models
+from acmix.bench import BenchReport, Prepare, Setting, bench_candidates
+from acmix.bench import graph_kernel as akg
 from acmix.config import RuntimeConfig
 from acmix.environment import set_device
-from acmix.errors import check
-from acmix.models import create_model
-from acmix.models.detection import create_detector, list_detectors
+from acmix.errors import check, suggest
+from acmix.models import Backbone, create_model
+from acmix.models.detection import Detector, create_detector, list_detectors
+from acmix.recipe.backends import by_backend, check_backend
+from acmix.recipe.training_step import training_step
 from acmix.recipe.workflows import WORKFLOWS
 from acmix.runs import restore, run_config, run_folder
 from acmix.tasks.detection import DetectionInference
+
+MODEL_PAIRS = {
+    "resnet50": "acmix_resnet50",
+    "san19": "acmix_san19",
+    "pvt_small": "acmix_pvt_small",
+    "swin_tiny": "acmix_swin_tiny",
+}
+"""The backbones of one size class, 3 to 5 GMACs, and their ACmix twins."""
+
+TABLES = ("models", *PAPER_SPEEDS)
+
+GAINS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
+    "fuse": ((", as trained", {"fused": False}), ("", {"fused": True})),
+    "block": (("", {"conv_impl": "group"}), (", block", {"conv_impl": "block"})),
+    "graph-kernel": (("", {}), (", graph kernel", {"graph_kernel": True})),
+}
+"""What can be measured without and with, in turns: suffix of the row's name and changed setting."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network that can be made in several forms.
+
+    Attributes:
+        make: takes ``conv_impl`` if that is to be another than the default.
+        shape: (C, H, W) of its images.
+    """
+
+    make: Callable[..., Backbone | Detector]
+    shape: tuple[int, ...]
 
 
 def bench(
     names: Sequence[str],
     checkpoints: Sequence[str | Path] = (),
     *,
-    device: str = "auto",
     input_size: tuple[int, int] | None = None,
-    batch_sizes: Sequence[int] | None = None,
+    baseline: str | None = None,
     **options: Any,
 ) -> BenchReport:
     """Measure networks by name, or the networks of finished runs, in turns.
-
-    Detectors are measured with their post-processing.
 
     Args:
         names: registered models and detectors, measured with fresh weights at ``input_size``.
         checkpoints: of runs; a run's network goes by the name of its folder. All must take images
             of one size, which is measured.
-        device: device target or ``auto``.
         input_size: height and width for ``names``; None for :func:`default_size`.
-        batch_sizes: None for 1 and 8.
-        **options: see :func:`acmix.bench.bench_models`.
+        baseline: what the others are compared with; None for the first of several.
+        **options: see :func:`bench_subjects`.
     """
     check(
         not (names and checkpoints),
         "give model names or checkpoints, not both: they are measured at different sizes.",
     )
-    set_device(RuntimeConfig(device=device))  # type: ignore[arg-type]  # checked by its section
-    networks = {name: create_network(name) for name in names}
-    shapes = {(3, *(input_size or default_size(name))) for name in names}
+    subjects = {name: _by_name(name, input_size) for name in names}
     for checkpoint in checkpoints:
-        config = run_config(checkpoint)
-        workflow = WORKFLOWS[config.task]
-        shapes.add(workflow.image_shape(config))
-        network = workflow.deployed(restore(config, checkpoint)[0], "mindir")
-        networks[run_folder(checkpoint).name] = network
+        subjects[run_folder(checkpoint).name] = _of_run(checkpoint)
+    if options.get("gain") is None and baseline is None and len(subjects) > 1:
+        baseline = next(iter(subjects))
+    return bench_subjects(subjects, baseline=baseline, **options)
+
+
+def bench_table(
+    table: str, *, input_size: tuple[int, int] | None = None, **options: Any
+) -> BenchReport:
+    """Measure the networks of a table of speeds, beside what the paper prints.
+
+    Args:
+        table: ``models``, every kind of backbone and its ACmix twin; ``shift``, Tab. 7; or
+            ``detection``, Tab. 5, at batch size 1 unless ``batch_sizes`` says otherwise.
+        input_size: height and width; None for :func:`default_size`.
+        **options: see :func:`bench_subjects`.
+    """
+    check(table in TABLES, f"table: '{table}' is unknown.{suggest(table, TABLES)}")
+    if table == "models":
+        names = [name for pair in MODEL_PAIRS.items() for name in pair]
+        subjects = {name: _by_name(name, input_size) for name in names}
+        baselines = {twin: plain for plain, twin in MODEL_PAIRS.items()}
+        return bench_subjects(subjects, baseline=baselines, **options)
+    if table == "detection":
+        options["batch_sizes"] = options.get("batch_sizes") or (1,)
+    rows = PAPER_SPEEDS[table]
+    return bench_subjects(
+        {row.row: _by_name(row.name, input_size, **row.arguments) for row in rows},
+        baseline={row.row: row.baseline for row in rows if row.baseline},
+        published={row.row: row.printed for row in rows},
+        **options,
+    )
+
+
+def bench_subjects(
+    subjects: Mapping[str, Subject],
+    *,
+    device: str = "auto",
+    setting: Setting = Setting(fused=True),  # noqa: B008  # frozen
+    gain: str | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    baseline: str | Mapping[str, str] | None = None,
+    **options: Any,
+) -> BenchReport:
+    """Measure networks in one setting, or without and with one of :data:`GAINS`.
+
+    Args:
+        subjects: by name what to measure; all take images of one shape.
+        device: device target or ``auto``.
+        setting: what to measure of them.
+        gain: measure each network twice and compare with itself.
+        batch_sizes: None for 1 and 8.
+        baseline: see :func:`acmix.bench.bench_candidates`; not with ``gain``.
+        **options: see :func:`acmix.bench.bench_candidates`.
+
+    Raises:
+        UserError: the setting is contradictory or not possible here, or see
+            :func:`acmix.bench.graph_kernel.check_gradients`.
+    """
+    check(gain is None or gain in GAINS, f"gain: '{gain}' is unknown.{suggest(str(gain), GAINS)}")
+    _check_setting(setting, gain)
+    set_device(RuntimeConfig(device=device, jit_level=setting.jit_level))  # type: ignore[arg-type]  # checked by its section
+    check_backend(setting.backend)
+    if gain == "graph-kernel":
+        akg.check_available()
+    shapes = {subject.shape for subject in subjects.values()}
     check(
         len(shapes) == 1,
         f"the networks take images of several shapes, {sorted(shapes)}; measure them apart, or "
         "set --input-size.",
     )
-    shape = shapes.pop()
-    macs = {name: trace(network, (1, *shape)).macs for name, network in networks.items()}
-    options.setdefault("baseline", None)
-    if options["baseline"] is None and len(networks) > 1:
-        options["baseline"] = next(iter(networks))
-    return bench_models(networks, shape, batch_sizes or (1, 8), macs=macs, **options)
+    (shape,) = shapes
+    forms: tuple[tuple[str, dict[str, Any]], ...] = GAINS[gain] if gain else (("", {}),)
+    candidates: dict[str, Prepare] = {}
+    macs: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, subject in subjects.items():
+            if gain == "graph-kernel":
+                akg.check_gradients(subject.make().set_train(True), _check_images(shape))
+            for suffix, changes in forms:
+                chosen = replace(setting, **changes)
+                model = subject.make(
+                    **({"conv_impl": chosen.conv_impl} if chosen.conv_impl else {})
+                )
+                if not setting.training:
+                    counted = trace(_deployed(model, setting), (1, *shape))
+                    macs[name + suffix] = counted.macs
+                candidates[name + suffix] = _candidate(model, chosen, Path(folder))
+        if gain:
+            without, with_it = (suffix for suffix, _ in forms)
+            baseline = {name + with_it: name + without for name in subjects}
+        return bench_candidates(
+            candidates,
+            shape,
+            batch_sizes or (1, 8),
+            setting=setting,
+            baseline=baseline,
+            macs=macs,
+            **options,
+        )
 
 
-def bench_table(
-    table: str, batch_sizes: Sequence[int] | None = None, **options: Any
-) -> BenchReport:
-    """Measure the networks of one of the paper's tables of speeds, beside its numbers.
-
-    Args:
-        table: ``detection``, Tab. 5.
-        batch_sizes: None for 1.
-        **options: see :func:`bench`.
-    """
-    rows = PAPER_SPEEDS[table]
-    return bench(
-        [row.name for row in rows],
-        baseline={row.name: row.baseline for row in rows if row.baseline},
-        published={row.name: row.printed for row in rows},
-        batch_sizes=batch_sizes or (1,),
-        **options,
-    )
+def fuses(asked: bool | None, training: bool) -> bool:
+    """Whether to measure the fused form: as asked, and by default where there is one."""
+    return asked if asked is not None else not training and callable(getattr(export, "fuse", None))
 
 
 def default_size(name: str) -> tuple[int, int]:
@@ -96,6 +196,77 @@ def default_size(name: str) -> tuple[int, int]:
 
 def create_network(name: str) -> nn.Cell:
     """Make a model, or a detector with its post-processing, by name."""
+    return _deployed(_create(name), Setting())
+
+
+def _create(name: str, **arguments: Any) -> Backbone | Detector:
     if name in list_detectors():
-        return DetectionInference(create_detector(name))
-    return create_model(name)
+        return create_detector(name, backbone=arguments)
+    return create_model(name, **arguments)
+
+
+def _by_name(name: str, input_size: tuple[int, int] | None, **arguments: Any) -> Subject:
+    def make(**more: Any) -> Backbone | Detector:
+        return _create(name, **arguments, **more).set_train(False)
+
+    return Subject(make, (3, *(input_size or default_size(name))))
+
+
+def _of_run(checkpoint: str | Path) -> Subject:
+    config = run_config(checkpoint)
+
+    def make(**more: Any) -> Backbone | Detector:
+        kwargs = {**config.model.kwargs, **more}
+        chosen = replace(config, model=replace(config.model, kwargs=kwargs))
+        return restore(chosen, checkpoint)[0]
+
+    return Subject(make, WORKFLOWS[config.task].image_shape(config))
+
+
+def _check_setting(setting: Setting, gain: str | None) -> None:
+    for applies, said in (
+        (setting.fused or gain == "fuse", "the fused form is for inference; add --no-fuse"),
+        (setting.backend != "mindspore", "other back ends only infer; leave --backend out"),
+        (setting.raw, "training has no post-processing; leave --raw out"),
+        (setting.transfer, "a training step always copies its batch; leave --transfer out"),
+    ):
+        check(not (setting.training and applies), f"--training: {said}.")
+    check(
+        gain != "graph-kernel" or setting.backend == "mindspore",
+        "--graph-kernel: it is MindSpore's own compiler; leave --backend out.",
+    )
+    check(
+        gain != "block" or not setting.conv_impl,
+        "--gain block: it sets the formulation of the convolution path itself.",
+    )
+
+
+def _check_images(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+
+
+def _candidate(model: Backbone | Detector, setting: Setting, folder: Path) -> Prepare:
+    if setting.training:
+        prepare = training_step(model)
+    else:
+        network = _deployed(model, setting)
+        if setting.fused:
+            network = _fuse()(network)
+        network.set_train(False)
+        prepare = by_backend(network, setting.backend, setting.transfer, folder)
+    if not setting.graph_kernel:
+        return prepare
+    return lambda images: akg.compiled_by_graph_kernel(prepare(images))
+
+
+def _fuse() -> Callable[[nn.Cell], nn.Cell]:
+    fuse = getattr(export, "fuse", None)
+    check(callable(fuse), "--fuse: this version has no fused form; add --no-fuse.")
+    return fuse  # type: ignore[return-value]
+
+
+def _deployed(model: Backbone | Detector, setting: Setting) -> nn.Cell:
+    """The network from images to what is asked for: detections, unless the raw predictions are."""
+    if isinstance(model, Detector) and not setting.raw:
+        return DetectionInference(model)
+    return model

@@ -1,0 +1,41 @@
+"""The machine's own peak, the yardstick: no network of convolutions and products runs faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from mindspore import Tensor, ops
+
+MATMUL_SIZE = 2048
+PROBES = 3
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Speed of a large matrix product in the very rounds in which networks were measured.
+
+    Attributes:
+        batch_size: Of the networks in those rounds.
+        gflops: GFLOP/s of each round, the best of its products.
+    """
+
+    batch_size: int
+    gflops: tuple[float, ...]
+
+
+def matmul_probes() -> dict[str, Callable[[], object]]:
+    """Candidates that multiply two float32 matrices, several so that a round has a best one."""
+    values = np.random.default_rng(0).standard_normal((2, MATMUL_SIZE, MATMUL_SIZE))
+    left, right = (Tensor(value.astype(np.float32)) for value in values)
+    return {f"matmul {i}": lambda: ops.matmul(left, right) for i in range(PROBES)}
+
+
+def peak_of(batch_size: int, samples: list[tuple[float, ...]]) -> Peak:
+    """The peak from the seconds of each probe, round by round."""
+    operations = 2 * MATMUL_SIZE**3
+    return Peak(
+        batch_size,
+        tuple(operations / min(seconds) / 1e9 for seconds in zip(*samples, strict=True)),
+    )

@@ -1,0 +1,154 @@
+"""``acmix bench``: images per second, in which form and by which back end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from argparse import ArgumentParser, Namespace
+from glob import glob
+from pathlib import Path
+
+from acmix.errors import check
+
+TABLES = ("models", "shift", "detection")
+BACKENDS = ("mindspore", "mindir", "onnxruntime", "lite")
+
+
+def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
+    """Describe the command; ``size`` and ``positive`` are parsers of values."""
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("models", nargs="*", metavar="MODEL", help=models_help)
+    what.add_argument(
+        "--table",
+        choices=TABLES,
+        help="every kind of backbone with its ACmix twin; the paper's Tab. 7; its Tab. 5",
+    )
+    what.add_argument(
+        "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
+    )
+    what.add_argument(
+        "--formulations", action="store_true", help="the operator's parts, each written three ways"
+    )
+    what.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
+
+    form = parser.add_argument_group("in which form")
+    form.add_argument(
+        "--fuse",
+        action=argparse.BooleanOptionalAction,
+        help="the inference form that is exported (default), or the network as it is trained",
+    )
+    form.add_argument("--training", action="store_true", help="one training step")
+    form.add_argument("--raw", action="store_true", help="detectors without their post-processing")
+    form.add_argument(
+        "--transfer",
+        action="store_true",
+        help="with the copies of images to the device and of outputs back",
+    )
+    form.add_argument(
+        "--backend", choices=BACKENDS, default="mindspore", help="what runs the networks"
+    )
+    form.add_argument("--jit-level", choices=("O0", "O1", "O2"), default="", help="MindSpore's")
+    gain = form.add_mutually_exclusive_group()
+    gain.add_argument(
+        "--gain",
+        choices=("fuse", "block"),
+        help="measure each network without and with: the inference form; the convolution path "
+        "without group convolution, as on Ascend",
+    )
+    gain.add_argument(
+        "--graph-kernel",
+        dest="gain",
+        action="store_const",
+        const="graph-kernel",
+        help="measure each network without and with MindSpore's graph kernel compiler, after a "
+        "check of gradients",
+    )
+
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--input-size", type=size, metavar="S or HxW", help="default: 224x224, detectors 800x1333"
+    )
+    how.add_argument(
+        "--batch-size", type=positive, nargs="+", metavar="B",
+        help="default: 1 and 8, for the table of detectors 1",
+    )  # fmt: skip
+    how.add_argument("--warmup", type=positive, default=3, metavar="N", help="rounds")
+    how.add_argument("--repeats", type=positive, default=20, metavar="N", help="rounds")
+    how.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
+    how.add_argument("--json", metavar="FILE", help="write the result with all samples")
+    how.add_argument(
+        "--from", dest="sources", nargs="+", metavar="FILE",
+        help="render results again, a table each; a pattern like 'models*.json' is several",
+    )  # fmt: skip
+
+
+def run(options: Namespace) -> None:
+    """Measure images per second of models on this device."""
+    if options.gain == "graph-kernel":
+        # Read when OpenMP is loaded, which MindSpore, imported below, does.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if options.sources:
+        _render(options.sources)
+    elif options.formulations:
+        _formulations(options)
+    else:
+        _measure(options)
+
+
+def _render(patterns: list[str]) -> None:
+    from acmix.bench import BenchReport
+
+    files = [file for pattern in patterns for file in sorted(glob(pattern))]
+    check(bool(files), f"{', '.join(patterns)} does not exist; --json writes one.")
+    reports = [BenchReport.from_json(Path(file).read_text(encoding="utf-8")) for file in files]
+    print("\n\n".join(report.render() for report in reports))
+
+
+def _formulations(options: Namespace) -> None:
+    from acmix.bench.formulations import formulations
+    from acmix.config import RuntimeConfig
+    from acmix.environment import set_device
+
+    set_device(RuntimeConfig(device=options.device))
+    print(formulations(warmup=options.warmup, repeats=options.repeats))
+
+
+def _measure(options: Namespace) -> None:
+    check(
+        bool(options.models or options.checkpoint) != bool(options.table),
+        f"name at least one model or --checkpoint, or a table with --table {', '.join(TABLES)}; "
+        "'acmix list' shows the models.",
+    )
+    check(
+        options.baseline is None or not (options.table or options.gain),
+        "--baseline: a table and --gain have their own; leave it out.",
+    )
+    from acmix import recipe
+    from acmix.bench import Setting
+    from acmix.utils.files import write_text
+
+    conditions = {
+        "setting": Setting(
+            backend=options.backend,
+            training=options.training,
+            fused=recipe.fuses(options.fuse, options.training),
+            transfer=options.transfer,
+            raw=options.raw,
+            jit_level=options.jit_level,
+        ),
+        "gain": options.gain,
+        "device": options.device,
+        "input_size": options.input_size,
+        "batch_sizes": options.batch_size,
+        "warmup": options.warmup,
+        "repeats": options.repeats,
+    }
+    if options.table:
+        report = recipe.bench_table(options.table, **conditions)
+    else:
+        report = recipe.bench(
+            options.models, options.checkpoint, baseline=options.baseline, **conditions
+        )
+    print(report.render())
+    if options.json:
+        write_text(Path(options.json), report.to_json())

@@ -1,0 +1,47 @@
+"""One training step of a network on random images and targets, to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from mindspore import nn
+
+from acmix.bench import Prepare
+from acmix.config import OptimConfig
+from acmix.engine.optim import create_optimizer
+from acmix.engine.train_step import TrainStep
+from acmix.models import Backbone
+from acmix.models.detection import Detector
+from acmix.tasks import ClassificationTask, DetectionTask
+
+BOXES = 8
+"""Boxes per image; COCO has 7.3 on average."""
+_LEARNING_RATE = 1e-6  # random targets must not make a network diverge while it is measured
+
+
+def training_step(model: Backbone | Detector) -> Prepare:
+    """Measure forward, backward and AdamW's update in float32, with the copy of the batch."""
+
+    def prepare(images: np.ndarray) -> Callable[[], object]:
+        network, targets = _task(model, images.shape)
+        network.set_train(True)
+        step = TrainStep(network, create_optimizer(network, OptimConfig(lr=_LEARNING_RATE)))
+        return lambda: step([(images, *targets)], _LEARNING_RATE)
+
+    return prepare
+
+
+def _task(
+    model: Backbone | Detector, shape: tuple[int, ...]
+) -> tuple[nn.Cell, tuple[np.ndarray, ...]]:
+    """What is trained, and random targets for images of ``shape``."""
+    rng = np.random.default_rng(0)
+    batch, _, height, width = shape
+    if isinstance(model, Detector):
+        corners = np.sort(rng.random((batch, BOXES, 2, 2)), 2).reshape(batch, BOXES, 4)
+        boxes = (corners * [width, height, width, height]).astype(np.float32)
+        labels = rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
+        return DetectionTask(model).train_network, (boxes, labels)
+    labels = rng.integers(model.num_classes, size=batch).astype(np.int32)
+    return ClassificationTask(model, model.num_classes).train_network, (labels,)
