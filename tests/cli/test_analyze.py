@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from acmix import create_model
-from acmix.analysis import complexity, paper, paper_table
+from acmix.analysis import complexity, paper
 from acmix.cli import main
 from acmix.utils.parameters import set_value
 from acmix.weights import save_model
@@ -79,11 +79,15 @@ def test_complexity_prints_theory_and_practice(monkeypatch, capsys):
     assert "| module | stage | R26 GFLOPs | params (M) |" in printed
 
 
-def test_summary_prints_the_table_of_the_paper(monkeypatch, capsys):
+def test_summary_prints_the_table_of_the_paper(monkeypatch, tmp_path, capsys):
     models = [row for row in paper.PAPER_MODELS if row.name == "resnet26"]
-    monkeypatch.setattr(paper_table, "PAPER_MODELS", models)
-    assert main(["summary", "--table", "paper", "--markdown"]) == 0
-    assert "| ResNet 26, resnet26 | 13.70 | 13.7 |" in capsys.readouterr().out
+    monkeypatch.setattr(paper, "PAPER_MODELS", models)
+    counts = str(tmp_path / "counts.json")
+    assert main(["summary", "--table", "paper", "--markdown", "--json", counts]) == 0
+    printed = capsys.readouterr().out
+    assert "| ResNet 26, resnet26 | 13.70 | 13.7 |" in printed
+    assert main(["summary", "--table", "paper", "--markdown", "--from", counts]) == 0
+    assert capsys.readouterr().out == printed
     for arguments in ([], ["resnet26", "--table", "paper"]):
         assert main(["summary", *arguments]) == 2
         assert "--table paper" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     summary.add_argument("--input-size", type=_size, metavar="S or HxW", help=SIZE_HELP)
     summary.add_argument("--depth", type=int, default=2, help="levels of layers to show")
     summary.add_argument("--total", action="store_true", help="one line per model, no layers")
-    summary.add_argument("--json", metavar="FILE", help="write the counts of --table detection")
+    summary.add_argument("--json", metavar="FILE", help="write the counts of --table")
     summary.add_argument("--from", dest="source", metavar="FILE", help="render such counts again")
     summary.add_argument("--markdown", action="store_true", help="print Markdown tables")
 

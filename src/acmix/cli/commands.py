@@ -49,20 +49,16 @@ def summary(options: Namespace) -> None:
         "name models, or a table of the paper's with --table paper or detection.",
     )
     check(
-        options.table == "detection" or not (options.source or options.json),
-        "--from and --json are for --table detection.",
+        bool(options.table) or not (options.source or options.json),
+        "--from and --json are for --table.",
     )
-    from acmix.analysis import paper_table, render_summary, trace
+    from acmix.analysis import render_summary, trace
     from acmix.recipe import create_network, default_size
     from acmix.utils.table import render_table
 
     style: Style = "markdown" if options.markdown else "text"
-    at = {} if options.input_size is None else {"size": options.input_size}
-    if options.table == "paper":
-        print(paper_table.render_paper_table(paper_table.paper_traces(**at), style))
-        return
-    if options.table == "detection":
-        _detector_table(options, style)
+    if options.table:
+        _paper_table(options, style)
         return
     totals = []
     for name in options.models:
@@ -79,19 +75,26 @@ def summary(options: Namespace) -> None:
         print(render_table(header, totals, style))
 
 
-def _detector_table(options: Namespace, style: Style) -> None:
-    """Count the paper's detectors, or render counts made before: they take minutes."""
-    from acmix.analysis import paper_table
+def _paper_table(options: Namespace, style: Style) -> None:
+    """Count the networks of a table of the paper's, or render counts made before."""
+    from acmix.analysis import counts, paper, paper_table
+    from acmix.models import create_model
+    from acmix.models.detection import create_detector
     from acmix.utils.files import write_text
 
-    if options.source:
-        text = _existing(options.source).read_text(encoding="utf-8")
-        counts = paper_table.detector_counts_from_json(text)
+    if options.table == "paper":
+        names = [model.name for model in paper.PAPER_MODELS]
+        create, size, render = create_model, (224, 224), paper_table.render_paper_table
     else:
-        counts = paper_table.count_detectors(options.input_size or (800, 1333))
-    print(paper_table.render_detector_table(counts, style))
+        names = [detector.name for detector in paper.PAPER_DETECTORS]
+        create, size, render = create_detector, (800, 1333), paper_table.render_detector_table
+    if options.source:
+        counted = counts.counts_from_json(_existing(options.source).read_text(encoding="utf-8"))
+    else:
+        counted = counts.count_networks(names, options.input_size or size, create)
+    print(render(counted, style))
     if options.json:
-        write_text(Path(options.json), paper_table.detector_counts_to_json(counts))
+        write_text(Path(options.json), counts.counts_to_json(counted))
 
 
 def _existing(file: str) -> Path:
