@@ -30,6 +30,7 @@ from acmix.layers.drop_path import DropPath
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
+from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
 
 MIXERS = ("attention", "acmix")
@@ -113,7 +114,7 @@ class PositionEmbedding(nn.Cell):
         if self.cls_token is not None:
             position = ops.cat((self.cls_token + token_position, position), 1)
             # Zeros in the token's place: so the token is spread over a batch of any size.
-            x = ops.Pad(((0, 0), (1, 0), (0, 0)))(x)
+            x = zero_pad_sequence(x, 1)
         return x + position.astype(x.dtype)
 
     def macs(self, x_shape) -> dict[str, int]:
