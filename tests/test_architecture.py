@@ -23,7 +23,7 @@ LAYERS = [
     ["runs"],
     ["recipe", "integrations"],
     ["ablation"],
-    ["quickstart"],
+    ["quickstart", "ascend_check"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

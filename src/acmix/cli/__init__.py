@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from acmix.cli import analyze, audit, bench, commands
+from acmix.cli import analyze, audit, bench, check_ascend, commands
 from acmix.errors import UserError
 from acmix.version import __version__
 
@@ -166,6 +166,8 @@ def make_parser() -> argparse.ArgumentParser:
         _size,
         _positive,
     )
+
+    check_ascend.add_to(command("check-ascend", check_ascend.run, "acmix check-ascend"))
     return parser
 
 

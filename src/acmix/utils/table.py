@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 Style = Literal["text", "markdown"]
@@ -10,7 +10,10 @@ STYLES: tuple[Style, ...] = ("text", "markdown")
 
 
 def render_table(
-    header: Sequence[str], rows: Sequence[Sequence[object]], style: Style = "text"
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    style: Style = "text",
+    left: Collection[int] = (0,),
 ) -> str:
     """Render ``rows`` under ``header``; the first column is a name, the others align right.
 
@@ -18,19 +21,22 @@ def render_table(
         header: Titles of the columns.
         rows: One sequence per line, each as long as ``header``.
         style: ``"text"`` aligns for a terminal, ``"markdown"`` is a GitHub table.
+        left: Columns of text, which align left.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     if style == "markdown":
-        alignment = ["---"] + ["---:"] * (len(header) - 1)
+        alignment = ["---" if column in left else "---:" for column in range(len(header))]
         escaped = [[cell.replace("|", "\\|") for cell in row] for row in [list(header), *cells]]
         lines = [escaped[0], alignment, *escaped[1:]]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     lines = [list(header), ["-" * width for width in widths], *cells]
-    return "\n".join(_aligned(line, widths) for line in lines)
+    return "\n".join(_aligned(line, widths, left) for line in lines)
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-    return "  ".join([first, *rest]).rstrip()
+def _aligned(cells: Sequence[str], widths: Sequence[int], left: Collection[int]) -> str:
+    aligned = [
+        cell.ljust(width) if column in left else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(aligned).rstrip()

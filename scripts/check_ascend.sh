@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Check an Ascend machine, in order, from the driver to the tables of speeds; see docs/ascend_check.md.
+# First: source /usr/local/Ascend/ascend-toolkit/set_env.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# A MindSpore that was installed for this machine is taken as it is.
+python -c 'import acmix, mindspore' 2>/dev/null || . scripts/environment.sh
+exec python -m acmix.cli check-ascend "$@"
