@@ -216,19 +216,23 @@ class ACmix(nn.Cell):
 
     def _convolve(self, x: Tensor, context: Tensor) -> Tensor:
         """Apply the convolution path with its weight, in the layout of x."""
-        scale = self.beta
-        if self.weights.conv == "rest":
-            scale = 1 - self.alpha
         shift = 0
         if self.conv_rolled:
             shift = self.attention.active_shift(x.shape[1], x.shape[2])
             x = roll_tokens(x, -shift)
-        if self.reduction == 1:
-            maps = self._project_folded(x, self.qkv_weight, self.qkv_bias, 0)
-        else:
-            maps = self._project_apart(x, context)
-        out = self.conv_path.aggregate(maps, scale)
+        out = self._aggregate(self._maps(x, context))
         return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
+
+    def _aggregate(self, maps: Tensor) -> Tensor:
+        """Shift and sum the maps, times the path's weight."""
+        scale = 1 - self.alpha if self.weights.conv == "rest" else self.beta
+        return self.conv_path.aggregate(maps, scale)
+
+    def _maps(self, x: Tensor, context: Tensor) -> Tensor:
+        """Project x, and the context if there is one, to the maps of the convolution path."""
+        if self.reduction == 1:
+            return self._project_folded(x, self.qkv_weight, self.qkv_bias, 0)
+        return self._project_apart(x, context)
 
     def _project_folded(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, first_piece: int
@@ -252,6 +256,12 @@ class ACmix(nn.Cell):
         own = self._project_folded(x, weights[0], biases[0], 0)
         reduced = self._project_folded(context, weights[1], biases[1], first)
         return own + upsample(reduced, self.reduction, own.shape[2], own.shape[3])
+
+    def for_inference(self) -> nn.Cell:
+        """Return the form with composed weights, see :mod:`acmix.layers.inference`."""
+        from acmix.layers.acmix_inference import InferenceACmix
+
+        return InferenceACmix(self)
 
     def macs(self, x_shape, extra_shape=None) -> dict[str, int]:
         """Multiply-adds of Stage I and of the convolution path (Tab. 1), as the paper counts them.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
+from acmix.layers.inference import absorb_input, absorb_output
+from acmix.layers.norm import LayerNorm
+from acmix.ops.gelu import SCALE, gelu, scaled_gelu
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import zero_pad
 
@@ -64,9 +69,9 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
-def layer_norm(channels: int, epsilon: float = 1e-5) -> nn.LayerNorm:
+def layer_norm(channels: int, epsilon: float = 1e-5) -> LayerNorm:
     """Make a LayerNorm over the last axis with torch's epsilon."""
-    return nn.LayerNorm((channels,), epsilon=epsilon)
+    return LayerNorm(channels, epsilon)
 
 
 class PatchEmbed(nn.Cell):
@@ -93,9 +98,23 @@ class Mlp(nn.Cell):
     def __init__(self, dim: int, hidden_dim: int):
         super().__init__()
         self.fc1 = dense(dim, hidden_dim)
-        self.act = nn.GELU(approximate=False)
         self.fc2 = dense(hidden_dim, dim)
+        self.scaled = False
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply fc1, GELU, fc2."""
-        return self.fc2(self.act(self.fc1(x)))
+        x = self.fc1(x)
+        return self.fc2(scaled_gelu(x) if self.scaled else gelu(x))
+
+    def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
+        """See :mod:`acmix.layers.inference`."""
+        return absorb_input(self.fc1, scale, shift)
+
+    def for_inference(self) -> nn.Cell:
+        """Give the factors of the scaled GELU to the linear layers."""
+        if not self.scaled and ms.get_context("device_target") != "Ascend":
+            hidden = len(self.fc1.weight)
+            absorb_output(self.fc1, np.full(hidden, SCALE), np.zeros(hidden))
+            absorb_input(self.fc2, np.full(hidden, 1 / SCALE), np.zeros(hidden))
+            self.scaled = True
+        return self

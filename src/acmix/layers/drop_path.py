@@ -36,3 +36,7 @@ class DropPath(nn.Cell):
         numbers = random.draw(self.random_state, x.shape[0])
         kept = ops.floor(numbers + self.keep) / self.keep
         return x * kept.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1))
+
+    def for_inference(self) -> nn.Cell:
+        """See :mod:`acmix.layers.inference`."""
+        return nn.Identity()

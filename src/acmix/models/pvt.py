@@ -44,6 +44,8 @@ class PVTBlock(nn.Cell):
         x: (B, H * W, C), or (B, 1 + H * W, C) with a class token in front. Output: the same.
     """
 
+    norms_before = (("norm1", "attn"), ("norm2", "mlp"))
+
     def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
         super().__init__()
         self.dim = dim

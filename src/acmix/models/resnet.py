@@ -40,6 +40,8 @@ class Bottleneck(nn.Cell):
         (B, in_channels, H, W) to (B, 4 * width, ceil(H / stride), ceil(W / stride)).
     """
 
+    norms_behind = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
+
     def __init__(
         self, in_channels: int, mixer: nn.Cell, width: int, stride: int, drop_path_rate: float
     ):
@@ -90,6 +92,7 @@ class ResNet(Backbone):
     """
 
     classifier_name = "fc"
+    norms_behind = (("conv1", "bn1"),)
 
     def __init__(
         self,

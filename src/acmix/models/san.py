@@ -37,6 +37,8 @@ class SANBlock(nn.Cell):
         drop_path_rate: probability of dropping the branch.
     """
 
+    norms_behind = (("sam", "bn2"),)
+
     def __init__(self, mixer: nn.Cell, channels: int, drop_path_rate: float):
         super().__init__()
         self.bn1 = batch_norm(channels)
@@ -93,6 +95,7 @@ class SAN(Backbone):
     """
 
     classifier_name = "fc"
+    norms_behind = (("conv_in", "bn_in"),)
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ class PatchMerging(nn.Cell):
     original goes column by column, and the weight converter permutes accordingly.
     """
 
+    norms_before = (("norm", "reduction"),)
+
     def __init__(self, dim: int):
         super().__init__()
         self.norm = layer_norm(4 * dim)
@@ -62,6 +64,8 @@ class PatchMerging(nn.Cell):
 
 class SwinBlock(nn.Cell):
     """Spatial mixer and MLP, each after a LayerNorm and around an identity; tokens (B, H, W, C)."""
+
+    norms_before = (("norm1", "attn"), ("norm2", "mlp"))
 
     def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
         super().__init__()

@@ -30,6 +30,11 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tens
     return y.reshape((-1, height, width, outputs))
 
 
+def rescale(x: Tensor, factor: float) -> Tensor:
+    """Multiply by a constant, which may be 1 for free."""
+    return x if factor == 1 else x * factor
+
+
 def take_rows(x: Tensor, index: Tensor) -> Tensor:
     """Take the rows ``index`` of each matrix: (B, L, d) and (M,) or (B, M) to (B, M, d).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from mindspore import Parameter, Tensor, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import UserError
 
@@ -57,3 +57,10 @@ def load_values(
         raise UserError(f"{source} does not fit. Tensors {'; '.join(problems)}.")
     for name, parameter in parameters.items():
         set_value(parameter, values[name])
+
+
+def forget(cell: nn.Cell, *names: str) -> None:
+    """Take Parameters from a Cell and leave None; assigning None alone would be a Parameter."""
+    for name in names:
+        delattr(cell, name)
+        setattr(cell, name, None)

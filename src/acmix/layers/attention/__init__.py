@@ -13,6 +13,9 @@ A mode may also have
 * a fourth argument of ``construct``, the (q, k, v) of tokens without a place in the map, each
   (B, 1, E, C); it then returns the pair of both outputs;
 * ``active_shift(height, width)``, by how much it rolls the map;
+* ``softmax_over_keys``, True if the weights of a pixel are a softmax of its products with the keys;
+  ``scale``, by which it multiplies q; ``proj``, its last linear layer: for the inference form,
+  which composes weights across them, see :mod:`acmix.layers.acmix_inference`;
 * ``macs(q_shape, k_shape, v_shape)``: multiply-adds of what it computes outside of child Cells.
 
 Adding a mode: one file here with a class under ``@register_attention("name")``, one import below.

@@ -8,7 +8,7 @@ from mindspore import dtype as mstype
 from acmix.errors import check
 from acmix.layers.attention import register_attention
 from acmix.layers.blocks import dense, layer_norm, torch_conv
-from acmix.ops.linear import to_maps, to_tokens
+from acmix.ops.linear import rescale, to_maps, to_tokens
 from acmix.ops.padding import zero_pad
 
 
@@ -35,6 +35,7 @@ class GlobalAttention(nn.Cell):
     """
 
     layout = "NHWC"
+    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, in_channels: int | None = None, sr_ratio: int = 1):
         super().__init__()
@@ -76,7 +77,7 @@ class GlobalAttention(nn.Cell):
             q = ops.cat((self._sequence(extra[0]), q), 1)
             k = ops.cat((self._sequence(extra[1]), k), 1)
             v = ops.cat((self._sequence(extra[2]), v), 1)
-        logits = self.logits(self._heads(q * self.scale), self._heads(k))
+        logits = self.logits(self._heads(rescale(q, self.scale)), self._heads(k))
         attention = self.softmax(logits.astype(mstype.float32)).astype(v.dtype)
         out = self.weighted_sum(attention, self._heads(v))
         out = out.reshape((-1, self.num_heads, extras + height * width, self.head_dim))

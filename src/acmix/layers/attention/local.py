@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
@@ -10,8 +12,9 @@ from mindspore.common.initializer import Uniform, initializer
 from acmix.errors import check, suggest
 from acmix.layers.attention import register_attention
 from acmix.ops.constants import constant, tensor_constant
-from acmix.ops.linear import take_rows
+from acmix.ops.linear import rescale, take_rows
 from acmix.ops.neighbourhood import neighbourhood_plan
+from acmix.utils.parameters import forget
 
 LAYOUTS = ("auto", "halo", "whole")
 
@@ -43,12 +46,14 @@ def _output(*plan) -> np.ndarray | None:
     return neighbourhood_plan(*plan).output
 
 
-@tensor_constant
-def coordinate_grid(height: int, width: int) -> np.ndarray:
+def pixel_coordinates(height: int, width: int) -> np.ndarray:
     """Return the coordinates -1..1 of each pixel, x first: (2, H * W)."""
     x = np.broadcast_to(np.linspace(-1, 1, width)[None], (height, width))
     y = np.broadcast_to(np.linspace(-1, 1, height)[:, None], (height, width))
     return np.stack([x, y]).reshape(2, -1).astype(np.float32)
+
+
+coordinate_grid = tensor_constant(pixel_coordinates)
 
 
 @register_attention("local")
@@ -76,6 +81,7 @@ class LocalAttention(nn.Cell):
     """
 
     layout = "NCHW"
+    softmax_over_keys = True
 
     def __init__(
         self,
@@ -106,10 +112,13 @@ class LocalAttention(nn.Cell):
         # cancels in p_i - p_j and is kept because the released checkpoints hold it.
         bound = 2**-0.5
         shape = (self.head_dim, 2)
-        self.position_weight = Parameter(initializer(Uniform(bound), shape), name="position_weight")
-        self.position_bias = Parameter(
+        self.position_weight: Any = Parameter(
+            initializer(Uniform(bound), shape), name="position_weight"
+        )
+        self.position_bias: Any = Parameter(
             initializer(Uniform(bound), (self.head_dim,)), name="position_bias"
         )
+        self.fixed_position: Any = None
         self.logits = ops.BatchMatMul(transpose_b=True)
         self.weighted_sum = ops.BatchMatMul()
         self.softmax = ops.Softmax(-1)
@@ -123,10 +132,9 @@ class LocalAttention(nn.Cell):
         )  # fmt: skip
         blocks, gathers_queries, gathers_keys, out_height, out_width = _facts(*arguments)
 
-        position = ops.matmul(self.position_weight, coordinate_grid(height, width))
-        position = (position + self.position_bias.reshape((-1, 1))).astype(k.dtype)
+        position = self._position(height, width).astype(k.dtype)
         heads = (-1, self.head_dim, height * width)
-        q = (q.reshape(heads) * self.scale).transpose(0, 2, 1)
+        q = rescale(q.reshape(heads), self.scale).transpose(0, 2, 1)
         k = (k.reshape(heads) - position).transpose(0, 2, 1)
         v = v.reshape(heads).transpose(0, 2, 1)
         if gathers_queries:
@@ -145,6 +153,23 @@ class LocalAttention(nn.Cell):
             out = out.reshape((-1, blocks * out.shape[1], self.head_dim))
             out = take_rows(out, _output(*arguments))
         return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+
+    def _position(self, height: int, width: int) -> Tensor:
+        """Return the position term p of every pixel, (d, H * W)."""
+        if self.fixed_position is not None:
+            return self.fixed_position(height, width)
+        position = ops.matmul(self.position_weight, coordinate_grid(height, width))
+        return position + self.position_bias.reshape((-1, 1))
+
+    def for_inference(self) -> nn.Cell:
+        """Compute the position terms once for each size of map, while a graph is compiled."""
+        if self.fixed_position is None:
+            weight = self.position_weight.asnumpy()
+            self.fixed_position = tensor_constant(
+                lambda height, width: weight @ pixel_coordinates(height, width)
+            )
+            forget(self, "position_weight", "position_bias")
+        return self
 
     def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 k_a^2 C per output pixel (Tab. 1)."""

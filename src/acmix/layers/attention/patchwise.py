@@ -60,6 +60,7 @@ class PatchwiseAttention(nn.Cell):
     """
 
     layout = "NCHW"
+    norms_behind = (("fc1", "bn2"),)
 
     def __init__(
         self,

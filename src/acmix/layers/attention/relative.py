@@ -10,6 +10,7 @@ from mindspore.common.initializer import Normal, initializer
 from acmix.errors import check
 from acmix.layers.attention import register_attention
 from acmix.ops.constants import tensor_constant
+from acmix.ops.linear import rescale
 from acmix.ops.pooling import average_pool
 from acmix.ops.resample import bilinear_matrix
 
@@ -60,6 +61,7 @@ class RelativeAttention(nn.Cell):
     """
 
     layout = "NCHW"
+    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, map_size: int = 14, stride: int = 1):
         super().__init__()
@@ -86,7 +88,7 @@ class RelativeAttention(nn.Cell):
         _, _, height, width = q.shape
         pixels = height * width
         heads = (-1, self.head_dim, pixels)
-        q = (q.reshape(heads) * self.scale).transpose(0, 2, 1)
+        q = rescale(q.reshape(heads), self.scale).transpose(0, 2, 1)
         logits = ops.matmul(q, k.reshape(heads)).reshape((-1, height, width, height, width))
         # A product of q with the vectors of its own row, and of its own column, not of every pair.
         grid = q.reshape((-1, height, width, self.head_dim))

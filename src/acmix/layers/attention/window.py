@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import TruncatedNormal, initializer
@@ -9,9 +11,11 @@ from mindspore.common.initializer import TruncatedNormal, initializer
 from acmix.errors import check
 from acmix.layers.attention import register_attention
 from acmix.layers.blocks import dense
+from acmix.layers.inference import frozen
 from acmix.ops import windows
 from acmix.ops.constants import constant, tensor_constant
-from acmix.ops.linear import take_rows
+from acmix.ops.linear import rescale, take_rows
+from acmix.utils.parameters import forget
 
 _window_rows = tensor_constant(windows.window_rows)
 _image_rows = tensor_constant(windows.image_rows)
@@ -46,6 +50,7 @@ class WindowAttention(nn.Cell):
     """
 
     layout = "NHWC"
+    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, window_size: int = 7, shift_size: int = 0):
         super().__init__()
@@ -66,6 +71,7 @@ class WindowAttention(nn.Cell):
             initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
             name="relative_position_bias_table",
         )
+        self.fixed_bias: Any = None
         self.proj = dense(dim, dim)
         self.logits = ops.BatchMatMul(transpose_b=True)
         self.weighted_sum = ops.BatchMatMul()
@@ -84,14 +90,10 @@ class WindowAttention(nn.Cell):
         _, height, width, _ = q.shape
         size = (height, width, self.window_size, self.active_shift(height, width))
         rows = _window_rows(*size, self.num_heads)
-        q = self._windows(q * self.scale, rows)
+        q = self._windows(rescale(q, self.scale), rows)
         k, v = self._windows(k, rows), self._windows(v, rows)
 
-        bias = self.relative_position_bias_table.astype(mstype.float32)
-        bias = take_rows(
-            bias.reshape((1, -1, self.num_heads)), _relative_position_index(self.window_size)
-        )
-        bias = bias.reshape((self.area, self.area, self.num_heads)).transpose(2, 0, 1)
+        bias = self._bias() if self.fixed_bias is None else self.fixed_bias
         if _has_mask(*size):
             bias = _window_mask(*size) + bias
             bias = bias.reshape((-1, self.area, self.area))
@@ -102,6 +104,20 @@ class WindowAttention(nn.Cell):
         out = self.weighted_sum(attention, v).reshape((-1, rows.shape[0], self.head_dim))
         out = take_rows(out, _image_rows(*size, self.num_heads))
         return self.proj(out.reshape((-1, height, width, self.dim)))
+
+    def _bias(self) -> Tensor:
+        """Look up the bias of every pair of pixels: (N, w^2, w^2)."""
+        table = self.relative_position_bias_table.astype(mstype.float32)
+        table = table.reshape((1, -1, self.num_heads))
+        bias = take_rows(table, _relative_position_index(self.window_size))
+        return bias.reshape((self.area, self.area, self.num_heads)).transpose(2, 0, 1)
+
+    def for_inference(self) -> nn.Cell:
+        """Replace the table by the biases that are looked up in it."""
+        if self.fixed_bias is None:
+            self.fixed_bias = frozen(self._bias().asnumpy(), "fixed_bias")
+            forget(self, "relative_position_bias_table")
+        return self
 
     def _windows(self, x: Tensor, rows: Tensor) -> Tensor:
         """Rearrange (B, H, W, C) into (B * windows * N, w^2, d)."""

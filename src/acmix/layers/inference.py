@@ -1,0 +1,142 @@
+"""Inference forms: what can be composed in a network whose weights no longer change.
+
+A Cell says here what it knows of itself; whatever says nothing stays as it is.
+
+* ``norms_behind``, pairs of attribute names: ``("conv1", "bn1")`` says that the BatchNorm ``bn1``
+  sees the output of ``conv1`` and nothing else does. It goes into the weights of ``conv1``.
+  In a SequentialCell neighbours need no such words.
+* ``norms_before``: ``("norm1", "attn")`` says that ``attn`` alone sees the output of the LayerNorm
+  ``norm1``, whose affine part then goes into the weights of ``attn``.
+* ``absorb_output(scale, shift) -> bool`` makes a Cell compute ``scale * output + shift``, by
+  channel, from now on; False if it cannot. Convolutions and linear layers need no such method.
+* ``absorb_input(scale, shift) -> bool`` makes it take ``x`` for ``scale * x + shift``.
+* ``for_inference() -> Cell`` returns what takes the Cell's place, or the Cell itself after changing
+  its own weights. It is called on a private copy, when the children have their forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from acmix.layers.norm import LayerNorm
+from acmix.utils.parameters import forget
+
+
+def inference_form(cell: nn.Cell) -> nn.Cell:
+    """Rewrite a Cell and all below it, in place where nothing replaces them; see the module."""
+    for name, child in cell.name_cells().items():
+        form = inference_form(child)
+        if form is not child:
+            _replace(cell, name, form)
+    children = cell.name_cells()
+    for layer, norm in _norms_behind(cell):
+        if isinstance(children[norm], nn.BatchNorm2d) and absorb_output(
+            children[layer], *_affine(children[norm])
+        ):
+            _replace(cell, norm, nn.Identity())
+    for norm, layer in getattr(cell, "norms_before", ()):
+        own = children[norm]
+        # MindSpore's own operator, on Ascend, would multiply by ones all the same.
+        if isinstance(own, LayerNorm) and not own.native:
+            if absorb_input(children[layer], own.gamma.asnumpy(), own.beta.asnumpy()):
+                own.drop_affine()
+    return cell.for_inference() if hasattr(cell, "for_inference") else cell
+
+
+def absorb_output(cell: nn.Cell, scale: np.ndarray, shift: np.ndarray) -> bool:
+    """Make ``cell`` compute ``scale * output + shift``; False if it cannot, and is unchanged."""
+    if not isinstance(cell, (nn.Conv2d, nn.Dense)):
+        return hasattr(cell, "absorb_output") and cell.absorb_output(scale, shift)
+    weight = _values(cell.weight)
+    _set_linear(
+        cell,
+        weight * scale.reshape((-1,) + (1,) * (weight.ndim - 1)),
+        shift + scale * _values(cell.bias) if cell.has_bias else shift,
+    )
+    return True
+
+
+def absorb_input(cell: nn.Cell, scale: np.ndarray, shift: np.ndarray) -> bool:
+    """Make ``cell`` take x for ``scale * x + shift``; False if it cannot, and is unchanged."""
+    if not isinstance(cell, nn.Dense):
+        return hasattr(cell, "absorb_input") and cell.absorb_input(scale, shift)
+    weight = _values(cell.weight)
+    bias = weight @ shift
+    _set_linear(cell, weight * scale, bias + _values(cell.bias) if cell.has_bias else bias)
+    return True
+
+
+def drop_bias(cell: nn.Cell) -> np.ndarray:
+    """Take the bias from a convolution or linear layer and return it."""
+    bias = _values(cell.bias) if cell.has_bias else np.zeros(len(cell.weight))
+    if cell.has_bias:
+        forget(cell, "bias")
+        cell.has_bias = False
+    return bias
+
+
+def fixed_dense(weight: np.ndarray, bias: np.ndarray | None) -> nn.Dense:
+    """Make a linear layer of weight (C_out, C_in) and bias (C_out,)."""
+    outputs, inputs = weight.shape
+    cell = nn.Dense(inputs, outputs, has_bias=False)
+    _set_linear(cell, weight, np.zeros(outputs) if bias is None else bias)
+    return cell
+
+
+def fixed_conv(
+    weight: np.ndarray, bias: np.ndarray | None, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """Make a convolution of weight (C_out, C_in / groups, k, k), padded to keep H and W."""
+    outputs, inputs, size, _ = weight.shape
+    cell = nn.Conv2d(
+        inputs * groups,
+        outputs,
+        size,
+        stride,
+        pad_mode="pad",
+        padding=dilation * (size // 2),
+        dilation=dilation,
+        group=groups,
+        has_bias=False,
+        weight_init="zeros",
+    )
+    _set_linear(cell, weight, np.zeros(outputs) if bias is None else bias)
+    return cell
+
+
+def frozen(value: np.ndarray, name: str) -> Parameter:
+    """Make a float32 Parameter that is not trained."""
+    return Parameter(Tensor(np.asarray(value, np.float32)), name=name, requires_grad=False)
+
+
+def _set_linear(cell: nn.Cell, weight: np.ndarray, bias: np.ndarray) -> None:
+    cell.weight = frozen(weight, "weight")
+    if cell.has_bias or np.any(bias):
+        cell.has_bias, cell.bias, cell.bias_add = True, frozen(bias, "bias"), ops.BiasAdd()
+
+
+def _values(parameter: Parameter) -> np.ndarray:
+    return parameter.asnumpy().astype(np.float64)
+
+
+def _affine(norm: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
+    """Return scale and shift of a BatchNorm by its running statistics."""
+    scale = _values(norm.gamma) / np.sqrt(_values(norm.moving_variance) + norm.eps)
+    return scale, _values(norm.beta) - scale * _values(norm.moving_mean)
+
+
+def _norms_behind(cell: nn.Cell) -> Iterator[tuple[str, str]]:
+    if isinstance(cell, nn.SequentialCell):
+        yield from pairwise(cell.name_cells())
+    yield from getattr(cell, "norms_behind", ())
+
+
+def _replace(cell: nn.Cell, name: str, child: nn.Cell) -> None:
+    if isinstance(cell, (nn.SequentialCell, nn.CellList)):
+        cell[int(name)] = child
+    else:
+        setattr(cell, name, child)
