@@ -25,13 +25,11 @@ def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     """Zero-pad one axis by concatenation: on CPU ``ops.Pad`` takes twenty times as long."""
     if before == 0 and after == 0:
         return x
-    ends = (*x.shape[1:axis], 1, *x.shape[axis + 1 :])
-    if x.shape[0] > 0:
-        line = ops.zeros((x.shape[0], *ends), x.dtype)
-    else:
-        # A batch whose size is known at run time only, in an exported graph: zeros made from x, by
-        # a product, since the ONNX exporter knows no ZerosLike. It has no gradient on CPU (2.8).
-        line = ops.Slice()(x, (0,) * x.ndim, (-1, *ends)) * 0.0
+    # Zeros made from x, since the size of the batch may be known at run time only; by a product,
+    # since the ONNX exporter knows no ZerosLike. The slice has no gradient, and on CPU no kernel
+    # for one with an open size (2.8). A condition on the size would be a branch in the graph.
+    size = (-1, *x.shape[1:axis], 1, *x.shape[axis + 1 :])
+    line = ops.stop_gradient(ops.Slice()(x, (0,) * x.ndim, size)) * 0.0
     return ops.cat((line,) * before + (x,) + (line,) * after, axis)
 
 
