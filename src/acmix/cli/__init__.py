@@ -128,6 +128,12 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--input-size", type=_size, metavar="S or HxW", help="of a detector")
     export.add_argument("--dynamic-batch", action="store_true", help="any batch size")
     export.add_argument("--fp16", action="store_true", help="compute in float16")
+    export.add_argument(
+        "--fuse",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="export the inference form: the same function, faster",
+    )
     export.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
 
     audit.add_to(

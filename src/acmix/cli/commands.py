@@ -179,6 +179,7 @@ def export(options: Namespace) -> None:
         input_size=options.input_size,
         dynamic_batch=options.dynamic_batch,
         fp16=options.fp16,
+        fused=options.fuse,
         verify=not options.no_verify,
     )
     checked = f"not verified: {report.note}"

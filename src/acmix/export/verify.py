@@ -1,8 +1,8 @@
-"""Compare an exported file with the network it was written from."""
+"""Compare an exported file, or an inference form, with the network it was made from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -12,7 +12,7 @@ from acmix.errors import check
 from acmix.export.predictor import Outputs, to_numpy
 from acmix.export.sidecar import SideCar
 from acmix.export.writer import Exported
-from acmix.utils.modes import execution_mode
+from acmix.utils.modes import evaluation_mode, execution_mode
 
 # Largest difference allowed, relative to the network's largest output (at least 1).
 _TOLERANCE = {"float32": 1e-4, "float16": 5e-2}
@@ -34,18 +34,38 @@ def max_difference(
         for size in (1, 3) if batch is None else (batch,):
             images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
             expected = to_numpy(reference(Tensor(images)))
-            worst = max(worst, _checked_difference(run(images), expected, sidecar.precision))
+            difference = _checked_difference(run(images), expected, sidecar.precision, "the file")
+            worst = max(worst, difference)
     return worst
 
 
-def _checked_difference(actual: Outputs, expected: Outputs, precision: str) -> float:
+def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> float:
+    """Largest absolute difference of an inference form from its network on a random image.
+
+    Args:
+        network: what was given to :func:`acmix.export.fuse`. A detector is compared by what it says
+            of its anchors: equal scores may be sorted either way.
+        form: what came back.
+        image_shape: (C, H, W).
+
+    Raises:
+        UserError: It is beyond rounding errors, or not a number.
+    """
+    images = np.random.default_rng(0).standard_normal((1, *image_shape)).astype(np.float32)
+    with execution_mode(ms.GRAPH_MODE), evaluation_mode(network):
+        expected = to_numpy(Exported(network)(Tensor(images)))
+        actual = to_numpy(Exported(form)(Tensor(images)))
+    return _checked_difference(actual, expected, "float32", "the inference form")
+
+
+def _checked_difference(actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
     worst = 0.0
     for ours, theirs in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
         difference = float(np.abs(ours - theirs).max())
         allowed = _TOLERANCE[precision] * max(1.0, float(np.abs(theirs).max()))
         check(
             difference <= allowed,  # False for NaN too
-            f"export: the file differs from the network by {difference:.3g}, allowed "
+            f"export: {what} differs from the network by {difference:.3g}, allowed "
             f"{allowed:.3g}; nothing was written. Look for NaN in the weights; without fp16 "
             "the range is larger.",
         )

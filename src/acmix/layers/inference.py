@@ -41,7 +41,7 @@ def inference_form(cell: nn.Cell) -> nn.Cell:
     for norm, layer in getattr(cell, "norms_before", ()):
         own = children[norm]
         # MindSpore's own operator, on Ascend, would multiply by ones all the same.
-        if isinstance(own, LayerNorm) and not own.native:
+        if isinstance(own, LayerNorm) and own.affine and not own.native:
             if absorb_input(children[layer], own.gamma.asnumpy(), own.beta.asnumpy()):
                 own.drop_affine()
     return cell.for_inference() if hasattr(cell, "for_inference") else cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ import numpy as np
 from acmix.config import Config
 from acmix.environment import set_device
 from acmix.errors import check, suggest
-from acmix.export import ExportReport, check_export, export_model, load_exported
+from acmix.export import (
+    ExportReport,
+    check_export,
+    check_fused,
+    export_model,
+    fuse,
+    load_exported,
+)
 from acmix.export.predictor import Outputs, to_numpy
 from acmix.recipe.workflow import Prediction, Reader
 from acmix.recipe.workflows import WORKFLOWS
@@ -27,6 +35,8 @@ def export(
     format: str,
     batch_size: int = 1,
     input_size: tuple[int, int] | None = None,
+    fused: bool = True,
+    verify: bool = True,
     **options: Any,
 ) -> ExportReport:
     """Export a checkpoint with a side-car that holds all a user of the file needs.
@@ -38,7 +48,9 @@ def export(
         format: ``mindir``, ``onnx`` or ``air``.
         batch_size: images per call.
         input_size: height and width; None for those of the evaluation, of several the largest.
-        **options: what :func:`acmix.export.export_model` takes.
+        fused: export the network's inference form, :func:`acmix.export.fuse`.
+        verify: compare the form with the network, and the file with the form.
+        **options: what :func:`acmix.export.export_model` takes besides.
 
     Raises:
         UserError: see :func:`acmix.export.export_model`; or ``input_size`` for a classifier, whose
@@ -52,11 +64,17 @@ def export(
     model, classes = restore(config, checkpoint)
     workflow = WORKFLOWS[config.task]
     channels, *size = workflow.image_shape(config)
-    return export_model(
-        workflow.deployed(model, format),
+    shape = channels, *(input_size or size)
+    network, of_form = model, 0.0
+    if fused:
+        network = fuse(model)
+        of_form = check_fused(model, network, shape) if verify else 0.0
+    report = export_model(
+        workflow.deployed(network, format),
         output,
         format=format,
-        input_shape=(batch_size, channels, *(input_size or size)),
+        input_shape=(batch_size, *shape),
+        verify=verify,
         sidecar={
             "task": config.task,
             "model": config.network_name,
@@ -65,6 +83,10 @@ def export(
         },
         **options,
     )
+    if report.max_abs_diff is None:
+        return report
+    # No more than this can lie between the file and the network the form was made from.
+    return replace(report, max_abs_diff=report.max_abs_diff + of_form)
 
 
 def predict(

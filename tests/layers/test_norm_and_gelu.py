@@ -1,0 +1,57 @@
+"""LayerNorm and GELU in their formulations against their definitions."""
+
+import math
+
+import mindspore as ms
+import numpy as np
+import pytest
+from against_oracle import assert_matches, randomise
+from mindspore import Tensor, nn
+
+from acmix.layers.norm import LayerNorm
+from acmix.ops.gelu import SCALE, gelu, scaled_gelu
+from acmix.utils.modes import built_for
+
+
+def layer_norm(inputs, parameters):
+    (x,) = inputs
+    centred = x - x.mean(-1, keepdims=True)
+    normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+    return normed * parameters["gamma"] + parameters["beta"]
+
+
+@pytest.mark.parametrize("device", ["CPU", "Ascend"])
+@pytest.mark.parametrize("shape", [(5, 12), (2, 3, 4, 7)])
+def test_layer_norm(shape, device, rng):
+    with built_for(device):
+        norm = LayerNorm(shape[-1])
+    randomise(norm, rng)
+    assert norm.native == (device == "Ascend")
+    assert_matches(norm, layer_norm, [rng.standard_normal(shape) + 2], rng)
+
+
+def exact(x):
+    return np.vectorize(lambda v: v * 0.5 * math.erfc(-v / 2**0.5))(x)
+
+
+class Gelu(nn.Cell):
+    def construct(self, x):
+        return gelu(x)
+
+
+def test_gelu_and_its_gradient(mode, rng):
+    assert_matches(Gelu(), lambda x, _: exact(x[0]), [rng.standard_normal((4, 50)) * 2], rng)
+
+
+def test_gelu_without_an_error_function_is_within_3e_6():
+    x = np.linspace(-40, 40, 40001)
+    y = scaled_gelu(Tensor((x * SCALE).astype(np.float32))).asnumpy() / SCALE
+    error = np.abs(y - exact(x)) / np.maximum(np.abs(x), 1)
+    assert error.max() < 3.5e-6
+    assert y[0] == 0
+
+
+def test_gelu_without_an_error_function_in_half_precision():
+    x = np.array([-60000, -300, -5, -0.1, 0, 0.1, 5, 300, 60000], np.float32)
+    y = scaled_gelu(Tensor(x * SCALE, ms.float16)).asnumpy().astype(np.float64) / SCALE
+    np.testing.assert_allclose(y, exact(x.astype(np.float64)), rtol=5e-3, atol=2e-3)
