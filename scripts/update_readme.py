@@ -1,4 +1,4 @@
-"""Fill README.md's tables with the output of the commands they name; --check only compares.
+"""Fill the documents' tables with the output of the commands they name; --check only compares.
 
 A table stands between <!-- acmix COMMAND ... --> and <!-- end -->.
 """
@@ -16,7 +16,7 @@ os.environ.setdefault("GLOG_v", "3")
 
 from acmix.cli import main
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+DOCUMENTS = ("README.md", "docs/ascend.md")
 TABLE = re.compile(r"(<!-- acmix (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -25,16 +25,16 @@ def fill(match: re.Match) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         if main(shlex.split(match[2])):
-            sys.exit(f"README.md: 'acmix {match[2]}' failed.")
+            sys.exit(f"'acmix {match[2]}' failed.")
     return f"{match[1]}{printed.getvalue().strip()}\n{match[3]}"
 
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--check", action="store_true")
 options = parser.parse_args()
-os.chdir(README.parent)
-old = README.read_text(encoding="utf-8")
-new = TABLE.sub(fill, old)
-if options.check and new != old:
-    sys.exit("README.md: tables differ from their commands; run python scripts/update_readme.py.")
-README.write_text(new, encoding="utf-8")
+os.chdir(Path(__file__).resolve().parent.parent)
+for document in map(Path, DOCUMENTS):
+    new = TABLE.sub(fill, old := document.read_text(encoding="utf-8"))
+    if options.check and new != old:
+        sys.exit(f"{document}: tables are not what their commands print; run this without --check.")
+    document.write_text(new, encoding="utf-8")

@@ -32,13 +32,17 @@ class Inventory:
 
     @classmethod
     def load(cls, *paths: str | Path) -> Inventory:
-        """Read files that :meth:`to_json` wrote, as one.
+        """Read files that :meth:`to_json` wrote, or folders of them, as one.
 
         Raises:
             UserError: a file is missing or something else.
         """
         graphs: dict[str, dict[str, Any]] = {}
+        files: list[Path] = []
         for path in map(Path, paths):
+            files += sorted(path.glob("*.json")) if path.is_dir() else [path]
+        check(bool(files), f"{', '.join(map(str, paths))} holds no .json file.")
+        for path in files:
             check(path.is_file(), f"{path} does not exist.")
             try:
                 graphs.update(json.loads(path.read_text(encoding="utf-8")))

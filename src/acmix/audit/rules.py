@@ -98,8 +98,8 @@ def _long(graph: Graph) -> Remarks:
 
 def _of_type(graph: Graph, dtypes: tuple[str, ...]) -> Remarks:
     for node in graph.nodes:
-        if any(kind.dtype in dtypes for kind in node.output.types):
-            yield f"{node.operator} gives {dtypes[-1].lower()}", node.scope
+        for dtype in sorted({kind.dtype for kind in node.output.types} & set(dtypes)):
+            yield f"{node.operator} gives {_name(dtype)}", node.scope
     for name, kinds in (
         ("a constant", graph.constants),
         ("a parameter", graph.parameters),
@@ -107,7 +107,11 @@ def _of_type(graph: Graph, dtypes: tuple[str, ...]) -> Remarks:
     ):
         for kind in kinds:
             if kind.dtype in dtypes:
-                yield f"{name} is {dtypes[-1].lower()}", ""
+                yield f"{name} is {_name(kind.dtype)}", ""
+
+
+def _name(dtype: str) -> str:
+    return {"DOUBLE": "float64"}.get(dtype, dtype.lower())
 
 
 def _dynamic_batch(graph: Graph) -> Remarks:
@@ -168,6 +172,13 @@ def _aicpu_mover(graph: Graph) -> Remarks:
         known = evidence_of(node.operator)
         if node.operator in _MOVERS and known.aicpu and not known.aclnn:
             yield f"{node.operator} has an AICPU kernel and none of aclnn", node.scope
+
+
+def _without_ge(graph: Graph) -> Remarks:
+    for node in graph.nodes:
+        known = evidence_of(node.operator)
+        if known.aclnn and not known.ge:
+            yield f"{node.operator} has an aclnn kernel and no GE adapter", node.scope
 
 
 def _too_many_boxes(graph: Graph) -> Remarks:
@@ -259,6 +270,12 @@ RULES = (
         Verdict.NOTE,
         "without an aclnn kernel the GE operator or AICPU is chosen at run time",
         _aicpu_mover,
+    ),
+    Rule(
+        "AIR and O2",
+        Verdict.NOTE,
+        "CANN's graph engine takes it if MindSpore's expander decomposes it; unverified",
+        _without_ge,
     ),
     Rule("dynamic batch", Verdict.NOTE, "give the sizes to the converter", _dynamic_batch),
     Rule("branch", Verdict.NOTE, "the host waits for the value, once per branch", _branch),

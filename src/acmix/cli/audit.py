@@ -32,7 +32,10 @@ def add_to(
     parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
     parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")
     parser.add_argument(
-        "--from", dest="inventories", nargs="+", metavar="JSON", help="show kept inventories"
+        "--no-fuse", action="store_true", help="the network as evaluated, not as exported"
+    )
+    parser.add_argument(
+        "--from", dest="inventories", nargs="+", metavar="PATH", help="show kept inventories"
     )
     parser.add_argument("--strict", action="store_true", help="fail on what is to be reviewed too")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
@@ -73,6 +76,7 @@ def run(options: Namespace) -> int:
             batch_size=options.batch_size,
             input_size=options.input_size,
             dynamic_batch=options.dynamic_batch,
+            fused=not options.no_fuse,
         )
     print(result.render(style))
     if options.json:

@@ -13,6 +13,7 @@ from acmix.config import Config, load_config
 from acmix.engine import create_train_step
 from acmix.errors import check
 from acmix.export import Exported
+from acmix.export.fusion import fuse
 from acmix.models.detection import list_detectors
 from acmix.models.detection.registry import split_name
 from acmix.recipe.workflows import WORKFLOWS
@@ -37,6 +38,7 @@ def audit_config(
     batch_size: int = 1,
     input_size: tuple[int, int] | None = None,
     dynamic_batch: bool = False,
+    fused: bool = True,
 ) -> Audit:
     """Audit the network of a configuration in the form it is exported in, or its training step.
 
@@ -50,6 +52,7 @@ def audit_config(
         batch_size: images per call.
         input_size: height and width; None for those of the evaluation, of several the largest.
         dynamic_batch: leave the batch size open (not with ``training``).
+        fused: audit the inference form, :func:`acmix.export.fuse`, as it is what is exported.
 
     Raises:
         UserError: the network cannot be built, or ``training`` with ``dynamic_batch``.
@@ -67,8 +70,8 @@ def audit_config(
             inputs = images, *workflow.targets(config, batch_size, classes)
             graph = graph_of(create_train_step(network, config).as_cell(), inputs)
         else:
-            model.set_train(False)
-            graph = graph_of(Exported(workflow.deployed(model, "mindir")), (images,))
+            form = fuse(model) if fused else model.set_train(False)
+            graph = graph_of(Exported(workflow.deployed(form, "mindir")), (images,))
     what = "training step" if training else "inference"
     return audit(graph, f"{config.network_name}, {what}, {'x'.join(map(str, images.shape))}")
 

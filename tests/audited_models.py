@@ -1,0 +1,80 @@
+"""The graphs whose inventories are kept under docs/ascend, a file per family.
+
+``python tests/audited_models.py [pattern]`` writes them anew; look at the difference before you
+commit it. Models are as small as in tests/models/shrunk.py, one name for each architecture; images
+are of the usual size, as the formulations depend on it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("GLOG_v", "3")
+
+from models import shrunk
+
+from acmix.audit import Audit, Inventory
+from acmix.config import Config, DataConfig, DetectorConfig, ModelConfig, OptimConfig, TrainConfig
+from acmix.models.registry import model_entry
+from acmix.recipe import audit_config
+from acmix.utils.files import write_text
+
+FOLDER = Path(__file__).parent.parent / "docs" / "ascend"
+DETECTORS = ("retinanet_resnet26", "retinanet_pvt_tiny")
+# Mixed precision with a dynamic scale, clipping and AdamW: all that a step can have in it.
+_TRAINING = {"optim": OptimConfig(clip_norm=5.0), "train": TrainConfig(amp="O2")}
+
+
+def names() -> list[str]:
+    return [*shrunk.distinct_models(), *DETECTORS]
+
+
+def family(name: str) -> str:
+    return "detection" if name in DETECTORS else model_entry(name).cls.__name__.lower()
+
+
+def file_of(name: str) -> Path:
+    return FOLDER / f"{family(name)}.json"
+
+
+def config(name: str, **changes) -> Config:
+    body = name.removeprefix("retinanet_")
+    kwargs = {**shrunk.arguments(body), **changes}
+    if name == body:
+        model = ModelConfig(name=name, num_classes=10, drop_path_rate=0.1, kwargs=kwargs)
+        return Config(model=model, data=DataConfig(image_size=224), **_TRAINING)
+    levels = min(3, len(kwargs["depths"]))
+    kwargs["out_indices"] = tuple(range(-levels, 0))
+    detector = DetectorConfig(kwargs={"channels": 16, "num_levels": levels + 1, "num_convs": 1})
+    return Config(
+        task="detection",
+        model=ModelConfig(name=body, num_classes=10, kwargs=kwargs),
+        detector=detector,
+        data=DataConfig(name="coco"),
+        **_TRAINING,
+    )
+
+
+def audited(name: str, kind: str) -> Audit:
+    """Audit the graph for ``inference``, or the step of ``training``."""
+    size = (160, 224) if name in DETECTORS else None
+    return audit_config(config(name), training=kind == "training", batch_size=2, input_size=size)
+
+
+def write(pattern: str = "*") -> None:
+    for file in {file_of(name) for name in names()}:
+        kept = Inventory.load(file).graphs if file.is_file() else {}
+        mine = [name for name in names() if file_of(name) == file]
+        graphs = {key: value for key, value in kept.items() if key.split()[0] in mine}
+        for name in fnmatch.filter(mine, pattern):
+            audits = {f"{name} {kind}": audited(name, kind) for kind in ("inference", "training")}
+            graphs.update(Inventory.of(audits).graphs)
+            print(name, flush=True)
+        write_text(file, Inventory(graphs).to_json())
+
+
+if __name__ == "__main__":
+    write(*sys.argv[1:])
