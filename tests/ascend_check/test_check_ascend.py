@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from ascend_check.machines import NPU_SMI, REPORT, Machine, in_process
 
-from acmix.ascend_check import CheckReport, merge, read_reports, run_checks, runner
-from acmix.ascend_check.forward import outputs
+from acmix.ascend_check import CheckReport, forward, merge, read_reports, run_checks, runner
 from acmix.ascend_check.session import Failed, execute
 from acmix.ascend_check.steps import compare
 from acmix.bench import BenchReport, peak
@@ -253,7 +252,11 @@ def test_other_files_are_not_merged(check, tmp_path):
     check()
     file = tmp_path / "out" / "check_ascend.json"
     content = json.loads(file.read_text())
-    for broken in ({}, {**content, "steps": [{"name": "x"}]}, {**content, "tables": {"models": {}}}):
+    for broken in (
+        {},
+        {**content, "steps": [{"name": "x"}]},
+        {**content, "tables": {"models": {}}},
+    ):
         file.write_text(json.dumps(broken))
         with pytest.raises(UserError, match="not a JSON"):
             merge(file, tmp_path / "results")
@@ -269,8 +272,11 @@ def test_reports_of_benchmarks_survive_merging(check, tmp_path):
     assert kept == REPORT
 
 
-def test_networks_for_the_comparison_are_the_same_in_every_process():
-    first, second = outputs("CPU"), outputs("CPU")
+def test_networks_for_the_comparison_are_the_same_in_every_process(monkeypatch):
+    name, arguments = forward.NETWORKS["acmix_swin"]
+    small = {"net": (name, {**arguments, "depths": (1,), "num_heads": (2,)})}
+    monkeypatch.setattr(forward, "NETWORKS", small)
+    first, second = forward.outputs("CPU"), forward.outputs("CPU")
     for name, output in first.items():
         assert np.abs(output).max() > 1e-3
         np.testing.assert_array_equal(output, second[name])

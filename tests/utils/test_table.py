@@ -21,3 +21,8 @@ def test_markdown_escapes_bars():
 
 def test_a_table_without_rows_is_its_header():
     assert render_table(["name", "n"], []) == "name  n\n----  -"
+
+
+def test_columns_of_text_align_left():
+    assert render_table(["n", "said"], [[1, "a"]], left=(0, 1)) == "n  said\n-  ----\n1  a"
+    assert render_table(["n", "said"], [], "markdown", (1,)).endswith("| ---: | --- |")

@@ -92,9 +92,10 @@ def check_gradients(network: nn.Cell, images: np.ndarray, trials: int = 3) -> fl
         for name, ours, theirs in zip(names, actual, expected, strict=True):
             norm = max(float(np.linalg.norm(theirs)), _NEGLIGIBLE * scale)
             difference = float(np.linalg.norm(ours.astype(np.float64) - theirs) / norm)
-            # A NaN is worse than any number.
-            wrong += not difference <= TOLERANCE
-            if not difference <= worst:
+            if np.isnan(difference):
+                difference = np.inf
+            wrong += difference > TOLERANCE
+            if difference > worst:
                 worst, where = difference, name
     check(
         wrong == 0,

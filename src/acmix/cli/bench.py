@@ -131,7 +131,7 @@ def _measure(options: Namespace) -> None:
         "setting": Setting(
             backend=options.backend,
             training=options.training,
-            fused=recipe.fuses(options.fuse, options.training),
+            fused=not options.training if options.fuse is None else options.fuse,
             transfer=options.transfer,
             raw=options.raw,
             jit_level=options.jit_level,

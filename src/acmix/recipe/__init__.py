@@ -14,7 +14,6 @@ from acmix.recipe.measuring import (
     bench_table,
     create_network,
     default_size,
-    fuses,
 )
 from acmix.recipe.training import evaluate, train
 from acmix.recipe.workflow import Prediction
@@ -34,7 +33,6 @@ __all__ = [
     "evaluate",
     "export",
     "export_torch",
-    "fuses",
     "import_torch",
     "network_config",
     "picture_names",

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
-from acmix import export
 from acmix.analysis import trace
 from acmix.analysis.paper import PAPER_SPEEDS
 from acmix.bench import BenchReport, Prepare, Setting, bench_candidates
@@ -19,6 +18,8 @@ from acmix.bench import graph_kernel as akg
 from acmix.config import RuntimeConfig
 from acmix.environment import set_device
 from acmix.errors import check, suggest
+from acmix.export.fusion import fuse
+from acmix.layers.conv_path import ConvPath
 from acmix.models import Backbone, create_model
 from acmix.models.detection import Detector, create_detector, list_detectors
 from acmix.recipe.backends import by_backend, check_backend
@@ -154,25 +155,20 @@ def bench_subjects(
         "set --input-size.",
     )
     (shape,) = shapes
-    forms: tuple[tuple[str, dict[str, Any]], ...] = GAINS[gain] if gain else (("", {}),)
+    if gain:
+        without, with_it = (suffix for suffix, _ in GAINS[gain])
+        baseline = {name + with_it: name + without for name in subjects}
     candidates: dict[str, Prepare] = {}
     macs: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, subject in subjects.items():
             if gain == "graph-kernel":
                 akg.check_gradients(subject.make().set_train(True), _check_images(shape))
-            for suffix, changes in forms:
-                chosen = replace(setting, **changes)
-                model = subject.make(
-                    **({"conv_impl": chosen.conv_impl} if chosen.conv_impl else {})
-                )
+            for label, chosen in _forms(name, setting, gain):
+                model = _make(subject, name, chosen)
                 if not setting.training:
-                    counted = trace(_deployed(model, setting), (1, *shape))
-                    macs[name + suffix] = counted.macs
-                candidates[name + suffix] = _candidate(model, chosen, Path(folder))
-        if gain:
-            without, with_it = (suffix for suffix, _ in forms)
-            baseline = {name + with_it: name + without for name in subjects}
+                    macs[label] = trace(_deployed(model, setting), (1, *shape)).macs
+                candidates[label] = _candidate(model, chosen, Path(folder))
         return bench_candidates(
             candidates,
             shape,
@@ -182,11 +178,6 @@ def bench_subjects(
             macs=macs,
             **options,
         )
-
-
-def fuses(asked: bool | None, training: bool) -> bool:
-    """Whether to measure the fused form: as asked, and by default where there is one."""
-    return asked if asked is not None else not training and callable(getattr(export, "fuse", None))
 
 
 def default_size(name: str) -> tuple[int, int]:
@@ -245,24 +236,37 @@ def _check_images(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
 
 
+def _forms(name: str, setting: Setting, gain: str | None) -> list[tuple[str, Setting]]:
+    """Rows of a network: what they are called and what is measured for them."""
+    if gain is None:
+        return [(name, setting)]
+    return [(name + suffix, replace(setting, **changes)) for suffix, changes in GAINS[gain]]
+
+
+def _make(subject: Subject, name: str, setting: Setting) -> Backbone | Detector:
+    if not setting.conv_impl:
+        return subject.make()
+    model = subject.make(conv_impl=setting.conv_impl)
+    cells = (cell for _, cell in model.cells_and_names())
+    check(
+        any(isinstance(cell, ConvPath) for cell in cells),
+        f"--gain block: {name} has no convolution path of ACmix.",
+    )
+    return model
+
+
 def _candidate(model: Backbone | Detector, setting: Setting, folder: Path) -> Prepare:
     if setting.training:
         prepare = training_step(model)
     else:
         network = _deployed(model, setting)
         if setting.fused:
-            network = _fuse()(network)
+            network = fuse(network)
         network.set_train(False)
         prepare = by_backend(network, setting.backend, setting.transfer, folder)
     if not setting.graph_kernel:
         return prepare
     return lambda images: akg.compiled_by_graph_kernel(prepare(images))
-
-
-def _fuse() -> Callable[[nn.Cell], nn.Cell]:
-    fuse = getattr(export, "fuse", None)
-    check(callable(fuse), "--fuse: this version has no fused form; add --no-fuse.")
-    return fuse  # type: ignore[return-value]
 
 
 def _deployed(model: Backbone | Detector, setting: Setting) -> nn.Cell:
