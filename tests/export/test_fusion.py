@@ -204,7 +204,7 @@ def test_forms_are_exported(name, fp16, tmp_path, rng):
     path, form = tmp_path / "net.mindir", fuse(model)
     report = export_model(
         form, path, format="mindir", input_shape=(1, 3, 40, 40), sidecar=SIDECAR,
-        dynamic_batch=True, fp16=fp16,
+        dynamic_batch=True, fp16=fp16, verify=False,
     )  # fmt: skip
     assert not report.operators.keys() & {"BatchNorm", "Erf", "Pad", "LayerNorm"}
     x = images(rng, 3, 3, 40, 40)
