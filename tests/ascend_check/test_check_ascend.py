@@ -224,14 +224,15 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
     results = tmp_path / "results"
     own = REPORT.to_json().replace("Ascend910B2", "my CPU")
     results.mkdir()
-    (results / "models.json").write_text(own)
+    (results / "speed-models-cpu.json").write_text(own)
     file = str(tmp_path / "out" / "check_ascend.json")
     assert main(["check-ascend", "--merge", file, "--results", str(results)]) == 0
-    assert {path.name for path in results.iterdir()} == {"models.json"} | {
-        f"{name}-ascend-910b2.json" for name in ("ascend-check", "models", "shift", "detection")
+    assert {path.name for path in results.iterdir()} == {"speed-models-cpu.json"} | {
+        f"{name}-ascend-910b2.json"
+        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detection")
     }
     capsys.readouterr()
-    assert main(["bench", "--from", str(results / "models*.json")]) == 0
+    assert main(["bench", "--from", str(results / "speed-models-*.json")]) == 0
     printed = capsys.readouterr().out
     assert printed.count("| model |") == 2
     assert "Ascend910B2 (Kunpeng, 192 cores)" in printed
@@ -268,7 +269,7 @@ def test_other_files_are_not_merged(check, tmp_path):
 def test_reports_of_benchmarks_survive_merging(check, tmp_path):
     check()
     merge(tmp_path / "out" / "check_ascend.json", tmp_path)
-    kept = BenchReport.from_json((tmp_path / "models-ascend-910b2.json").read_text())
+    kept = BenchReport.from_json((tmp_path / "speed-models-ascend-910b2.json").read_text())
     assert kept == REPORT
 
 

@@ -122,7 +122,8 @@ def merge(file: str | Path, folder: str | Path) -> list[Path]:
     Args:
         file: ``check_ascend.json``, brought from the machine.
         folder: ``docs/results``: gets ``ascend-check-<machine>.json`` with the steps, and
-            ``<table>-<machine>.json`` for each benchmark. Files of the same machine are replaced.
+            ``speed-<table>-<machine>.json`` for each benchmark. Files of the same machine are
+            replaced.
 
     Returns:
         The files written.
@@ -137,7 +138,7 @@ def merge(file: str | Path, folder: str | Path) -> list[Path]:
     for table, content in report.tables.items():
         # Read and written again: what is not a benchmark is refused here, not in the README.
         checked = BenchReport.from_json(json.dumps(content))
-        contents[f"{table}-{report.machine}"] = checked.to_json()
+        contents[f"speed-{table}-{report.machine}"] = checked.to_json()
     written = []
     for name, text in contents.items():
         written.append(folder / f"{name}.json")
