@@ -29,7 +29,7 @@ def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     # since the ONNX exporter knows no ZerosLike. The slice has no gradient, and on CPU no kernel
     # for one with an open size (2.8). A condition on the size would be a branch in the graph.
     size = (-1, *x.shape[1:axis], 1, *x.shape[axis + 1 :])
-    line = ops.stop_gradient(ops.Slice()(x, (0,) * x.ndim, size)) * 0.0
+    line = ops.Mul()(ops.stop_gradient(ops.Slice()(x, (0,) * x.ndim, size)), 0.0)
     return ops.cat((line,) * before + (x,) + (line,) * after, axis)
 
 
