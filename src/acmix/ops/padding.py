@@ -27,9 +27,11 @@ def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
         return x
     # Zeros made from x, since the size of the batch may be known at run time only; by a product,
     # since the ONNX exporter knows no ZerosLike. The slice has no gradient, and on CPU no kernel
-    # for one with an open size (2.8). A condition on the size would be a branch in the graph.
-    size = (-1, *x.shape[1:axis], 1, *x.shape[axis + 1 :])
-    line = ops.Mul()(ops.stop_gradient(ops.Slice()(x, (0,) * x.ndim, size)), 0.0)
+    # for one with an open size (2.8). A condition on the size would be a branch in the graph, and
+    # Slice with a size of -1 is an empty slice in ONNX.
+    end = tuple([1 if i == axis else (x.shape[i] if i else 1) for i in range(x.ndim)])
+    first = ops.StridedSlice(end_mask=1)(x, (0,) * x.ndim, end, (1,) * x.ndim)
+    line = ops.Mul()(ops.stop_gradient(first), 0.0)
     return ops.cat((line,) * before + (x,) + (line,) * after, axis)
 
 
