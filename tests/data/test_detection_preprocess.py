@@ -16,7 +16,8 @@ from acmix.errors import UserError
 
 
 def config(**changes) -> DataConfig:
-    return DataConfig(**({"name": "coco", "interpolation": "bilinear"} | changes))
+    settings = {"name": "coco", "interpolation": "bilinear", "bucket_aspects": (4 / 3,)}
+    return DataConfig(**(settings | changes))
 
 
 def preprocess(**changes) -> DetectionPreprocess:
@@ -28,6 +29,7 @@ SMALL = {"short_side": (32,), "long_side": 64, "size_divisor": 8}
 
 def test_buckets_of_the_paper_are_the_largest_shape_and_the_aspect_4_to_3_each_lying_and_upright():
     assert buckets(config()) == ((800, 1088), (1088, 800), (800, 1344), (1344, 800))
+    assert len(buckets(DataConfig(name="coco"))) == 6  # the default has 3 to 2 as well
     assert buckets(config(bucket_aspects=())) == ((800, 1344), (1344, 800))
 
 
