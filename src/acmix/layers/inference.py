@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, nn, ops
 
 from acmix.layers.norm import LayerNorm
-from acmix.utils.parameters import forget
+from acmix.utils.parameters import forget, set_value
 
 
 def inference_form(cell: nn.Cell) -> nn.Cell:
@@ -109,8 +110,15 @@ def fixed_conv(
 
 
 def frozen(value: np.ndarray, name: str) -> Parameter:
-    """Make a float32 Parameter that is not trained."""
-    return Parameter(Tensor(np.asarray(value, np.float32)), name=name, requires_grad=False)
+    """Make a float32 Parameter that is not trained.
+
+    It is written into memory of MindSpore's own. A Parameter around a NumPy array lives on in the
+    exported graph, which MindSpore frees after Python has ended, and the heap breaks: a process
+    that had trained and then exported died as it ended, three times in four (MindSpore 2.8, CPU).
+    """
+    parameter = Parameter(ops.zeros(np.shape(value), ms.float32), name=name, requires_grad=False)
+    set_value(parameter, value)
+    return parameter
 
 
 def _set_linear(cell: nn.Cell, weight: np.ndarray, bias: np.ndarray) -> None:
