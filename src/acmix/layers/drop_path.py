@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.ops import random
+
+
+def drop_path_rates(drop_path_rate: float, depths: Sequence[int]) -> Iterator[float]:
+    """Yield the rate of each block of a network with stages of ``depths`` blocks.
+
+    They grow linearly from 0 in the first block to ``drop_path_rate`` in the last, over all stages.
+    """
+    yield from np.linspace(0, drop_path_rate, sum(depths)).tolist()
 
 
 class DropPath(nn.Cell):

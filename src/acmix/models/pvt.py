@@ -19,14 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
 from acmix.layers.blocks import Mlp, PatchEmbed, layer_norm
-from acmix.layers.drop_path import DropPath
+from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
@@ -224,7 +223,7 @@ class PVT(Backbone):
                 qkv_std=0.02,
             )
 
-        rates = iter(np.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = drop_path_rates(drop_path_rate, depths)
         stages, info, before = [], [], in_channels
         for index, (depth, dim) in enumerate(zip(depths, embed_dims, strict=True)):
             reduction, last = patch_size * 2**index, index == len(depths) - 1

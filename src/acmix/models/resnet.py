@@ -17,7 +17,7 @@ from mindspore import Tensor, nn
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
 from acmix.layers.blocks import batch_norm, conv
-from acmix.layers.drop_path import DropPath
+from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
@@ -153,18 +153,16 @@ class ResNet(Backbone):
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="valid")
 
-        stages, info, blocks_before = [], [], 0
-        channels, total = width, sum(depths)
+        stages, info, channels = [], [], width
+        rates = drop_path_rates(drop_path_rate, depths)
         for index, depth in enumerate(depths):
             stage_width, blocks = width * 2**index, []
             for position in range(depth):
                 stride = 2 if position == 0 and index > 0 else 1
-                rate = drop_path_rate * (blocks_before + position) / max(total - 1, 1)
                 reduction = 4 * 2**index // stride
                 mixing = make_mixer(mixers[index], stage_width, stride, reduction)
-                blocks.append(Bottleneck(channels, mixing, stage_width, stride, rate))
+                blocks.append(Bottleneck(channels, mixing, stage_width, stride, next(rates)))
                 channels = EXPANSION * stage_width
-            blocks_before += depth
             stages.append(nn.SequentialCell(blocks))
             info.append(FeatureInfo(channels, 4 * 2**index, f"stages.{index}"))
         self.stages = nn.CellList(stages)

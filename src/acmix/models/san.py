@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
 from acmix.layers.blocks import batch_norm, torch_conv
-from acmix.layers.drop_path import DropPath
+from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
@@ -145,7 +144,7 @@ class SAN(Backbone):
         self.conv_in = torch_conv(in_channels, channels[0], 1, has_bias=False)
         self.bn_in = batch_norm(channels[0])
         self.relu = nn.ReLU()
-        rates = iter(np.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = drop_path_rates(drop_path_rate, depths)
         stages, info, before = [], [], channels[0]
         for index, (depth, count) in enumerate(zip(depths, channels, strict=True)):
             blocks: list[nn.Cell] = [

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
 from acmix.layers.blocks import Mlp, PatchEmbed, conv, dense, layer_norm
-from acmix.layers.drop_path import DropPath
+from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
@@ -168,7 +167,7 @@ class Swin(Backbone):
             )
 
         self.patch_embed = PatchEmbed(in_channels, embed_dim, patch_size)
-        rates = iter(np.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = drop_path_rates(drop_path_rate, depths)
         stages, info = [], []
         for index, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
             dim = embed_dim * 2**index
