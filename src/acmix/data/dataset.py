@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,63 +13,47 @@ from acmix.data.mixing import Mixing
 from acmix.data.pipeline import PADDING, Batch, reading, run_pipeline
 from acmix.data.preprocess import Preprocess
 from acmix.data.samples import Samples
+from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
 
 # Ends the seed of a batch, which would else be that of the sample with the same number.
 _OF_BATCH = 1
 
 
-class ImageDataset:
+class ImageDataset(ShardedDataset):
     """Batches ``(images float32 (B, C, S, S), labels int32 (B,))`` of equal shape.
 
     Where ``data.mixup`` or ``data.cutmix`` is on, training batches are mixed and their labels are
     soft: float32 (B, K), K being the number of classes.
 
-    ``epoch(k)`` gives the same batches whenever and wherever it is asked for: order and
-    augmentation derive from seed, epoch and sample, not from what was read before, the number of
-    worker threads or the machine. Over all shards, ``train`` batches taken together are the
-    batches of one shard with a ``num_shards`` times larger batch; ``val`` holds every sample
-    exactly once.
+    Over all shards, ``train`` batches taken together are the batches of one shard with a
+    ``num_shards`` times larger batch; ``val`` holds every sample exactly once.
+
+    Args:
+        samples: of the split.
+        config: the section ``data``.
+        **share: what :class:`ShardedDataset` takes besides.
 
     Attributes:
         classes: class names in the order of the labels.
-        num_samples: samples of the split, over all shards.
-        batch_size: samples of a batch on this shard.
         preprocess: the evaluation transform.
-        corrupt: names of the images left out because they cannot be decoded.
     """
 
-    def __init__(
-        self,
-        samples: Samples,
-        config: DataConfig,
-        *,
-        training: bool,
-        seed: int,
-        num_shards: int = 1,
-        shard_id: int = 0,
-        corrupt: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, samples: Samples, config: DataConfig, **share: Any) -> None:
+        super().__init__(len(samples), config, **share)
         self.classes = samples.classes
-        self.num_samples = len(samples)
-        self.corrupt = corrupt
         self.preprocess = Preprocess.from_config(config)
-        evaluation_size = config.eval_batch_size or config.batch_size
-        self.batch_size = config.batch_size if training else evaluation_size
         self._samples = samples
         self._labels = np.append(samples.labels, PADDING).astype(np.int32)
         self._augment = Augment(config)
-        self._mixing = Mixing.from_config(config, len(samples.classes)) if training else None
-        self._training = training
-        self._seed = seed
-        self._shard = slice(shard_id, None, num_shards)
+        self._mixing = Mixing.from_config(config, len(samples.classes)) if self._training else None
         self._workers = config.num_workers
         self._max_pixels = config.max_image_pixels
 
-        self._batches = self._count_batches(num_shards)
+        self._batches = self._count_batches()
         check(
             self._batches > 0,
-            f"data.batch_size={self.batch_size} on {num_shards} device(s) exceeds the "
+            f"data.batch_size={self.batch_size} on {self._num_shards} device(s) exceeds the "
             f"{len(samples)} training samples; lower data.batch_size.",
         )
 
@@ -95,10 +80,10 @@ class ImageDataset:
             self._workers,
         )
 
-    def _count_batches(self, num_shards: int) -> int:
+    def _count_batches(self) -> int:
         if self._training:
-            return self.num_samples // num_shards // self.batch_size
-        return -(-self.num_samples // (num_shards * self.batch_size))
+            return self.num_samples // self._num_shards // self.batch_size
+        return -(-self.num_samples // (self._num_shards * self.batch_size))
 
     def _order(self, k: int) -> np.ndarray:
         """Return the sample index of every row of epoch ``k`` on this shard, padding included."""

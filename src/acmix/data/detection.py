@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -14,13 +15,14 @@ from acmix.data.annotations import DetectionSamples, Record
 from acmix.data.decode import decode
 from acmix.data.detection_preprocess import DetectionPreprocess, Shape
 from acmix.data.pipeline import PADDING, Batch, reading, run_pipeline
+from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
 
 _logger = logging.getLogger(__name__)
 
 
-class DetectionDataset:
-    """Batches of one split for a detector, a function of seed, epoch and shard alone.
+class DetectionDataset(ShardedDataset):
+    """Batches of one split for a detector.
 
     ``train``: ``(images float32 (B, C, H, W), boxes float32 (B, M, 4), labels int32 (B, M))``, M
     being ``data.max_boxes``; boxes are xyxy in pixels of ``images``, the label -1 marks padding,
@@ -31,53 +33,37 @@ class DetectionDataset:
     The images of a batch have one shape (H, W), one of ``preprocess.shapes``, and so have the
     batches of one step over all shards. In ``train`` the last batch of a shape is filled up with
     images of that shape a second time, hence every image is in every epoch; in ``val`` it is padded
-    and every image is there exactly once. ``epoch(k)`` keeps the promises of
-    :class:`acmix.data.ImageDataset`.
+    and every image is there exactly once.
+
+    Args:
+        samples: of the split.
+        config: the section ``data``.
+        **share: what :class:`ShardedDataset` takes besides.
 
     Attributes:
         classes: class names in the order of the labels.
         category_ids: COCO's id of each class.
         image_ids: COCO's id of each image, by its position in the split.
-        num_samples: images of the split, over all shards.
-        batch_size: images of a batch on this shard.
         preprocess: the evaluation transform.
-        corrupt: names of the images left out because they cannot be decoded.
     """
 
-    def __init__(
-        self,
-        samples: DetectionSamples,
-        config: DataConfig,
-        *,
-        training: bool,
-        seed: int,
-        num_shards: int = 1,
-        shard_id: int = 0,
-        corrupt: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, samples: DetectionSamples, config: DataConfig, **share: Any) -> None:
         check(
             len(samples) > 0,
             f"data.root={config.root}: there are no images to use. Training leaves out images "
             "without boxes unless data.empty_images=keep.",
         )
+        super().__init__(len(samples), config, **share)
         self.classes = tuple(samples.categories.values())
         self.category_ids = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)
-        self.num_samples = len(samples)
-        self.corrupt = corrupt
         self.preprocess = DetectionPreprocess.from_config(config)
-        evaluation_size = config.eval_batch_size or config.batch_size
-        self.batch_size = config.batch_size if training else evaluation_size
         self._samples = samples
         self._config = config
-        self._training = training
-        self._seed = seed
-        self._num_shards = num_shards
-        self._shard = slice(shard_id, None, num_shards)
         shapes = self.preprocess.shapes
         buckets = [self.preprocess.bucket(r.width, r.height) for r in samples.records]
         self._buckets = np.array([shapes.index(bucket) for bucket in buckets])
-        if training:
+        if self._training:
             _warn_of_boxes_left_out(samples.records, config.max_boxes)
 
     def __len__(self) -> int:
