@@ -115,11 +115,11 @@ def test_grey():
     np.testing.assert_allclose(image, (grey[None] / 255 - 0.25) / 0.5, atol=1e-5)
 
 
-def test_fit_equals_evaluation_where_the_image_fits():
+def test_a_given_shape_changes_nothing_where_the_image_fits():
     encoded = encode(pattern(24, 32))
     target = preprocess(**SMALL)
     image, scale = target(encoded)
-    fitted, fitted_scale = target.fit(encoded, (40, 64))
+    fitted, fitted_scale = target(encoded, (40, 64))
     np.testing.assert_array_equal(fitted[:, :32, :43], image[:, :32, :43])
     np.testing.assert_array_equal(fitted_scale, scale)
     assert fitted.shape == (3, 40, 64)
@@ -130,8 +130,8 @@ def test_fit_equals_evaluation_where_the_image_fits():
 @pytest.mark.parametrize(
     ("shape", "size"), [((16, 64), (21, 16)), ((64, 16), (16, 12)), ((9, 9), (9, 7))]
 )
-def test_fit_shrinks_what_does_not_fit_keeping_the_aspect(shape, size):
-    image, scale = preprocess(mean=(0, 0, 0), **SMALL).fit(
+def test_a_given_shape_shrinks_what_does_not_fit_keeping_the_aspect(shape, size):
+    image, scale = preprocess(mean=(0, 0, 0), **SMALL)(
         encode(np.full((24, 32), 255, np.uint8)), shape
     )
     assert image.shape == (3, *shape)
@@ -150,8 +150,6 @@ def test_what_is_no_image_or_too_large_a_one_is_refused():
         preprocess()(b"text")
     with pytest.raises(DecodeError, match="exceed the limit of 99"):
         preprocess()(encode(pattern(10, 10)), max_pixels=99)
-    with pytest.raises(DecodeError, match="exceed the limit of 99"):
-        preprocess().fit(encode(pattern(10, 10)), (8, 8), max_pixels=99)
 
 
 def test_survives_json():

@@ -78,32 +78,25 @@ class DetectionPreprocess(Section, prefix="preprocess"):
         check(bool(self.shapes), "preprocess.shapes must name at least one (height, width).")
 
     def __call__(
-        self, encoded: bytes, max_pixels: int = DEFAULT_MAX_PIXELS
+        self, encoded: bytes, shape: Shape | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
     ) -> tuple[np.ndarray, np.ndarray]:
         """Turn the content of an image file into what the network expects.
 
         Args:
             encoded: content of the image file.
+            shape: (height, width) of a network that takes no other; None for the smallest of
+                ``shapes`` that holds the image.
             max_pixels: larger images are refused.
 
         Returns:
-            The image (C, H, W) float32, (H, W) being the smallest of ``shapes`` that holds it,
-            and its scale (2,) float32: pixels after resizing by pixels before, along x and y.
+            The image (C, H, W) float32 and its scale (2,) float32: pixels after resizing by pixels
+            before, along x and y.
 
         Raises:
             DecodeError: the bytes are no image, or too large a one.
         """
         image = decode(encoded, self.channels, max_pixels)
-        return self.transform(image, self.bucket(*image.size))
-
-    def fit(
-        self, encoded: bytes, shape: Shape, max_pixels: int = DEFAULT_MAX_PIXELS
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Do the same for a network that takes one ``shape`` (height, width) alone.
-
-        Images become as large as in evaluation where they fit, and as large as fits elsewhere.
-        """
-        return self.transform(decode(encoded, self.channels, max_pixels), shape)
+        return self.transform(image, shape or self.bucket(*image.size))
 
     def size(self, width: int, height: int, short_side: int | None = None) -> tuple[int, int]:
         """Return width and height of an image after resizing.
@@ -127,6 +120,8 @@ class DetectionPreprocess(Section, prefix="preprocess"):
         self, image: Image.Image, shape: Shape, short_side: int | None = None, flip: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """Resize a decoded image, mirror it if ``flip``, normalise it and pad it to ``shape``.
+
+        Images become as large as :meth:`size` says where they fit, and as large as fits elsewhere.
 
         Returns:
             Image (C, *shape) and scale (2,), see :meth:`__call__`.
