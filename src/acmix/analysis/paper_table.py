@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from acmix.analysis.counts import Count
-from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS
+from acmix.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperDetector, PaperModel
 from acmix.utils.table import Style, render_table
+
+Row = TypeVar("Row", PaperModel, PaperDetector)
 
 _HEADER = [
     "model", "params (M)", "paper", "GMACs", "with bias, norm, ReLU, pooling", "paper",
@@ -24,11 +27,7 @@ def render_paper_table(counts: Sequence[Count], style: Style = "text") -> str:
     """
     notes = _Notes()
     rows = []
-    by_name = {count.name: count for count in counts}
-    for model in PAPER_MODELS:
-        if model.name not in by_name:
-            continue
-        ours = by_name[model.name]
+    for model, ours in _matched(PAPER_MODELS, counts):
         fits = _rounds_to(ours.params / 1e6, model.params) and _flops_fit(model.flops, ours)
         rows.append(
             [f"{model.label}, {model.name}", f"{ours.params / 1e6:.2f}", model.params,
@@ -42,11 +41,7 @@ def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str
     """The same for detectors, of which the paper prints FLOPs alone."""
     notes = _Notes()
     rows = []
-    by_name = {count.name: count for count in counts}
-    for detector in PAPER_DETECTORS:
-        if detector.name not in by_name:
-            continue
-        ours = by_name[detector.name]
+    for detector, ours in _matched(PAPER_DETECTORS, counts):
         fits = not detector.flops or _flops_fit(detector.flops, ours)
         rows.append(
             [f"{detector.label}, {detector.name}", f"{ours.params / 1e6:.2f}",
@@ -56,6 +51,14 @@ def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str
     table = notes.below(render_table(_DETECTOR_HEADER, rows, style), style)
     sizes = sorted({f"{count.size[0]} x {count.size[1]}" for count in counts})
     return f"{table}\n\nImages of {', '.join(sizes)}; 80 classes."
+
+
+def _matched(printed: Iterable[Row], counts: Sequence[Count]) -> Iterator[tuple[Row, Count]]:
+    """Yield the paper's rows that there is a count of, in the paper's order."""
+    by_name = {count.name: count for count in counts}
+    for row in printed:
+        if row.name in by_name:
+            yield row, by_name[row.name]
 
 
 class _Notes:
