@@ -10,7 +10,7 @@ SOURCE = ROOT / "src" / "acmix"
 
 # From the bottom up. A package may import itself and what is in a lower row, not its neighbours.
 LAYERS = [
-    ["version", "errors"],
+    ["version", "errors", "choices"],
     ["utils"],
     ["config"],
     ["environment"],

@@ -6,10 +6,9 @@ what is written and how it gets into the documentation's tables.
 """
 
 from acmix.ascend_check.results import CheckReport, StepResult, merge, read_reports, render
-from acmix.ascend_check.runner import TABLES, run_checks
+from acmix.ascend_check.runner import run_checks
 
 __all__ = [
-    "TABLES",
     "CheckReport",
     "StepResult",
     "merge",

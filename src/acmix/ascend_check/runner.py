@@ -10,10 +10,10 @@ from pathlib import Path
 from acmix.ascend_check import deployment, steps
 from acmix.ascend_check.results import CheckReport, Status, StepResult
 from acmix.ascend_check.session import Execute, Failed, Session, Skipped, execute
+from acmix.choices import BENCH_TABLES
 from acmix.errors import check
 from acmix.utils.files import write_text
 
-TABLES = ("models", "shift", "detection")
 RESULTS = "check_ascend.json"
 
 STEPS: dict[str, Callable[[Session], str]] = {
@@ -32,7 +32,7 @@ STEPS: dict[str, Callable[[Session], str]] = {
     "atc onnx": partial(deployment.atc, format="onnx"),
     "atc air": partial(deployment.atc, format="air"),
     "speed": steps.speed,
-    **{f"table {name}": partial(steps.table, name=name) for name in TABLES},
+    **{f"table {name}": partial(steps.table, name=name) for name in BENCH_TABLES},
 }
 """In the order in which they build on each other."""
 
@@ -51,7 +51,8 @@ def run_checks(
     Args:
         folder: new or empty: what an earlier check left there must not pass for this one's.
         config: what the smoke training trains.
-        tables: benchmarks to run, out of :data:`TABLES`; None for all on Ascend, none elsewhere.
+        tables: benchmarks to run, out of :data:`acmix.choices.BENCH_TABLES`; None for all on Ascend,
+            none elsewhere.
         soc: chip for ATC where npu-smi does not tell it.
         execute: runs a program.
         progress: called with a line per step.

@@ -3,11 +3,10 @@
 from acmix.bench.models import Prepare, bench_candidates, bench_models, on_device, with_transfer
 from acmix.bench.peak import Peak
 from acmix.bench.report import BenchReport
-from acmix.bench.setting import BACKENDS, Setting
+from acmix.bench.setting import Setting
 from acmix.bench.throughput import Ratio, Timing, measure, speed_up
 
 __all__ = [
-    "BACKENDS",
     "BenchReport",
     "Peak",
     "Prepare",

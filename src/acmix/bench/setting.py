@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BACKENDS = {
-    "mindspore": "",
-    "mindir": "run by MindSpore from MindIR",
-    "onnxruntime": "run by ONNX Runtime",
-    "lite": "run by MindSpore Lite",
-}
-"""Back ends by name, and how a table says which it was."""
+from acmix.choices import BENCH_BACKENDS
 
 
 @dataclass(frozen=True)
@@ -18,7 +12,7 @@ class Setting:
     """How networks were measured; what is not the default is named below the table.
 
     Attributes:
-        backend: One of :data:`BACKENDS`.
+        backend: One of :data:`acmix.choices.BENCH_BACKENDS`.
         training: One step of training, that is forward, backward and update, not inference.
         fused: The inference form of ``acmix.export.fuse``.
         transfer: Copies of the images to the device and of the outputs back are measured too.
@@ -42,7 +36,7 @@ class Setting:
         named = (
             (self.training, "training steps"),
             (self.fused, "fused for inference"),
-            (self.backend != "mindspore", BACKENDS.get(self.backend, self.backend)),
+            (self.backend != "mindspore", BENCH_BACKENDS.get(self.backend, self.backend)),
             (self.transfer, "with the copies to and from the device"),
             (self.raw, "without post-processing"),
             (self.graph_kernel, "graph kernel on"),

@@ -8,10 +8,8 @@ from argparse import ArgumentParser, Namespace
 from glob import glob
 from pathlib import Path
 
+from acmix.choices import BENCH_BACKENDS, BENCH_TABLES
 from acmix.errors import check
-
-TABLES = ("models", "shift", "detection")
-BACKENDS = ("mindspore", "mindir", "onnxruntime", "lite")
 
 
 def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
@@ -20,7 +18,7 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
     what.add_argument("models", nargs="*", metavar="MODEL", help=models_help)
     what.add_argument(
         "--table",
-        choices=TABLES,
+        choices=BENCH_TABLES,
         help="every kind of backbone with its ACmix twin; the paper's Tab. 7; its Tab. 5",
     )
     what.add_argument(
@@ -45,7 +43,10 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
         help="with the copies of images to the device and of outputs back",
     )
     form.add_argument(
-        "--backend", choices=BACKENDS, default="mindspore", help="what runs the networks"
+        "--backend",
+        choices=tuple(BENCH_BACKENDS),
+        default="mindspore",
+        help="what runs the networks",
     )
     form.add_argument("--jit-level", choices=("O0", "O1", "O2"), default="", help="MindSpore's")
     gain = form.add_mutually_exclusive_group()
@@ -116,8 +117,8 @@ def _formulations(options: Namespace) -> None:
 def _measure(options: Namespace) -> None:
     check(
         bool(options.models or options.checkpoint) != bool(options.table),
-        f"name at least one model or --checkpoint, or a table with --table {', '.join(TABLES)}; "
-        "'acmix list' shows the models.",
+        "name at least one model or --checkpoint, or a table with --table "
+        f"{', '.join(BENCH_TABLES)}; 'acmix list' shows the models.",
     )
     check(
         options.baseline is None or not (options.table or options.gain),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-TABLES = ("models", "shift", "detection")
+from acmix.choices import BENCH_TABLES
 
 
 def add_to(parser: ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_to(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tables",
         nargs="*",
-        choices=TABLES,
+        choices=BENCH_TABLES,
         help="tables of speeds to measure; default: all on Ascend, none elsewhere",
     )
     parser.add_argument("--soc", default="", help="chip for ATC; default: what npu-smi names")

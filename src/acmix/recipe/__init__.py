@@ -9,7 +9,6 @@ from acmix.recipe.conversion import export_torch, import_torch
 from acmix.recipe.deployment import export, picture_names, predict
 from acmix.recipe.measuring import (
     GAINS,
-    TABLES,
     bench,
     bench_table,
     create_network,
@@ -21,7 +20,6 @@ from acmix.recipe.workflows import WORKFLOWS
 
 __all__ = [
     "GAINS",
-    "TABLES",
     "WORKFLOWS",
     "Prediction",
     "audit_config",

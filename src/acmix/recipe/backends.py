@@ -10,7 +10,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from acmix.bench import BACKENDS, Prepare, on_device, with_transfer
+from acmix.bench import Prepare, on_device, with_transfer
+from acmix.choices import BENCH_BACKENDS
 from acmix.errors import check, suggest
 from acmix.export.predictor import load_runner
 from acmix.export.writer import write_model
@@ -27,7 +28,10 @@ _MISSING = {
 
 def check_backend(backend: str) -> None:
     """Raise :class:`UserError` unless ``backend`` is known and installed here."""
-    check(backend in BACKENDS, f"backend: '{backend}' is unknown.{suggest(backend, BACKENDS)}")
+    check(
+        backend in BENCH_BACKENDS,
+        f"backend: '{backend}' is unknown.{suggest(backend, BENCH_BACKENDS)}",
+    )
     if backend in _MISSING:
         package, remedy = _MISSING[backend]
         check(
@@ -46,7 +50,7 @@ def by_backend(network: nn.Cell, backend: str, transfer: bool, folder: Path) -> 
 
     Args:
         network: in evaluation mode.
-        backend: one of :data:`acmix.bench.BACKENDS`.
+        backend: one of :data:`acmix.choices.BENCH_BACKENDS`.
         transfer: whether copies to and from the device are measured.
         folder: for exported files; it must live as long as the measurement.
     """

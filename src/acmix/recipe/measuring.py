@@ -15,6 +15,7 @@ from acmix.analysis import trace
 from acmix.analysis.paper import PAPER_SPEEDS
 from acmix.bench import BenchReport, Prepare, Setting, bench_candidates
 from acmix.bench import graph_kernel as akg
+from acmix.choices import BENCH_TABLES
 from acmix.config import RuntimeConfig
 from acmix.environment import set_device
 from acmix.errors import check, suggest
@@ -35,8 +36,6 @@ MODEL_PAIRS = {
     "swin_tiny": "acmix_swin_tiny",
 }
 """The backbones of one size class, 3 to 5 GMACs, and their ACmix twins."""
-
-TABLES = ("models", *PAPER_SPEEDS)
 
 GAINS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
     "fuse": ((", as trained", {"fused": False}), ("", {"fused": True})),
@@ -100,7 +99,7 @@ def bench_table(
         input_size: height and width; None for :func:`default_size`.
         **options: see :func:`bench_subjects`.
     """
-    check(table in TABLES, f"table: '{table}' is unknown.{suggest(table, TABLES)}")
+    check(table in BENCH_TABLES, f"table: '{table}' is unknown.{suggest(table, BENCH_TABLES)}")
     if table == "models":
         names = [name for pair in MODEL_PAIRS.items() for name in pair]
         subjects = {name: _by_name(name, input_size) for name in names}
