@@ -51,8 +51,8 @@ def run_checks(
     Args:
         folder: new or empty: what an earlier check left there must not pass for this one's.
         config: what the smoke training trains.
-        tables: benchmarks to run, out of :data:`acmix.choices.BENCH_TABLES`; None for all on Ascend,
-            none elsewhere.
+        tables: benchmarks to run, out of :data:`acmix.choices.BENCH_TABLES`; None for all on
+            Ascend, none elsewhere.
         soc: chip for ATC where npu-smi does not tell it.
         execute: runs a program.
         progress: called with a line per step.
