@@ -27,6 +27,9 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
     what.add_argument(
         "--formulations", action="store_true", help="the operator's parts, each written three ways"
     )
+    what.add_argument(
+        "--memory", action="store_true", help="with --formulations: their peak memory, too"
+    )
     what.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
 
     form = parser.add_argument_group("in which form")
@@ -111,7 +114,7 @@ def _formulations(options: Namespace) -> None:
     from acmix.environment import set_device
 
     set_device(RuntimeConfig(device=options.device))
-    print(formulations(warmup=options.warmup, repeats=options.repeats))
+    print(formulations(warmup=options.warmup, repeats=options.repeats, memory=options.memory))
 
 
 def _measure(options: Namespace) -> None:

@@ -1,0 +1,181 @@
+"""The parts of the networks that can be written in several exact ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from acmix.layers.acmix import ACmix
+from acmix.layers.attention.local import LocalAttention, coordinate_grid
+from acmix.layers.norm import LayerNorm
+from acmix.ops.gelu import SCALE, gelu, scaled_gelu
+
+Case = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Candidates that compute one function of the same inputs.
+
+    Attributes:
+        name: of the part.
+        cases: sizes to measure; the last of each is the side of the map.
+        label: format of a case.
+        candidates: takes a case without the side; returns the formulations by name, first the one
+            that the literature or the framework writes down.
+        inputs: number of arguments.
+        tokens: they are (B, H * W, C), not maps (B, C, H, W).
+        largest: sides above which a formulation is left out, by its name.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    label: str
+    candidates: Callable[..., dict[str, nn.Cell]]
+    inputs: int = 1
+    tokens: bool = False
+    largest: tuple[tuple[str, int], ...] = ()
+
+    def networks(self, case: Case) -> dict[str, nn.Cell]:
+        """Return the formulations of a case by name."""
+        *sizes, side = case
+        chosen = self.candidates(*sizes)
+        for name, largest in self.largest:
+            if side > largest:
+                del chosen[name]
+        return chosen
+
+    def arguments(self, case: Case, batch_size: int) -> list[Tensor]:
+        """Return random inputs."""
+        generator, channels, side = np.random.default_rng(0), case[0], case[-1]
+        of_image = (side * side, channels) if self.tokens else (channels, side, side)
+        return [
+            Tensor(generator.standard_normal((batch_size, *of_image)).astype(np.float32))
+            for _ in range(self.inputs)
+        ]
+
+
+class ConvByDefinition(nn.Cell):
+    """The convolution path after q, k and v: fully connected layer, then group convolution."""
+
+    def __init__(self, operator: ACmix):
+        super().__init__()
+        self.operator = operator
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H, W)."""
+        return self.operator.conv_path(*self.operator.qkv(x, x))
+
+
+class LocalByUnfold(nn.Cell):
+    """Local attention with k_a^2 copies of keys and values, stride 1."""
+
+    def __init__(self, attention: LocalAttention):
+        super().__init__()
+        self.attention = attention
+        border = attention.kernel_size // 2
+        self.pad = nn.ReflectionPad2d((border, border, border, border))
+
+    def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Take q, k, v (B, C, H, W); return (B, C, H, W)."""
+        own = self.attention
+        size, shape = own.kernel_size, q.shape
+        pixels = shape[2] * shape[3]
+        position = ops.matmul(own.position_weight, coordinate_grid(shape[2], shape[3]))
+        k = (k.reshape((-1, own.head_dim, pixels)) - position).reshape(shape)
+        copies = (-1, own.head_dim, size * size, pixels)
+        k = ops.unfold(self.pad(k), size).reshape(copies)
+        v = ops.unfold(self.pad(v), size).reshape(copies)
+        q = (q * own.scale).reshape((-1, own.head_dim, 1, pixels))
+        weights = ops.Softmax(1)(ops.ReduceSum()(q * k, 1)).expand_dims(1)
+        return ops.ReduceSum()(weights * v, 2).reshape(shape)
+
+
+def conv_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
+    """Return the formulations of the convolution path, with the same weights."""
+
+    def operator(impl: str) -> ACmix:
+        return ACmix(channels, num_heads=num_heads, combine="conv", conv_impl=impl)
+
+    first = operator("group")
+    folded = {impl: operator(impl) for impl in ("group", "block")}
+    state = {parameter.name: parameter for parameter in first.get_parameters()}
+    for network in folded.values():
+        ms.load_param_into_net(network, state)
+    return {"fc, group": ConvByDefinition(first)} | {
+        f"folded, {impl}": network for impl, network in folded.items()
+    }
+
+
+def local_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
+    """Return the formulations of 7 x 7 local attention, with the same weights."""
+    first = LocalAttention(channels, num_heads)
+    chosen: dict[str, nn.Cell] = {"unfold": LocalByUnfold(first)}
+    state = {parameter.name: parameter for parameter in first.get_parameters()}
+    for layout in ("halo", "whole", "auto"):
+        network = LocalAttention(channels, num_heads, layout=layout)
+        ms.load_param_into_net(network, state)
+        chosen[layout] = network
+    return chosen
+
+
+def rescaled_gelu(x: Tensor) -> Tensor:
+    """Return the GELU of the inference form, with the factors that the layers around it take."""
+    return scaled_gelu(x * SCALE) / SCALE
+
+
+class ApplyGelu(nn.Cell):
+    """A GELU."""
+
+    def __init__(self, formulation: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.formulation = formulation
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply it, any shape."""
+        return self.formulation(x)
+
+
+def layer_norm_candidates(channels: int) -> dict[str, nn.Cell]:
+    """Return MindSpore's LayerNorm and ours."""
+    return {
+        "MindSpore's": nn.LayerNorm((channels,), epsilon=1e-5),
+        "products": LayerNorm(channels),
+    }
+
+
+def gelu_candidates(channels: int) -> dict[str, nn.Cell]:
+    """Return the exact GELU of MindSpore, ours, and that of the inference form."""
+    return {
+        "MindSpore's": nn.GELU(approximate=False),
+        "error function": ApplyGelu(gelu),
+        "logistic function": ApplyGelu(rescaled_gelu),
+    }
+
+
+# The stages of Swin-T and of ResNet-50 at 224 x 224.
+PARTS = (
+    Part(
+        "convolution path",
+        ((96, 3, 56), (192, 6, 28), (384, 12, 14), (768, 24, 7), (64, 4, 56), (256, 4, 14)),
+        "{0} ch, {1} heads, {2} x {2}",
+        conv_candidates,
+    ),
+    Part(
+        "7 x 7 attention",
+        ((64, 4, 56), (128, 4, 28), (256, 4, 14), (512, 4, 7)),
+        "{0} ch, {1} heads, {2} x {2}",
+        local_candidates,
+        inputs=3,
+        # Its logits grow with the fourth power of the side.
+        largest=(("whole", 28),),
+    ),
+    Part(
+        "LayerNorm", ((96, 56), (384, 14)), "{0} ch, {1} x {1}", layer_norm_candidates, tokens=True
+    ),
+    Part("GELU", ((384, 56), (1536, 14)), "{0} ch, {1} x {1}", gelu_candidates, tokens=True),
+)
