@@ -234,22 +234,14 @@ def test_onnx_without_onnxruntime_is_written_but_not_verified(network, tmp_path,
         load_exported(tmp_path / "net.onnx")
 
 
-class ExactGelu(nn.Cell):
-    def construct(self, x):
-        return ops.gelu(x, approximate="none")
-
-
 class Resize(nn.Cell):
     def construct(self, x):
         return ops.interpolate(x, size=(16, 16), mode="bilinear")
 
 
-@pytest.mark.parametrize(
-    ("network", "operator"), [(ExactGelu(), "Erf"), (Resize(), "ResizeBilinearV2")]
-)
-def test_an_operator_onnx_lacks_is_named(network, operator, tmp_path):
-    with pytest.raises(UserError, match=operator) as caught:
-        export(network, tmp_path / "net.onnx", format="onnx")
+def test_an_operator_onnx_lacks_is_named(tmp_path):
+    with pytest.raises(UserError, match="ResizeBilinearV2") as caught:
+        export(Resize(), tmp_path / "net.onnx", format="onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

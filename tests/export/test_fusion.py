@@ -10,6 +10,7 @@ import pytest
 from mindspore import Tensor, nn
 from models import shrunk
 from models.detection.small_detector import small_detector
+from random_weights import draw_anew
 
 from acmix import ACmix, create_model
 from acmix.errors import UserError
@@ -30,22 +31,6 @@ MODES = {
     "relative": {"map_size": 5},
     "patchwise": {"kernel_size": 3, "share_planes": 2},
 }
-
-
-def draw_anew(network: nn.Cell, rng: np.random.Generator) -> nn.Cell:
-    """Give every parameter and every running statistic a value that nothing can hide behind."""
-    for name, parameter in network.parameters_and_names():
-        if name.endswith("random_state"):
-            continue
-        value = rng.standard_normal(parameter.shape) * 0.4
-        if name.endswith("moving_variance"):
-            value = 0.5 + np.abs(value)
-        elif name.endswith("gamma"):
-            value = 1 + value
-        elif parameter.ndim > 1:
-            value = value * 2 / np.prod(parameter.shape[1:]) ** 0.5
-        set_value(parameter, value)
-    return network.set_train(False)
 
 
 def images(rng, *shape):

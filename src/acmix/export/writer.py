@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mindspore import Tensor, nn
 
 from acmix.errors import UserError, check
 from acmix.export.inference_graph import check_inference_graph
+from acmix.export.onnx_vocabulary import borrow_names, return_names
 from acmix.utils.mindir import parse_graph
 from acmix.utils.modes import execution_mode, jit_syntax_restored
 
@@ -54,7 +55,8 @@ def write_model(
 ) -> dict[str, int]:
     """Write ``network`` to ``path`` and return its operators by type.
 
-    The graph is checked through MindIR whatever the format; ONNX and AIR leave that file beside.
+    The graph is checked through MindIR whatever the format, and ONNX is made from that file; ONNX
+    and AIR leave it beside.
 
     Raises:
         UserError: The graph is not an inference graph, the exporter lacks an operator, or the
@@ -62,22 +64,30 @@ def write_model(
     """
     # A shape without data is all that compiling takes, and the only way to leave a size open.
     images = Tensor(shape=input_shape, dtype=ms.float32)
+    mindir = path.with_suffix(".mindir")
     with execution_mode(ms.GRAPH_MODE), jit_syntax_restored():
-        operators = _write_mindir(network, images, path.with_suffix(".mindir"))
         if format == "onnx":
-            _write_onnx(network, images, path)
-        elif format == "air":
+            return _write_onnx(network, images, mindir, path)
+        operators = _write_mindir(network, images, mindir)
+        if format == "air":
             ms.export(Exported(network), images, file_name=str(path), file_format="AIR")
     return operators
 
 
-def _write_mindir(network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
+def _write_mindir(
+    network: nn.Cell,
+    images: Tensor,
+    path: Path,
+    change: Callable[[Any], None] = lambda model: None,
+) -> dict[str, int]:
+    """Write the graph as it is after ``change``; return the operators before it."""
     operators: dict[str, int] = {}
 
     def look(model: Any) -> None:
         graph = parse_graph(model)
         check_inference_graph(graph)
         operators.update(graph.count_operators())
+        change(model)
 
     ms.export(
         Exported(network), images, file_name=str(path), file_format="MINDIR", custom_func=look
@@ -86,11 +96,16 @@ def _write_mindir(network: nn.Cell, images: Tensor, path: Path) -> dict[str, int
     return operators
 
 
-def _write_onnx(network: nn.Cell, images: Tensor, staged: Path) -> None:
+def _write_onnx(network: nn.Cell, images: Tensor, mindir: Path, staged: Path) -> dict[str, int]:
+    borrowed: set[str] = set()
+    operators = _write_mindir(
+        network, images, mindir, lambda model: borrowed.update(borrow_names(model))
+    )
     dynamic_axes = {INPUT_NAME: {0: "batch"}} if -1 in images.shape else None
+    graph = nn.GraphCell(ms.load(str(mindir)))
     try:
         ms.onnx.export(
-            Exported(network),
+            graph,
             images,
             file_name=str(staged),
             input_names=[INPUT_NAME],
@@ -101,6 +116,8 @@ def _write_onnx(network: nn.Cell, images: Tensor, staged: Path) -> None:
         raise UserError(
             f"format: MindSpore's ONNX exporter refuses this network: {reason} Use mindir."
         ) from error
+    return_names(staged, borrowed)
+    return operators
 
 
 @contextmanager

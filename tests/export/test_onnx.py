@@ -1,0 +1,120 @@
+"""ONNX of every registered network, run by onnxruntime, and of operators its exporter refuses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from mindspore import Tensor, nn, ops
+from models import shrunk
+from models.detection.small_detector import small_detector
+from random_weights import draw_anew
+
+from acmix import create_model
+from acmix.errors import UserError
+from acmix.export import export_model, fuse, load_exported
+from acmix.tasks.detection import DecodedInference
+
+SIDECAR = {"task": "classification", "model": "m", "classes": "ab", "preprocess": {},
+           "post_process": {}}  # fmt: skip
+# The rest takes minutes. Unfused networks have an error function, the detector too.
+QUICK = {("acmix_swin_small", False), ("acmix_san10", True)}
+# Field 4 of a node, its operator: tag, length, name.
+ERF, SOFTSIGN = b'"\x03Erf', b'"\x08Softsign'
+
+
+class Gelu(nn.Cell):
+    def construct(self, x):
+        return ops.gelu(x, approximate="none")
+
+
+class Softsign(nn.Cell):
+    def construct(self, x):
+        return ops.softsign(x)
+
+
+class Both(nn.Cell):
+    def construct(self, x):
+        return ops.softsign(x) + ops.erf(x)
+
+
+def export(network, path, shape=(2, 3, 4, 4), **changes):
+    arguments = {"format": "onnx", "input_shape": shape, "sidecar": SIDECAR, **changes}
+    return export_model(network, path, **arguments)
+
+
+def test_an_error_function_has_its_own_name_in_the_file(tmp_path):
+    path = tmp_path / "net.onnx"
+    report = export(Gelu(), path, verify=False)
+    assert report.operators["Erf"] == 1
+    assert path.read_bytes().count(ERF) == 1
+    assert SOFTSIGN not in path.read_bytes()
+
+
+def test_a_genuine_softsign_stays_one(tmp_path):
+    path = tmp_path / "net.onnx"
+    export(Softsign(), path, verify=False)
+    assert path.read_bytes().count(SOFTSIGN) == 1
+    assert ERF not in path.read_bytes()
+
+
+def test_both_in_one_network_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"both Erf and Softsign .* use mindir"):
+        export(Both(), tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("dynamic_batch", [False, True])
+def test_exact_gelu_is_exact(dynamic_batch, rng, tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "net.onnx"
+    report = export(Gelu(), path, dynamic_batch=dynamic_batch)
+    assert report.max_abs_diff < 1e-6
+    x = (rng.standard_normal((5 if dynamic_batch else 2, 3, 4, 4)) * 3).astype(np.float32)
+    expected = x * np.vectorize(lambda value: 0.5 * (1 + math.erf(value / 2**0.5)))(x)
+    assert np.abs(load_exported(path)(x) - expected).max() < 1e-6
+
+
+def cases(names, quick):
+    return [
+        pytest.param(name, fused, marks=() if (name, fused) in quick else pytest.mark.slow)
+        for name in names
+        for fused in (False, True)
+    ]
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize(("name", "fused"), cases(shrunk.distinct_models(), QUICK))
+def test_classifiers_agree_with_onnxruntime(name, fused, rng, tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = draw_anew(create_model(name, num_classes=5, **shrunk.arguments(name)), rng)
+    agrees(model, fuse(model) if fused else model, (1, 3, 48, 48), rng, tmp_path)
+
+
+BACKBONES = ("resnet26", "acmix_resnet26", "san10", "acmix_san10", "pvt_tiny", "acmix_pvt_tiny",
+             "swin_tiny", "acmix_swin_tiny")  # fmt: skip
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize(("backbone", "fused"), cases(BACKBONES, {("acmix_pvt_tiny", False)}))
+def test_detectors_before_suppression_agree_with_onnxruntime(backbone, fused, rng, tmp_path):
+    pytest.importorskip("onnxruntime")
+    detector = draw_anew(small_detector(backbone), rng)
+    form = fuse(detector) if fused else detector
+    agrees(DecodedInference(detector), DecodedInference(form), (1, 3, 64, 96), rng, tmp_path)
+
+
+def agrees(network, form, shape, rng, folder):
+    """The file made of ``form`` computes what ``network`` does."""
+    path = folder / "net.onnx"
+    export(form, path, shape, verify=False)
+    images = rng.standard_normal(shape).astype(np.float32)
+    expected, actual = network(Tensor(images)), load_exported(path)(images)
+    if not isinstance(expected, tuple):
+        expected, actual = (expected,), (actual,)
+    for theirs, ours in zip(expected, actual, strict=True):
+        size = np.abs(theirs.asnumpy()).max()
+        assert size > 0.1
+        assert np.abs(ours - theirs.asnumpy()).max() < 1e-4 * max(1, size)
