@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
-from acmix.engine import load_weights, save_weights
+from acmix.engine import WEIGHT_SUFFIXES, holds_our_names, load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
@@ -25,7 +25,7 @@ def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = (
 
     Args:
         model: takes the weights.
-        checkpoint: a ``.ckpt``.
+        checkpoint: a ``.ckpt`` or ``.safetensors`` of ours.
         keep: parameters that the checkpoint does not have; they stay as they are.
 
     Raises:
@@ -36,11 +36,14 @@ def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = (
 
 def check_checkpoint_name(path: str | Path) -> None:
     """Raise UserError unless :func:`save_model` can write a file of this name."""
-    check(Path(path).suffix == ".ckpt", f"{path}: checkpoints are written as .ckpt.")
+    check(
+        Path(path).suffix in WEIGHT_SUFFIXES,
+        f"{path}: checkpoints are written as {' or '.join(WEIGHT_SUFFIXES)}.",
+    )
 
 
 def save_model(model: nn.Cell, path: str | Path) -> None:
-    """Write the weights of ``model`` as a ``.ckpt`` that :func:`load_model` reads.
+    """Write the weights of ``model`` as a file that :func:`load_model` reads.
 
     Raises:
         UserError: another suffix, or the folder cannot be written to.
@@ -56,7 +59,7 @@ def warm_start(
 
     Args:
         model: freshly made.
-        file: a ``.ckpt``, or what :func:`acmix.convert.read_state` reads.
+        file: ours, or what :func:`acmix.convert.read_state` reads.
         start: ``strict``, the file has every parameter; ``exact``, it has those of the plain model
             without convolution paths, and the ACmix model begins as the same function: alpha = 1
             and beta = 0. The paths' own outputs are not zero, so beta has a gradient.
@@ -69,7 +72,7 @@ def warm_start(
     keep = _silence_conv_paths(model) if start == "exact" else frozenset()
     head = _head(model) if reset_head else frozenset()
     try:
-        if Path(file).suffix in STATE_SUFFIXES:
+        if _is_of_torch(file):
             names = torch_names(model)
             left_out = {tensor for name in head for tensor in names[name]}
             state = {k: value for k, value in read_state(file).items() if k not in left_out}
@@ -99,7 +102,7 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
 
 def read_tensors(file: str | Path) -> dict[str, Any]:
     """Return the tensors of a checkpoint or of a file of PyTorch's, under the names they have."""
-    if Path(file).suffix in STATE_SUFFIXES:
+    if _is_of_torch(file):
         return dict(read_state(file))
     return dict(load_weights(file))
 
@@ -113,6 +116,10 @@ def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
 def _parameters(model: nn.Cell) -> dict[str, Parameter]:
     """Return by name what other networks can use: not the random states of this one."""
     return {p.name: p for p in model.get_parameters() if not _is_random_state(p.name)}
+
+
+def _is_of_torch(file: str | Path) -> bool:
+    return Path(file).suffix in STATE_SUFFIXES and not holds_our_names(Path(file))
 
 
 def _is_random_state(name: str) -> bool:

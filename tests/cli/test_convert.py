@@ -41,7 +41,7 @@ def test_there_and_back_is_bit_exact(official, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--from", "torch", "FILE", "--output", "swin.ckpt"], "needs --model NAME"),
-        (["--from", "torch", "FILE", "--model", "swin_tiny", "--output", "x.bin"], "as .ckpt"),
+        (["--from", "torch", "FILE", "--model", "swin_tiny", "--output", "x.bin"], "as .ckpt or"),
         (["--from", "torch", "FILE", "--model", "swin_tony", "--output", "x.ckpt"], "swin_tiny"),
         (
             ["--from", "torch", "FILE", "--model", "swin_tiny", "--output", "x.ckpt"],

@@ -7,9 +7,7 @@ from mindspore import Parameter, Tensor, amp, nn
 
 from acmix.config import OptimConfig
 from acmix.engine.checkpoint import (
-    CheckpointFolder,
     Progress,
-    latest_checkpoint,
     load_weights,
     read_checkpoint,
     save_checkpoint,
@@ -97,20 +95,44 @@ def test_plain_mindspore_checkpoint_gives_weights_but_cannot_be_resumed(network,
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "text"])
-def test_damaged_file_is_named(state, path, damage):
-    save_checkpoint(path, state, Progress())
-    whole = path.read_bytes()
-    middle = len(whole) // 2
-    path.write_bytes(
-        {
-            "truncated": whole[:middle],
-            "empty": b"",
-            "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
-            "text": b"not a checkpoint",
-        }[damage]
-    )
-    with pytest.raises(UserError, match=r"a\.ckpt is damaged"):
+@pytest.fixture
+def written(path):
+    """A checkpoint small enough to damage it everywhere, and its content."""
+    save_checkpoint(path, {"w": Parameter(Tensor([1.0, 2.0]), name="w")}, Progress(epoch=1))
+    return path, path.read_bytes()
+
+
+def test_file_cut_short_anywhere_is_damaged(written):
+    path, whole = written
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"a\.ckpt (is damaged|holds weights but no)"):
+            read_checkpoint(path)
+
+
+def test_byte_flipped_anywhere_is_damaged(written, rng):
+    path, whole = written
+    for at, bit in enumerate(rng.integers(0, 8, len(whole))):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+        with pytest.raises(UserError, match=r"a\.ckpt is damaged"):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\0" * 4096])
+def test_what_is_no_checkpoint_is_named(path, content):
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.ckpt (is damaged|holds weights but no)"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"epoch": 1, "world": 2}', '{"epoch": "1"}', '{"step": null}', "[]", "7", "[" * 100_000],
+)
+def test_progress_of_another_version_is_told(path, monkeypatch, content):
+    monkeypatch.setattr("acmix.engine.checkpoint.json.dumps", lambda progress: content)
+    save_checkpoint(path, {"w": Parameter(Tensor([1.0]), name="w")}, Progress())
+    with pytest.raises(UserError, match=r"a\.ckpt holds the progress of another version"):
         read_checkpoint(path)
 
 
@@ -143,47 +165,3 @@ def test_all_misfits_of_another_network_are_in_one_error(state, path):
     message = str(error.value)
     assert "unexpected: 1.moving_mean, 1.moving_variance" in message
     assert "0.weight ((2, 3) instead of (2, 4))" in message
-
-
-def tiny_state():
-    return {"w": Parameter(Tensor([1.0], ms.float32), name="w")}
-
-
-def save_epochs(folder, epochs, best=()):
-    best_epoch = None
-    for epoch in epochs:
-        best_epoch = epoch if epoch in best else best_epoch
-        folder.save(tiny_state(), Progress(epoch=epoch, best_epoch=best_epoch))
-
-
-def test_folder_keeps_the_newest_the_last_and_the_best(tmp_path):
-    folder = CheckpointFolder(tmp_path / "checkpoints", keep=2)
-    save_epochs(folder, range(1, 6), best=(1, 2))
-    names = sorted(entry.name for entry in folder.path.iterdir())
-    assert names == ["best.ckpt", "epoch_0004.ckpt", "epoch_0005.ckpt", "last.ckpt"]
-    assert read_checkpoint(folder.path / "best.ckpt")[1].epoch == 2
-    assert read_checkpoint(folder.path / "last.ckpt")[1].epoch == 5
-
-
-def test_latest_is_by_number_not_by_name(tmp_path):
-    assert latest_checkpoint(tmp_path) is None
-    folder = CheckpointFolder(tmp_path / "checkpoints", keep=9)
-    save_epochs(folder, (9999, 10000))
-    assert latest_checkpoint(tmp_path).name == "epoch_10000.ckpt"
-
-
-def test_drop_after_removes_the_newer_epochs_only(tmp_path):
-    folder = CheckpointFolder(tmp_path, keep=9)
-    save_epochs(folder, (1, 2, 3))
-    folder.drop_after(2)
-    assert folder.latest().name == "epoch_0002.ckpt"
-
-
-def test_folder_works_without_hard_links(tmp_path, monkeypatch):
-    def refuse(*args):
-        raise OSError
-
-    monkeypatch.setattr("os.link", refuse)
-    folder = CheckpointFolder(tmp_path, keep=1)
-    save_epochs(folder, (1,), best=(1,))
-    assert read_checkpoint(tmp_path / "best.ckpt")[1].epoch == 1

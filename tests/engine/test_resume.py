@@ -153,8 +153,32 @@ def test_checkpoint_that_does_not_fit_the_run_is_refused(run_dir, changes, batch
         fit(run_dir, {**AVERAGED, **changes}, Blobs(batches), resume="auto")
 
 
-def test_damaged_newest_checkpoint_is_named(run_dir):
+@pytest.mark.parametrize("damage", ["cut", "flipped", "lost"])
+def test_damaged_newest_checkpoint_is_passed_over_and_made_anew(finished, run_dir, damage, caplog):
     newest = run_dir.checkpoints.latest()
-    newest.write_bytes(newest.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"epoch_0004\.ckpt is damaged"):
+    content = newest.read_bytes()
+    newest.write_bytes(
+        {
+            "cut": content[:-100],
+            "flipped": content[:200] + bytes([content[200] ^ 4]) + content[201:],
+            "lost": b"",
+        }[damage]
+    )
+    fit(run_dir, AVERAGED, resume="auto", model_seed=7)
+    assert "epoch_0004.ckpt is passed over" in caplog.text
+    assert_same_run(finished, run_dir)
+
+
+def test_nothing_is_trained_when_all_checkpoints_are_damaged(run_dir):
+    for file in run_dir.checkpoints.path.glob("*.ckpt"):
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged"):
         fit(run_dir, AVERAGED, resume="auto")
+
+
+def test_run_of_a_version_without_manifest_is_resumed(finished, run_dir):
+    (run_dir.checkpoints.path / "manifest.json").unlink()
+    (run_dir.checkpoints.path / "epoch_0004.ckpt").unlink()
+    (run_dir.checkpoints.path / "last.ckpt").unlink()
+    fit(run_dir, AVERAGED, resume="auto", model_seed=7)
+    assert_same_run(finished, run_dir)

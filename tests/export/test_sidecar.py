@@ -64,6 +64,8 @@ def test_a_missing_key_is_named(copy, key):
         ("task", ""),
         ("post_process", []),
         ("input_shape", []),
+        ("input_shape", [1, 3, 2]),
+        ("input_shape", [None, 3, 2**16, 2**16]),
         ("input_shape", [1, None, 2, 2]),
         ("input_shape", [1, 3, 2, -2]),
         ("input_shape", [1, 3, 2, True]),

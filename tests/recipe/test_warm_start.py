@@ -100,6 +100,21 @@ def test_a_new_classifier_leaves_the_rest_exact(plain, images, caplog):
     np.testing.assert_allclose(pooled[1].asnumpy(), pooled[0].asnumpy(), rtol=0, atol=1e-5)
 
 
+def test_safetensors_of_ours_and_of_torch_are_told_apart(tmp_path):
+    model = make("swin_tiny")
+    save_model(model, tmp_path / "ours.safetensors")
+    write_state(torch_state(model), tmp_path / "torch.safetensors")
+    for name in ("ours", "torch"):
+        other = make("swin_tiny", num_classes=4)
+        warm_start(other, tmp_path / f"{name}.safetensors", reset_head=True)
+        np.testing.assert_array_equal(get_value(other.norm.gamma), get_value(model.norm.gamma))
+    other = create_model("swin_tiny", **SMALL, num_classes=3)
+    load_model(other, tmp_path / "ours.safetensors")
+    assert all((value == values(model)[name]).all() for name, value in values(other).items())
+    with pytest.raises(UserError, match=r"torch\.safetensors .*PyTorch's.*acmix convert"):
+        load_model(other, tmp_path / "torch.safetensors")
+
+
 def test_the_classifier_is_new_even_if_the_number_of_classes_is_the_same(plain):
     other = make("swin_tiny", num_classes=3)
     set_value(other.head.weight, np.full(other.head.weight.shape, 9.0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,45 @@ def test_a_failure_while_staging_keeps_the_older_file_and_leaves_no_rubbish(tmp_
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_trouble_with_the_disk_is_a_clear_error_and_keeps_the_older_file(tmp_path, number):
+    target = tmp_path / "note.txt"
+    write_text(target, "old")
+
+    def fail():
+        with staging_folder(tmp_path) as folder:
+            (folder / "note.txt").write_text("half")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(UserError, match=f"{os.strerror(number)}. What was there before"):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_other_errors_of_the_system_are_not_blamed_on_the_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), staging_folder(tmp_path):
+        (tmp_path / "missing").read_text()
+
+
+def test_file_and_folder_are_flushed_around_the_rename(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def flush(descriptor):
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def rename(source, target):
+        done.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "replace", rename)
+    write_text(tmp_path / "note.txt", "text")
+    assert done == ["note.txt", "rename", tmp_path.name]
 
 
 def test_a_write_protected_staged_file_is_published(tmp_path):

@@ -177,6 +177,8 @@ class TrainConfig(Section, prefix="train"):
     """Optimizer steps between log lines."""
     keep: PositiveInt = 2
     """Newest checkpoints kept besides the best."""
+    safetensors: bool = False
+    """Write last.safetensors and best.safetensors too: weights alone, averaged if they are."""
 
 
 @dataclass(frozen=True)

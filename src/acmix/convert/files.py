@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
@@ -85,7 +85,8 @@ def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
         if path.suffix == ".npz":
             np.savez(staged, **state)
         else:
-            save_file({name: np.ascontiguousarray(value) for name, value in state.items()}, staged)
+            arrays = {name: np.ascontiguousarray(value) for name, value in state.items()}
+            staged.write_bytes(save(arrays))  # save_file tells of a full disk in its own words
         publish(staged, path)
 
 

@@ -1,17 +1,22 @@
 """Training and evaluation of any task."""
 
-from acmix.engine.checkpoint import latest_checkpoint, load_weights, save_weights
+from acmix.engine.checkpoint import load_weights, save_weights
+from acmix.engine.checkpoint_folder import CheckpointFolder, latest_checkpoint
 from acmix.engine.evaluate import Dataset, evaluate
+from acmix.engine.parameter_file import WEIGHT_SUFFIXES, holds_our_names
 from acmix.engine.run_dir import RunDir
 from acmix.engine.trainer import FitResult, Trainer, create_train_step
 
 __all__ = [
+    "WEIGHT_SUFFIXES",
+    "CheckpointFolder",
     "Dataset",
     "FitResult",
     "RunDir",
     "Trainer",
     "create_train_step",
     "evaluate",
+    "holds_our_names",
     "latest_checkpoint",
     "load_weights",
     "save_weights",

@@ -10,22 +10,20 @@ state of the network's Cells is among its parameters, see :mod:`acmix.ops.random
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, amp, nn
 
 from acmix.engine.ema import ExponentialMovingAverage
+from acmix.engine.parameter_file import ends_with_its_crc, read_parameters, write_parameters
 from acmix.errors import UserError, check
-from acmix.utils.files import publish, staging_folder
 
 OPTIMIZER, AVERAGE, SCALER = "optimizer/", "ema/", "scaler/"
-PROGRESS = "acmix_progress"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,29 @@ class Progress:
     """Seed of the configuration; data order and augmentation follow from it and the epoch."""
     steps_per_epoch: int = 0
     """Optimizer steps of an epoch."""
+
+    @property
+    def inside_epoch(self) -> bool:
+        """Whether an epoch has been begun and not completed."""
+        return self.step > self.epoch * self.steps_per_epoch
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Progress:
+        """Return what ``asdict`` made ``content`` of.
+
+        Raises:
+            ValueError: another version's fields, or values that are not numbers.
+        """
+        try:
+            progress = cls(**content)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+        for name, value in asdict(progress).items():
+            missing = value is None and name in ("best", "best_epoch")
+            number = type(value) is int or (type(value) is float and name == "best")
+            if not (missing or number):
+                raise ValueError(f"{name} is {value!r}")
+        return progress
 
 
 def training_state(
@@ -73,25 +94,17 @@ def training_state(
 
 def save_checkpoint(path: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
     """Write a checkpoint; whatever happens meanwhile, ``path`` is the old file or the new one."""
-    _write(path, state, {PROGRESS: json.dumps(asdict(progress))})
+    write_parameters(path, state, json.dumps(asdict(progress)))
 
 
 def save_weights(path: Path, weights: Mapping[str, Parameter]) -> None:
-    """Write Parameters under the given names, as :func:`load_weights` reads them."""
-    _write(path, weights, {})
+    """Write a ``.ckpt`` or ``.safetensors`` that :func:`load_weights` reads.
 
-
-def _write(path: Path, state: Mapping[str, Parameter], extra: dict[str, str]) -> None:
-    # ms.save_checkpoint itself removes the old file first and never flushes.
-    with staging_folder(path.parent) as folder:
-        staged = folder / path.name
-        ms.save_checkpoint(
-            [{"name": name, "data": parameter} for name, parameter in state.items()],
-            str(staged),
-            append_dict=extra,
-            crc_check=True,
-        )
-        publish(staged, path)
+    Args:
+        path: the file.
+        weights: by name; of a training state the average is taken where there is one.
+    """
+    write_parameters(path, _weights_of(weights))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], Progress]:
@@ -100,15 +113,18 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], Progress]:
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of a training run.
     """
-    tensors, progress = _read(Path(path))
-    if progress is None:
-        raise UserError(
-            f"{path} holds weights but no training run that could be resumed; "
-            "to start from its weights use model.pretrained."
-        )
+    path = Path(path)
+    tensors, progress = read_parameters(path)
+    check(
+        bool(progress),
+        f"{path} holds weights but no training run that could be resumed; "
+        "to start from its weights use model.pretrained.",
+    )
+    # MindSpore takes a file cut off before its CRC for one that was written without.
+    check(ends_with_its_crc(path), f"{path} is damaged: its end is missing; use another one.")
     try:
-        return tensors, Progress(**json.loads(progress))
-    except (TypeError, ValueError) as error:
+        return tensors, Progress.from_dict(json.loads(progress))
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} holds the progress of another version: {error}.") from error
 
 
@@ -116,94 +132,22 @@ def load_weights(path: str | Path, average: bool = True) -> dict[str, np.ndarray
     """Return the model's parameters of any MindSpore checkpoint, by their plain names.
 
     Args:
-        path: a checkpoint of a training run, or any other ``.ckpt``.
+        path: a checkpoint of a training run, or any other ``.ckpt`` or ``.safetensors`` of
+            MindSpore's.
         average: take the moving average where there is one, else the raw weights.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing, damaged or PyTorch's.
     """
-    tensors, _ = _read(Path(path))
-    weights = {name: value for name, value in tensors.items() if "/" not in name}
+    return _weights_of(read_parameters(Path(path))[0], average)
+
+
+def _weights_of(state: Mapping[str, T], average: bool = True) -> dict[str, T]:
+    weights = {name: value for name, value in state.items() if "/" not in name}
     if average:
         weights |= {
             name.removeprefix(AVERAGE): value
-            for name, value in tensors.items()
+            for name, value in state.items()
             if name.startswith(AVERAGE)
         }
     return weights
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
-    check(path.is_file(), f"There is no checkpoint {path}.")
-    try:
-        content = ms.load_checkpoint(str(path), crc_check=True)
-    except Exception as error:
-        # What MindSpore raises depends on where the damage is.
-        raise UserError(
-            f"{path} is damaged or not a MindSpore checkpoint; use another one."
-        ) from error
-    progress = content.pop(PROGRESS, None)
-    tensors = {
-        name: np.array(value.asnumpy())
-        for name, value in content.items()
-        if isinstance(value, Parameter)
-    }
-    return tensors, progress
-
-
-class CheckpointFolder:
-    """``epoch_0001.ckpt`` and so on, ``last.ckpt`` and ``best.ckpt``.
-
-    Args:
-        path: the folder; made when the first checkpoint is saved.
-        keep: how many of the newest epochs stay.
-    """
-
-    def __init__(self, path: Path, keep: int = 2):
-        self.path = path
-        self.keep = keep
-
-    def save(self, state: Mapping[str, Parameter], progress: Progress) -> Path:
-        """Save after an epoch, as ``best.ckpt`` too if it is the best so far; drop old ones."""
-        target = self.path / f"epoch_{progress.epoch:04d}.ckpt"
-        save_checkpoint(target, state, progress)
-        self._alias(target, "last.ckpt")
-        if progress.best_epoch == progress.epoch:
-            self._alias(target, "best.ckpt")
-        for old in self._epochs()[: -self.keep]:
-            old.unlink()
-        return target
-
-    def latest(self) -> Path | None:
-        """Return the checkpoint of the newest epoch, or None."""
-        epochs = self._epochs()
-        return epochs[-1] if epochs else None
-
-    def drop_after(self, epoch: int) -> None:
-        """Remove checkpoints newer than ``epoch``, which a run resumed there makes anew."""
-        for path in self._epochs():
-            if _epoch_of(path) > epoch:
-                path.unlink()
-
-    def _epochs(self) -> list[Path]:
-        found = [path for path in self.path.glob("epoch_*.ckpt") if _epoch_of(path) >= 0]
-        return sorted(found, key=_epoch_of)
-
-    def _alias(self, target: Path, name: str) -> None:
-        with staging_folder(self.path) as folder:
-            staged = folder / name
-            try:
-                os.link(target, staged)
-            except OSError:  # file systems without hard links
-                staged.write_bytes(target.read_bytes())
-            publish(staged, self.path / name)
-
-
-def latest_checkpoint(run_dir: str | Path) -> Path | None:
-    """Return the newest epoch's checkpoint of a run folder, or None."""
-    return CheckpointFolder(Path(run_dir) / "checkpoints").latest()
-
-
-def _epoch_of(path: Path) -> int:
-    match = re.fullmatch(r"epoch_(\d+)\.ckpt", path.name)
-    return int(match[1]) if match else -1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmix.engine.checkpoint import CheckpointFolder
+from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
 from acmix.utils.files import write_text
 
@@ -24,12 +24,19 @@ class RunDir:
         path: the folder; made by :meth:`start`.
         versions: what ``acmix.environment.describe()`` says, or anything JSON can hold.
         keep: newest checkpoints kept besides the best.
+        safetensors: also write the weights of the last and the best alone.
     """
 
-    def __init__(self, path: str | Path, versions: Mapping[str, Any] | None = None, keep: int = 2):
+    def __init__(
+        self,
+        path: str | Path,
+        versions: Mapping[str, Any] | None = None,
+        keep: int = 2,
+        safetensors: bool = False,
+    ):
         self.path = Path(path)
         self.versions = dict(versions or {})
-        self.checkpoints = CheckpointFolder(self.path / "checkpoints", keep)
+        self.checkpoints = CheckpointFolder(self.path / "checkpoints", keep, safetensors)
         self.config_file = self.path / "config.yaml"
         self.environment_file = self.path / "environment.json"
         self.metrics_file = self.path / "metrics.jsonl"
@@ -40,20 +47,19 @@ class RunDir:
         Raises:
             UserError: naming the two ways out.
         """
-        if self.config_file.exists() or self.metrics_file.exists() or self.checkpoints.latest():
+        if self.config_file.exists() or self.metrics_file.exists() or self.checkpoints.files():
             raise UserError(
                 f"output={self.path} already holds a run. Continue it with --resume auto, or "
                 "choose another folder with output=PATH."
             )
 
-    def start(self, config_yaml: str, step: int = 0, epoch: int = 0) -> None:
+    def start(self, config_yaml: str, step: int = 0) -> None:
         """Write configuration and environment, and forget what came after ``step``.
 
         Args:
             config_yaml: the resolved configuration.
-            step: optimizer steps taken so far; later lines of ``metrics.jsonl`` are dropped, so
-                that the history is that of an uninterrupted run.
-            epoch: completed epochs; later checkpoints are dropped.
+            step: optimizer steps taken so far; later lines of ``metrics.jsonl`` and later
+                checkpoints are dropped, so that the history is that of an uninterrupted run.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config_file, config_yaml)
@@ -61,7 +67,7 @@ class RunDir:
         write_text(self.environment_file, json.dumps(environment, indent=2, default=str) + "\n")
         kept = [record for record in self.metrics() if record["step"] <= step]
         write_text(self.metrics_file, "".join(_line(record) for record in kept))
-        self.checkpoints.drop_after(epoch)
+        self.checkpoints.drop_after(step)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``; NaN and infinities become null."""

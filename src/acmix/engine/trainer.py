@@ -165,7 +165,7 @@ class Trainer:
         """Prepare the run folder, and take up where the checkpoint ended if there is one."""
         progress = Progress(seed=self.config.seed, steps_per_epoch=steps_per_epoch)
         folder = self.run_dir.checkpoints
-        path = folder.latest() if resume == "auto" else Path(resume) if resume else None
+        path = folder.to_resume() if resume == "auto" else Path(resume) if resume else None
         if resume != "auto" and (path is None or path.parent.resolve() != folder.path.resolve()):
             self.run_dir.check_unused()
         if path is not None:
@@ -180,7 +180,7 @@ class Trainer:
             load_values(self.state, tensors, str(path))
             progress = saved
             logger.info("Resumed %s after epoch %d.", path, progress.epoch)
-        self.run_dir.start(self.config.to_yaml(), progress.step, progress.epoch)
+        self.run_dir.start(self.config.to_yaml(), progress.step)
         return progress
 
     def _train_epoch(

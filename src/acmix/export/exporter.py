@@ -13,10 +13,10 @@ from mindspore import nn
 
 from acmix.errors import check, suggest
 from acmix.export.predictor import can_run, load_runner
-from acmix.export.sidecar import FORMATS, SideCar, sha256_of, sidecar_path
+from acmix.export.sidecar import FORMATS, SideCar, sidecar_path
 from acmix.export.verify import max_difference
 from acmix.export.writer import INPUT_NAME, half_precision, write_model
-from acmix.utils.files import publish, staging_folder, write_text
+from acmix.utils.files import publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
 from acmix.version import __version__
 

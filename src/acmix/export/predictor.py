@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from acmix.errors import UserError, check
-from acmix.export.sidecar import SideCar, read_sidecar, sha256_of
+from acmix.export.sidecar import SideCar, read_sidecar
+from acmix.utils.files import sha256_of
 
 Outputs = np.ndarray | tuple[np.ndarray, ...]
 

@@ -5,8 +5,8 @@ It travels with the file to other machines, so it is read as untrusted input.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +17,8 @@ from acmix.errors import UserError, check
 
 FORMATS = ("mindir", "onnx", "air")
 _LARGEST_SIDECAR = 16 * 2**20  # a thousand times what 1000 classes take
+_LARGEST_INPUT = 2**30
+"""Values of an input; inputs are allocated before the network sees them."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,6 @@ def sidecar_path(model_file: str | Path) -> Path:
     return Path(f"{model_file}.json")
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def read_sidecar(model_file: str | Path) -> SideCar:
     """Read and validate the side-car of ``model_file``.
 
@@ -131,10 +124,11 @@ def _is_string(value: object) -> bool:
 
 
 def _is_shape(value: object) -> bool:
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or len(value) != 4:
         return False
     sizes = value if value[0] is not None else value[1:]
-    return all(type(size) is int and size > 0 for size in sizes)
+    positive = all(type(size) is int and size > 0 for size in sizes)
+    return positive and math.prod(sizes) <= _LARGEST_INPUT
 
 
 def _are_strings(values: object) -> bool:
@@ -158,7 +152,10 @@ _VALID = {
     "preprocess": (lambda value: isinstance(value, dict), "an object"),
     "post_process": (lambda value: isinstance(value, dict), "an object"),
     "input_name": (_is_string, "a string that is not empty"),
-    "input_shape": (_is_shape, "a list of sizes, of which the first may be null"),
+    "input_shape": (
+        _is_shape,
+        "four sizes, the first of which may be null, of at most 2^30 values",
+    ),
     "input_dtype": (lambda value: value == "float32", "'float32'"),
     "precision": (lambda value: value in ("float32", "float16"), "'float32' or 'float16'"),
     "versions": (_maps_strings, "an object of strings"),

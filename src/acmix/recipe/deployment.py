@@ -11,6 +11,7 @@ import mindspore as ms
 import numpy as np
 
 from acmix.config import Config
+from acmix.engine import WEIGHT_SUFFIXES
 from acmix.environment import set_device
 from acmix.errors import check, suggest
 from acmix.export import (
@@ -95,7 +96,7 @@ def predict(
     """Say what is in images, with a checkpoint or an exported file.
 
     Args:
-        model_file: a ``.ckpt`` of a run, or an exported ``.mindir`` or ``.onnx`` with its side-car.
+        model_file: weights of a run, or an exported ``.mindir`` or ``.onnx`` with its side-car.
         images: paths.
         config: of the run; by default the one in the checkpoint's run folder.
         top: classes per image, of classifiers.
@@ -104,7 +105,7 @@ def predict(
         UserError: a file is missing or not what it should be.
     """
     check(top >= 1, f"--top must be at least 1, got {top}.")
-    of_checkpoint = Path(model_file).suffix == ".ckpt"
+    of_checkpoint = Path(model_file).suffix in WEIGHT_SUFFIXES
     open_model = _open_checkpoint if of_checkpoint else _open_exported
     run, reader, batch = open_model(model_file, config, top)
     inputs = [reader.read(path) for path in images]  # all are readable before any is run

@@ -29,14 +29,15 @@ def train(config: Config, resume: str | None = None) -> FitResult:
         config: what to train.
         resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
     """
-    run_dir = RunDir(config.output, describe(), keep=config.train.keep)
+    run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
     if resume is None:
         run_dir.check_unused()  # before minutes go into reading the data
     target = prepare(config)
     train_data = create_dataset(config.data, "train", seed=config.seed)
     val_data = create_dataset(config.data, "val", seed=config.seed)
     model = build_model(config, len(train_data.classes))
-    resumes = resume is not None and (resume != "auto" or run_dir.checkpoints.latest() is not None)
+    resumes = resume != "auto" and resume is not None
+    resumes |= resume == "auto" and run_dir.checkpoints.to_resume() is not None
     if config.model.pretrained is not None and not resumes:
         load_pretrained(config, model)
     parameters = sum(parameter.size for parameter in model.trainable_params())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from acmix.errors import UserError
+
+_STAGING = ".tmp-"
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextmanager
@@ -19,16 +24,29 @@ def staging_folder(parent: Path) -> Iterator[Path]:
     ``parent`` is made when it is missing. The folder is removed at the end, whatever happened.
 
     Raises:
-        UserError: ``parent`` cannot be made or written to.
+        UserError: ``parent`` cannot be made or written to, or the disk is full.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
     except OSError as error:
         raise UserError(f"output: cannot write into {parent}: {error.strerror}.") from error
     try:
         yield folder
+    except OSError as error:
+        if error.errno not in _DISK_TROUBLE:
+            raise
+        raise UserError(
+            f"cannot write into {parent}: {error.strerror}. What was there before is unchanged; "
+            "make room, or choose another disk."
+        ) from error
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_staging_folders(parent: Path) -> None:
+    """Remove what processes that were killed while writing left; none may be writing now."""
+    for folder in parent.glob(f"{_STAGING}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -44,6 +62,13 @@ def publish(staged: Path, target: Path) -> None:
     with open(staged, "rb") as file:
         os.fsync(file.fileno())
     os.replace(staged, target)
+    # The rename itself is on the disk only with the folder; some network file systems refuse.
+    with suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,6 +77,15 @@ def write_text(path: Path, text: str) -> None:
         staged = folder / path.name
         staged.write_text(text, encoding="utf-8")
         publish(staged, path)
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _umask() -> int:

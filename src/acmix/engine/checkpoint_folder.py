@@ -1,0 +1,194 @@
+"""The checkpoints of a run: which there are, which of them is good, which go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mindspore import Parameter
+
+from acmix.engine.checkpoint import Progress, save_checkpoint, save_weights
+from acmix.engine.manifest import Entry, read_manifest, write_manifest
+from acmix.errors import UserError, check
+from acmix.utils.files import publish, remove_staging_folders, staging_folder
+
+logger = logging.getLogger(__name__)
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+_NUMBERED = re.compile(r"(epoch|step)_\d+\.ckpt")
+
+
+def file_name(progress: Progress) -> str:
+    """``epoch_0003.ckpt`` after an epoch, ``step_00000123.ckpt`` inside of one."""
+    if progress.inside_epoch:
+        return f"step_{progress.step:08d}.ckpt"
+    return f"epoch_{progress.epoch:04d}.ckpt"
+
+
+class CheckpointFolder:
+    """Checkpoints by progress, ``last.ckpt``, ``best.ckpt`` and their ``manifest.json``.
+
+    A crash at any moment leaves the newest checkpoint that was written in full, and no file is
+    removed before there are newer ones whose content is known. One process writes; others may read
+    meanwhile.
+
+    Args:
+        path: the folder; made when the first checkpoint is saved.
+        keep: how many of the newest stay.
+        safetensors: also write ``last.safetensors`` and ``best.safetensors``, the weights alone.
+    """
+
+    def __init__(self, path: Path, keep: int = 2, safetensors: bool = False):
+        self.path = path
+        self.keep = keep
+        self.safetensors = safetensors
+
+    def files(self) -> list[Path]:
+        """Return the checkpoints by progress, good ones or not, in no order."""
+        return [path for path in self.path.glob("*.ckpt") if _NUMBERED.fullmatch(path.name)]
+
+    def save(self, state: Mapping[str, Parameter], progress: Progress) -> Path:
+        """Save under the name of ``progress``, as ``best.ckpt`` too if it is; drop old ones.
+
+        Raises:
+            UserError: it cannot be written, for example for lack of room; names the newest
+                checkpoint that there is.
+        """
+        target = self.path / file_name(progress)
+        try:
+            save_checkpoint(target, state, progress)
+            if self.safetensors:
+                save_weights(_weights_beside(self.path / LAST), state)
+            self._register(target, progress)
+        except UserError as error:
+            raise UserError(
+                f"{error} Training stops at step {progress.step}; the last good checkpoint is "
+                f"{self.latest() or 'none'}, from which --resume auto continues."
+            ) from error
+        return target
+
+    def latest(self) -> Path | None:
+        """Return the newest checkpoint that is whole, or None.
+
+        Damaged ones are reported and passed over.
+        """
+        for file, entry in reversed(self._known().items()):
+            if entry.is_of(file) or _examined(file):
+                return file
+        return None
+
+    def to_resume(self) -> Path | None:
+        """Return :meth:`latest`; None only if there is nothing that could be lost.
+
+        Raises:
+            UserError: there are checkpoints, but all of them are damaged.
+        """
+        newest = self.latest()
+        check(
+            newest is not None or not self.files(),
+            f"All checkpoints in {self.path} are damaged; restore one, or start again with another "
+            "output=PATH.",
+        )
+        return newest
+
+    def drop_after(self, step: int) -> None:
+        """Remove checkpoints newer than ``step``, which a run resumed there makes anew.
+
+        Also removes what a process killed while writing left behind.
+        """
+        if not self.path.is_dir():
+            return
+        remove_staging_folders(self.path)
+        known = {}
+        for file, entry in self._known().items():
+            if entry.progress.step > step:
+                file.unlink()
+                _weights_beside(file).unlink(missing_ok=True)
+            else:
+                known[file] = entry
+        if known and self.path / BEST not in known:
+            self._restore_best(known)
+        self._write_manifest(known)
+
+    def _register(self, target: Path, progress: Progress) -> None:
+        """Give a file just written its other names, then let go of those it makes superfluous."""
+        entry = Entry.of(target, progress)
+        written = {target.name: entry, LAST: entry}
+        self._alias(target, LAST)
+        if progress.best_epoch == progress.epoch and not progress.inside_epoch:
+            self._alias(target, BEST)
+            written[BEST] = entry
+            if self.safetensors:
+                self._alias(_weights_beside(self.path / LAST), _weights_beside(Path(BEST)).name)
+        known = self._known(written)
+        numbered = [file for file in known if _NUMBERED.fullmatch(file.name)]
+        dropped = set(self.files()) - set(numbered[-self.keep :])
+        self._write_manifest({file: known[file] for file in known if file not in dropped})
+        for file in dropped:
+            file.unlink()
+
+    def _known(self, written: Mapping[str, Entry] | None = None) -> dict[Path, Entry]:
+        """Return the readable checkpoints with their entries, the newest last.
+
+        Args:
+            written: entries that are newer than those of the manifest.
+        """
+        manifest = read_manifest(self.path) | dict(written or {})
+        known = {}
+        for file in [*self.files(), *self._aliases()]:
+            entry = manifest.get(file.name)
+            if entry is None or not entry.has_size_of(file):
+                entry = _examined(file)
+            if entry is not None:
+                known[file] = entry
+
+        def order(file: Path) -> tuple[int, bool, str]:
+            return known[file].progress.step, bool(_NUMBERED.fullmatch(file.name)), file.name
+
+        return {file: known[file] for file in sorted(known, key=order)}
+
+    def _aliases(self) -> list[Path]:
+        return [self.path / name for name in (LAST, BEST) if (self.path / name).exists()]
+
+    def _restore_best(self, known: dict[Path, Entry]) -> None:
+        """Let ``best.ckpt`` be the best so far again, if its epoch is still there."""
+        newest = known[next(reversed(known))].progress
+        if newest.best_epoch is None:
+            return
+        best = self.path / file_name(Progress(epoch=newest.best_epoch))
+        if best in known:
+            self._alias(best, BEST)
+            known[self.path / BEST] = known[best]
+
+    def _write_manifest(self, known: Mapping[Path, Entry]) -> None:
+        write_manifest(self.path, {file.name: entry for file, entry in known.items()})
+
+    def _alias(self, target: Path, name: str) -> None:
+        with staging_folder(self.path) as folder:
+            staged = folder / name
+            try:
+                os.link(target, staged)
+            except OSError:  # file systems without hard links
+                staged.write_bytes(target.read_bytes())
+            publish(staged, self.path / name)
+
+
+def latest_checkpoint(run_dir: str | Path) -> Path | None:
+    """Return the newest whole checkpoint of a run folder, see :meth:`CheckpointFolder.latest`."""
+    return CheckpointFolder(Path(run_dir) / "checkpoints").latest()
+
+
+def _weights_beside(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".safetensors")
+
+
+def _examined(file: Path) -> Entry | None:
+    """Read a checkpoint in full; None, and a warning, if it is damaged."""
+    try:
+        return Entry.of(file)
+    except (UserError, OSError) as error:
+        logger.warning("Checkpoint %s is passed over: %s", file, error)
+        return None
