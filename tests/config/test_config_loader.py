@@ -139,6 +139,41 @@ def test_a_mistake_in_a_base_is_reported_although_the_leaf_overrides_it(write):
         load_config(write("leaf.yaml", "_base_: base.yaml\nseed: 1"))
 
 
+BOMB = "a0: &a0 [1, 1]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join(8 * [f'*a{i - 1}'])}]\n" for i in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (BOMB, "more than 100000 values"),
+        ("model: &m {kwargs: {m: *m}}", r"'\*m' stands for what it is part of"),
+        ("[" * 100_000, "nested deeper than 50 levels"),
+        ("seed: 1\n" + "#" * 2**20, "longer than 1048576 characters"),
+        ("seed: !!python/object/apply:os.getpid []", "could not determine a constructor"),
+        ("seed: 2001-99-99", "a value that cannot be read: month"),
+        ("seed: !!int ten", "a value that cannot be read: invalid literal"),
+        ("optim: {lr: 1" + 400 * "0" + "}", "optim.lr must be a finite number"),
+        ('_base_: "a\\0b.yaml"', "cannot read the configuration .*null"),
+    ],
+    ids=["aliases", "circle", "depth", "length", "code", "date", "tag", "number", "null"],
+)
+def test_text_made_to_harm_is_refused(write, text, reason):
+    with pytest.raises(UserError, match=reason):
+        load_config(write("harm.yaml", text))
+
+
+def test_aliases_of_what_is_small_are_read(write):
+    path = write("c.yaml", "model: {kwargs: {depths: &d [2, 2], num_heads: *d}}")
+    assert load_config(path).model.kwargs["num_heads"] == (2, 2)
+
+
+def test_a_file_without_end_is_read_no_further_than_the_limit():
+    with pytest.raises(UserError, match="longer than"):
+        load_config("/dev/zero")
+
+
 def test_bases_in_a_circle_are_refused(write):
     path = write("a.yaml", "_base_: b.yaml")
     write("b.yaml", "_base_: a.yaml")

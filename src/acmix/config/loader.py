@@ -14,7 +14,7 @@ import yaml
 
 from acmix.config.sections import Config
 from acmix.config.typed import check_tree
-from acmix.config.yaml_text import parse_yaml
+from acmix.config.yaml_text import LARGEST_TEXT, parse_yaml
 from acmix.errors import UserError, check
 
 _BASE = "_base_"
@@ -58,7 +58,7 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
-    resolved = path.resolve()
+    resolved = _resolved(path)
     circle = " -> ".join(str(step) for step in (*chain, resolved))
     check(resolved not in chain, f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
     own = _read(path)
@@ -78,10 +78,10 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read(LARGEST_TEXT + 1)  # of a device file there is no end
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read the configuration {path}: {reason}.") from None
+        raise _unreadable(path, error) from None
     tree = _parse_yaml(text, str(path))
     if tree is None:
         return {}
@@ -89,6 +89,18 @@ def _read(path: Path) -> dict[str, Any]:
         isinstance(tree, dict), f"{path}: must hold 'key: value' pairs, got {type(tree).__name__}."
     )
     return tree
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(f"cannot read the configuration {path}: {reason}.")
 
 
 def _apply_override(tree: Mapping[str, Any], override: str) -> dict[str, Any]:

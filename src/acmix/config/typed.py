@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -145,7 +146,12 @@ def convert(value: Any, annotation: Any, key: str) -> Any:
     try:
         return _convert(value, annotation)
     except _Mismatch as mismatch:
-        raise UserError(f"{key} must be {mismatch}, got {value!r}.{mismatch.hint}") from None
+        raise UserError(f"{key} must be {mismatch}, got {_shown(value)}.{mismatch.hint}") from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 class _Mismatch(Exception):
@@ -183,6 +189,7 @@ def _convert(value: Any, annotation: Any) -> Any:
 
 def _convert_scalar(value: Any, kind: type) -> Any:
     if kind is float and type(value) is int:
+        _require(abs(value) <= sys.float_info.max, "", "a finite number")
         value = float(value)
     # type() and not isinstance(): True is an int to Python but never meant as one in a config.
     _require(type(value) is kind, value, _NOUNS[kind])

@@ -1,4 +1,8 @@
-"""YAML in and out, with numbers as YAML 1.2 writes them and without repeated keys."""
+"""YAML in and out, with numbers as YAML 1.2 writes them and without repeated keys.
+
+Text of any origin may be parsed: nothing but plain types is made of it, and its size, its depth and
+what its aliases expand to are bounded.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,25 @@ from typing import Any
 
 import yaml
 
+LARGEST_TEXT = 2**20
+"""Characters. The longest configuration of this repository has two thousand."""
+_MOST_NODES = 100_000
+_DEEPEST = 50
+
 
 def parse_yaml(text: str) -> Any:
     """Parse one YAML document of plain types.
 
     Raises:
-        yaml.YAMLError: malformed text, or a key given twice in one mapping.
+        yaml.YAMLError: malformed text, a key given twice in one mapping, or too much of anything.
     """
-    return yaml.load(text, Loader=_Loader)
+    if len(text) > LARGEST_TEXT:
+        raise yaml.YAMLError(f"longer than {LARGEST_TEXT} characters")
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        # From PyYAML's constructors: 2001-99-99 looks like a date, !!int is given to text.
+        raise yaml.YAMLError(f"a value that cannot be read: {error}") from error
 
 
 def dump_yaml(tree: Any) -> str:
@@ -24,6 +39,30 @@ def dump_yaml(tree: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes = self._depth = 0  # with every alias counted as what it stands for
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        before = self._nodes
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _refused(f"nested deeper than {_DEEPEST} levels", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._sizes:
+                raise _refused(f"'*{event.anchor}' stands for what it is part of", event)
+            self._nodes += self._sizes[node]
+        elif node is not None:
+            self._nodes += 1
+            self._sizes[node] = self._nodes - before
+        if self._nodes > _MOST_NODES:
+            raise _refused(f"more than {_MOST_NODES} values", event)
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
@@ -35,6 +74,11 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+def _refused(reason: str, event: yaml.Event) -> yaml.YAMLError:
+    mark: Any = event.start_mark  # of PyYAML's Python or C implementation
+    return yaml.composer.ComposerError(None, None, reason, mark)
 
 
 class _Dumper(yaml.SafeDumper):
