@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-import mindspore as ms
 import numpy as np
 
 from acmix.errors import check
+from acmix.utils.waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -116,19 +116,8 @@ def speed_up(timing: Timing, baseline: Timing) -> Ratio:
 
 def _seconds(call: Callable[[], object]) -> float:
     start = perf_counter()
-    _wait_for(call())
+    wait_for(call())
     return perf_counter() - start
-
-
-def _wait_for(result: object) -> None:
-    if ms.get_context("device_target") != "CPU":
-        ms.runtime.synchronize()
-    elif isinstance(result, (tuple, list)):
-        for item in result:
-            _wait_for(item)
-    elif hasattr(result, "asnumpy"):
-        # synchronize() is not for CPU: its first call there waits for nothing and logs an error.
-        result.asnumpy()
 
 
 @contextmanager

@@ -194,6 +194,8 @@ class Config(Section):
     """Seed of initial weights, data order, augmentation and dropout."""
     output: str = "runs/acmix"
     """Run folder; files read by :func:`load_config` default to ``runs/<name of the file>``."""
+    profile: bool = False
+    """Measure the parts of a training step before training goes on, undisturbed."""
     task: Literal["classification", "detection"] = "classification"
     """What is learned."""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

@@ -18,7 +18,8 @@ class RunDir:
     """Everything a run leaves behind.
 
     ``config.yaml`` (resolved), ``environment.json`` (versions, git commit), ``metrics.jsonl`` (one
-    JSON object a line, see :class:`acmix.engine.trainer.Trainer`), ``checkpoints/``.
+    JSON object a line, see :class:`acmix.engine.trainer.Trainer`), ``checkpoints/``, and under
+    ``profile=true`` ``profile_trace.json``, a timeline of training steps.
 
     Args:
         path: the folder; made by :meth:`start`.
@@ -40,6 +41,7 @@ class RunDir:
         self.config_file = self.path / "config.yaml"
         self.environment_file = self.path / "environment.json"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.profile_file = self.path / "profile_trace.json"
 
     def check_unused(self) -> None:
         """Refuse a folder that holds a run, since a new one would overwrite it.

@@ -27,6 +27,23 @@ class StepResult(NamedTuple):
     """Whether the gradient was finite; if not, the update was left out."""
 
 
+class StepParts(NamedTuple):
+    """The parts of a step as functions of their own, to be measured one by one.
+
+    One after the other they do what a step does; together they take longer than the step, which
+    is compiled as a whole.
+    """
+
+    forward: Callable
+    """``(*batch) -> losses``."""
+    backward: Callable
+    """``(*batch) -> (losses, gradients)``, the forward pass included."""
+    reduce: Callable | None
+    """``(*gradients) -> gradients`` averaged over devices; None on a single one."""
+    update: Callable
+    """``(*gradients) -> (global norm, finite)``, having updated the parameters."""
+
+
 class TrainStep:
     """Averages the gradient over ``accumulate`` batches and updates the parameters once.
 
@@ -57,7 +74,8 @@ class TrainStep:
         self.optimizer = optimizer
         self.accumulate = accumulate
         self.scaler = scaler
-        backward = _backward(network, optimizer, accumulate, scaler)
+        forward = _forward(network, accumulate, scaler)
+        backward = _backward(forward, optimizer)
         update = _update(optimizer, clip_norm, scaler, reduce)
 
         def whole_step(*batch):
@@ -71,6 +89,14 @@ class TrainStep:
         self._function = whole_step
         self._whole_step = compiled(whole_step)
         self._backward, self._add, self._update = map(compiled, (backward, add, update))
+
+        # Compiled when they are called first, which training never does.
+        self.parts = StepParts(
+            forward=compiled(_losses(forward)),
+            backward=self._backward,
+            reduce=None if reduce is None else compiled(_exchange(reduce)),
+            update=compiled(_update(optimizer, clip_norm, scaler, None)),
+        )
 
     def as_cell(self) -> nn.Cell:
         """Return forward, backward and update of one batch as a Cell, for tools that export it."""
@@ -126,10 +152,8 @@ def _settle(losses: tuple[Tensor, ...]) -> None:
         losses[0].asnumpy()
 
 
-def _backward(
-    network: nn.Cell, optimizer: nn.Optimizer, accumulate: int, scaler: amp.LossScaler | None
-) -> Callable:
-    """``(*batch) -> (losses, gradients)``, the gradients scaled and divided by ``accumulate``."""
+def _forward(network: nn.Cell, accumulate: int, scaler: amp.LossScaler | None) -> Callable:
+    """``(*batch) -> (total, losses)``, the total scaled and divided by ``accumulate``."""
 
     def forward(*batch):
         losses = network(*batch)
@@ -138,6 +162,30 @@ def _backward(
             total = scaler.scale(total)
         return total, losses
 
+    return forward
+
+
+def _losses(forward: Callable) -> Callable:
+    """``(*batch) -> losses`` of :func:`_forward`."""
+
+    def losses_of(*batch):
+        _, losses = forward(*batch)
+        return losses
+
+    return losses_of
+
+
+def _exchange(reduce: Callable[[Gradients], Gradients]) -> Callable:
+    """``(*gradients) -> gradients``, averaged over devices."""
+
+    def exchange(*gradients):
+        return reduce(gradients)
+
+    return exchange
+
+
+def _backward(forward: Callable, optimizer: nn.Optimizer) -> Callable:
+    """``(*batch) -> (losses, gradients)`` of :func:`_forward`."""
     value_and_gradients = ms.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
 
     def backward(*batch):

@@ -23,6 +23,7 @@ from acmix.engine.evaluate import Dataset, evaluate
 from acmix.engine.meter import Meter
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
+from acmix.engine.profile import profile_training
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import learning_rates
 from acmix.engine.train_step import TrainStep
@@ -126,6 +127,8 @@ class Trainer:
         )
         rates = self._learning_rates(steps_per_epoch)
         progress = self._begin(resume, steps_per_epoch)
+        if self.config.profile and progress.epoch < train.epochs:
+            self._profile(train_data, progress.epoch, rates[progress.step])
         metrics: dict[str, float] = {}
         meter = Meter(self.task.loss_names)
         with logging_redirect_tqdm():
@@ -182,6 +185,15 @@ class Trainer:
             logger.info("Resumed %s after epoch %d.", path, progress.epoch)
         self.run_dir.start(self.config.to_yaml(), progress.step)
         return progress
+
+    def _profile(self, data: Dataset, epoch: int, learning_rate: float) -> None:
+        """Measure the parts of a step, print the table and leave the timeline in the folder."""
+        self.network.set_train(True)
+        profile = profile_training(self.step, data, epoch, learning_rate, self.state, self.ema)
+        profile.write_trace(self.run_dir.profile_file)
+        logger.info(
+            "%s\nTimeline for chrome://tracing: %s", profile.render(), self.run_dir.profile_file
+        )
 
     def _train_epoch(
         self, epoch: int, data: Dataset, rates: np.ndarray, steps_per_epoch: int, meter: Meter
