@@ -125,6 +125,27 @@ def test_an_unknown_baseline_is_refused_before_any_work(quick):
         bench_models({"relu": nn.ReLU()}, (3, 4, 4), baseline="relo")
 
 
+def test_only_what_is_compared_takes_turns(quick):
+    told = []
+    networks = {name: nn.ReLU() for name in ("a", "b", "a twin", "b twin", "b twin's twin")}
+    report = bench_models(
+        networks,
+        (3, 4, 4),
+        (1,),
+        baseline={"a twin": "a", "b twin": "b", "b twin's twin": "b twin"},
+        macs=dict.fromkeys(networks, 48),
+        warmup=1,
+        repeats=2,
+        progress=told.append,
+    )
+    groups = [("a", "a twin"), ("b", "b twin", "b twin's twin")]
+    assert told == [f"batch size 1: {', '.join(names)}" for names in groups]
+    assert [peak.names for peak in report.peaks] == groups
+    timing = {timing.name: timing for timing in report.timings}["b twin"]
+    own = 2 * 48 / np.array(timing.seconds) / 1e9 / report.peaks[1].gflops
+    assert report.efficiency(timing) == pytest.approx(np.median(own))
+
+
 def test_a_batch_size_of_nothing_is_refused(quick):
     with pytest.raises(UserError, match="batch_sizes: got 0"):
         bench_models({"relu": nn.ReLU()}, (3, 4, 4), (0,))

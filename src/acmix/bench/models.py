@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -57,8 +57,12 @@ def bench_candidates(
 ) -> BenchReport:
     """Measure whatever handles a batch of images, and between it the peak of the machine.
 
+    What is compared takes turns; what is not compared with anything of it comes before or after, so
+    that the memory of a large table is that of its largest comparison.
+
     Args:
-        candidates: By name what to measure.
+        candidates: By name what to measure; each is called once for each batch size and let go
+            after its rounds.
         input_shape: Shape (C, H, W) of an image.
         batch_sizes: Batch sizes; the candidates take turns within each.
         setting: What the candidates do, for the report.
@@ -82,14 +86,16 @@ def bench_candidates(
     peaks: list[Peak] = []
     for size in batch_sizes:
         check(size >= 1, f"batch_sizes: got {size}; give at least 1.")
-        progress(f"batch size {size}: {', '.join(candidates)}")
         images = np.random.default_rng(0).standard_normal((size, *input_shape)).astype(np.float32)
-        calls = {name: prepare(images) for name, prepare in candidates.items()}
-        done = measure(
-            {**calls, **matmul_probes()}, warmup=warmup, repeats=repeats, batch_size=size
-        )
-        timings += done[: len(calls)]
-        peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]]))
+        for names in _compared(candidates, baselines):
+            progress(f"batch size {size}: {', '.join(names)}")
+            calls = {name: candidates[name](images) for name in names}
+            done = measure(
+                {**calls, **matmul_probes()}, warmup=warmup, repeats=repeats, batch_size=size
+            )
+            timings += done[: len(calls)]
+            peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]], names))
+            del calls, done
     return BenchReport(
         environment=_environment(),
         mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
@@ -103,6 +109,17 @@ def bench_candidates(
         peaks=tuple(peaks),
         setting=setting,
     )
+
+
+def _compared(names: Iterable[str], baselines: Mapping[str, str]) -> list[list[str]]:
+    """Group names by what they are compared with; without any comparison they are one group."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        root = name if baselines else ""
+        while baselines.get(root, root) != root:
+            root = baselines[root]
+        groups.setdefault(root, []).append(name)
+    return list(groups.values())
 
 
 def on_device(network: nn.Cell) -> Prepare:

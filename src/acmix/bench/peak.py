@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import mindspore as ms
@@ -20,10 +20,12 @@ class Peak:
     Attributes:
         batch_size: Of the networks in those rounds.
         gflops: GFLOP/s of each round, the best of its products.
+        names: Of the networks in those rounds; empty: of all.
     """
 
     batch_size: int
     gflops: tuple[float, ...]
+    names: tuple[str, ...] = ()
 
 
 def matmul_probes() -> dict[str, Callable[[], object]]:
@@ -43,10 +45,11 @@ def matmul_probes() -> dict[str, Callable[[], object]]:
     return probes
 
 
-def peak_of(batch_size: int, samples: list[tuple[float, ...]]) -> Peak:
+def peak_of(batch_size: int, samples: list[tuple[float, ...]], names: Iterable[str] = ()) -> Peak:
     """The peak from the seconds of each probe, round by round."""
     operations = 2 * MATMUL_SIZE**3
     return Peak(
         batch_size,
         tuple(operations / min(seconds) / 1e9 for seconds in zip(*samples, strict=True)),
+        tuple(names),
     )

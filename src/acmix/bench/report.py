@@ -66,7 +66,11 @@ class BenchReport:
                     **content,
                     "input_shape": tuple(content["input_shape"]),
                     "peaks": tuple(
-                        Peak(peak["batch_size"], tuple(peak["gflops"]))
+                        Peak(
+                            peak["batch_size"],
+                            tuple(peak["gflops"]),
+                            tuple(peak.get("names", ())),
+                        )
                         for peak in content.get("peaks", ())
                     ),
                     "setting": Setting(**content.get("setting", {})),
@@ -128,7 +132,12 @@ class BenchReport:
         does hits both.
         """
         done = 2 * self.macs[timing.name] * timing.batch_size / np.array(timing.seconds) / 1e9
-        of_rounds = [peak.gflops for peak in self.peaks if peak.batch_size == timing.batch_size]
+        of_rounds = [
+            peak.gflops
+            for peak in self.peaks
+            if peak.batch_size == timing.batch_size
+            and (timing.name in peak.names or not peak.names)
+        ]
         return float(np.median(done / (of_rounds[0] if of_rounds else self.matmul_gflops)))
 
     def _baseline_of(self, timing: Timing) -> Timing:

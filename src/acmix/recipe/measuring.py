@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,8 @@ def bench_subjects(
                 model = _make(subject, name, chosen)
                 if not setting.training:
                     macs[label] = trace(_deployed(model, setting), (1, *shape)).macs
-                candidates[label] = _candidate(model, chosen, Path(folder))
+                del model  # made again for its own rounds: together they would fill the memory
+                candidates[label] = partial(_prepare, subject, name, chosen, Path(folder))
         return bench_candidates(
             candidates,
             shape,
@@ -254,7 +256,11 @@ def _make(subject: Subject, name: str, setting: Setting) -> Backbone | Detector:
     return model
 
 
-def _candidate(model: Backbone | Detector, setting: Setting, folder: Path) -> Prepare:
+def _prepare(
+    subject: Subject, name: str, setting: Setting, folder: Path, images: np.ndarray
+) -> Callable[[], object]:
+    """Make a network in a form and return what does one batch's work; see :data:`Prepare`."""
+    model = _make(subject, name, setting)
     if setting.training:
         prepare = training_step(model)
     else:
@@ -263,9 +269,8 @@ def _candidate(model: Backbone | Detector, setting: Setting, folder: Path) -> Pr
             network = fuse(network)
         network.set_train(False)
         prepare = by_backend(network, setting.backend, setting.transfer, folder)
-    if not setting.graph_kernel:
-        return prepare
-    return lambda images: akg.compiled_by_graph_kernel(prepare(images))
+    call = prepare(images)
+    return akg.compiled_by_graph_kernel(call) if setting.graph_kernel else call
 
 
 def _deployed(model: Backbone | Detector, setting: Setting) -> nn.Cell:
