@@ -76,6 +76,14 @@ def make_parser() -> argparse.ArgumentParser:
     summary.add_argument("--from", dest="source", metavar="FILE", help="render such counts again")
     summary.add_argument("--markdown", action="store_true", help="print Markdown tables")
 
+    prepare = command(
+        "prepare", commands.prepare, "acmix prepare --mindrecord CONFIG /data/imagenet_mindrecord"
+    )
+    prepare.add_argument("--mindrecord", action="store_true", required=True, help="file format")
+    prepare.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
+    prepare.add_argument("output", metavar="DIR", help="new folder, for data.root")
+    prepare.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES_HELP)
+
     train = command(
         "train", commands.train, "acmix train configs/classification/digits_acmix_swin.yaml"
     )

@@ -3,7 +3,7 @@
 from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.detection_preprocess import DetectionPreprocess, buckets
-from acmix.data.factory import create_dataset
+from acmix.data.factory import create_dataset, prepare_mindrecord
 from acmix.data.preprocess import Preprocess
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "Preprocess",
     "buckets",
     "create_dataset",
+    "prepare_mindrecord",
 ]
