@@ -1,7 +1,16 @@
 """Measured speed: candidates in turns, raw samples kept, tables made from them."""
 
-from acmix.bench.models import Prepare, bench_candidates, bench_models, on_device, with_transfer
+from acmix.bench.models import (
+    Prepare,
+    bench_candidates,
+    bench_models,
+    environment,
+    on_device,
+    with_transfer,
+)
 from acmix.bench.peak import Peak
+from acmix.bench.pipeline import PipelineReport, measure_rates
+from acmix.bench.reading import read_report
 from acmix.bench.report import BenchReport
 from acmix.bench.setting import Setting
 from acmix.bench.throughput import Ratio, Timing, measure, speed_up
@@ -9,14 +18,18 @@ from acmix.bench.throughput import Ratio, Timing, measure, speed_up
 __all__ = [
     "BenchReport",
     "Peak",
+    "PipelineReport",
     "Prepare",
     "Ratio",
     "Setting",
     "Timing",
     "bench_candidates",
     "bench_models",
+    "environment",
     "measure",
+    "measure_rates",
     "on_device",
+    "read_report",
     "speed_up",
     "with_transfer",
 ]

@@ -97,7 +97,7 @@ def bench_candidates(
             peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]], names))
             del calls, done
     return BenchReport(
-        environment=_environment(),
+        environment=environment(),
         mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
         input_shape=tuple(input_shape),
         warmup=warmup,
@@ -146,7 +146,8 @@ def _fetch(outputs: Any) -> list[np.ndarray]:
     return [output.asnumpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
 
 
-def _environment() -> dict[str, str | int | None]:
+def environment() -> dict[str, str | int | None]:
+    """What ``acmix.environment.describe`` says, and the device in use."""
     target = ms.get_context("device_target")
     facts = describe() | {"device": target}
     if target != "CPU":

@@ -30,6 +30,12 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
     what.add_argument(
         "--memory", action="store_true", help="with --formulations: their peak memory, too"
     )
+    what.add_argument(
+        "--data",
+        nargs="+",
+        metavar=("CONFIG", "key=value"),
+        help="the input pipeline of a configuration against its network; which is the bottleneck",
+    )
     what.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
 
     form = parser.add_argument_group("in which form")
@@ -78,6 +84,9 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
     )  # fmt: skip
     how.add_argument("--warmup", type=positive, default=3, metavar="N", help="rounds")
     how.add_argument("--repeats", type=positive, default=20, metavar="N", help="rounds")
+    how.add_argument(
+        "--seconds", type=float, default=5.0, metavar="S", help="--data: of each measurement"
+    )
     how.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
     how.add_argument("--json", metavar="FILE", help="write the result with all samples")
     how.add_argument(
@@ -95,16 +104,18 @@ def run(options: Namespace) -> None:
         _render(options.sources)
     elif options.formulations:
         _formulations(options)
+    elif options.data:
+        _pipeline(options)
     else:
         _measure(options)
 
 
 def _render(patterns: list[str]) -> None:
-    from acmix.bench import BenchReport
+    from acmix.bench import read_report
 
     files = [file for pattern in patterns for file in sorted(glob(pattern))]
     check(bool(files), f"{', '.join(patterns)} does not exist; --json writes one.")
-    reports = [BenchReport.from_json(Path(file).read_text(encoding="utf-8")) for file in files]
+    reports = [read_report(Path(file).read_text(encoding="utf-8")) for file in files]
     print("\n\n".join(report.render() for report in reports))
 
 
@@ -115,6 +126,22 @@ def _formulations(options: Namespace) -> None:
 
     set_device(RuntimeConfig(device=options.device))
     print(formulations(warmup=options.warmup, repeats=options.repeats, memory=options.memory))
+
+
+def _pipeline(options: Namespace) -> None:
+    check(
+        not (options.models or options.checkpoint or options.table),
+        "--data: the configuration names the network; leave models and tables out.",
+    )
+    from acmix import recipe
+    from acmix.config import load_config
+    from acmix.utils.files import write_text
+
+    file, *overrides = options.data
+    report = recipe.bench_pipeline(load_config(file, overrides), seconds=options.seconds)
+    print(report.render())
+    if options.json:
+        write_text(Path(options.json), report.to_json())
 
 
 def _measure(options: Namespace) -> None:

@@ -14,6 +14,7 @@ from acmix.recipe.measuring import (
     create_network,
     default_size,
 )
+from acmix.recipe.pipeline import bench_pipeline
 from acmix.recipe.training import evaluate, train
 from acmix.recipe.workflow import Prediction
 from acmix.recipe.workflows import WORKFLOWS
@@ -25,6 +26,7 @@ __all__ = [
     "audit_config",
     "audit_file",
     "bench",
+    "bench_pipeline",
     "bench_table",
     "create_network",
     "default_size",
