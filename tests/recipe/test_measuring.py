@@ -133,19 +133,25 @@ class Doubled(nn.Cell):
 
 
 def test_the_fused_form_is_measured_by_default_and_counted_as_trained(tiny, measured, monkeypatch):
-    fused, given, traced = [], [], []
-    monkeypatch.setattr(measuring, "fuse", lambda n: fused.append(Doubled(n)) or fused[-1])
-    monkeypatch.setattr(measuring, "by_backend", lambda network, *_: given.append(network))
+    given, traced = [], []
+
+    def by_backend(network, *_):
+        given.append(network)
+        return lambda images: None
+
+    monkeypatch.setattr(measuring, "fuse", Doubled)
+    monkeypatch.setattr(measuring, "by_backend", by_backend)
     monkeypatch.setattr(
         measuring, "trace", lambda network, _: traced.append(network) or SimpleNamespace(macs=1)
     )
     measuring.bench(["swin_tiny"])
-    assert given == fused
-    assert traced == [fused[0].network]
+    measured["candidates"]["swin_tiny"](None)
     measuring.bench(["swin_tiny"], setting=Setting(), gain="fuse")
-    as_trained, fused_again = given[1:]
-    assert fused_again is fused[1]
-    assert as_trained is traced[1]
+    for name in ("swin_tiny, as trained", "swin_tiny"):
+        measured["candidates"][name](None)
+    assert [isinstance(network, Doubled) for network in given] == [True, False, True]
+    assert len(traced) == 3
+    assert not any(isinstance(network, Doubled) for network in traced)
     assert measured["baseline"] == {"swin_tiny": "swin_tiny, as trained"}
 
 
