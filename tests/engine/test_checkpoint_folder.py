@@ -195,6 +195,16 @@ def test_good_file_of_another_content_than_the_manifest_says_is_used(folder):
     assert folder.latest() == file
 
 
+def test_file_that_another_process_drops_while_reading_is_passed_over(folder, monkeypatch):
+    for step in (10, 20):
+        save(folder, step)
+    (folder.path / "last.ckpt").unlink()
+    files = folder.files()
+    (folder.path / "epoch_0002.ckpt").unlink()
+    monkeypatch.setattr(folder, "files", lambda: files)
+    assert folder.latest().name == "epoch_0001.ckpt"
+
+
 def test_drop_after_removes_what_is_newer_whatever_the_names(folder):
     for step in (10, 15, 20, 25):
         save(folder, step, best_epoch=step // STEPS)

@@ -1,6 +1,7 @@
 """The run folder: refuses to overwrite, drops lines of the future, survives a cut line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,13 @@ def test_line_cut_off_by_a_crash_is_forgotten(run_dir):
     run_dir.start("", step=2)
     run_dir.log({"step": 3})
     assert run_dir.metrics() == [{"step": 1}, {"step": 3}]
+
+
+def test_full_disk_is_told_when_a_line_is_written(run_dir):
+    run_dir.start("")
+    run_dir.metrics_file = Path("/dev/full")
+    with pytest.raises(UserError, match="No space left on device"):
+        run_dir.log({"step": 1})
 
 
 def test_values_json_does_not_know_become_null(run_dir):

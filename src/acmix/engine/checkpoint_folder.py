@@ -128,7 +128,7 @@ class CheckpointFolder:
         dropped = set(self.files()) - set(numbered[-self.keep :])
         self._write_manifest({file: known[file] for file in known if file not in dropped})
         for file in dropped:
-            file.unlink()
+            file.unlink(missing_ok=True)
 
     def _known(self, written: Mapping[str, Entry] | None = None) -> dict[Path, Entry]:
         """Return the readable checkpoints with their entries, the newest last.

@@ -51,8 +51,11 @@ class Entry:
         return cls(progress, file.stat().st_size, sha256_of(file))
 
     def has_size_of(self, file: Path) -> bool:
-        """Whether ``file`` can be this checkpoint: cheap."""
-        return file.stat().st_size == self.size
+        """Whether ``file`` is there and can be this checkpoint: cheap."""
+        try:
+            return file.stat().st_size == self.size
+        except OSError:
+            return False
 
     def is_of(self, file: Path) -> bool:
         """Whether ``file`` is this checkpoint to the last bit: reads it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
-from acmix.utils.files import write_text
+from acmix.utils.files import disk_trouble_told, write_text
 
 
 class RunDir:
@@ -72,8 +72,12 @@ class RunDir:
         self.checkpoints.drop_after(step)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl``; NaN and infinities become null."""
-        with open(self.metrics_file, "a", encoding="utf-8") as file:
+        """Append one line to ``metrics.jsonl``; NaN and infinities become null.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        with disk_trouble_told(self.path), open(self.metrics_file, "a", encoding="utf-8") as file:
             file.write(_line(record))
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -32,16 +32,24 @@ def staging_folder(parent: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"output: cannot write into {parent}: {error.strerror}.") from error
     try:
-        yield folder
+        with disk_trouble_told(parent):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def disk_trouble_told(folder: Path) -> Iterator[None]:
+    """Turn a full, failing or read-only disk into a UserError that names ``folder``."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in _DISK_TROUBLE:
             raise
         raise UserError(
-            f"cannot write into {parent}: {error.strerror}. What was there before is unchanged; "
+            f"cannot write into {folder}: {error.strerror}. What was there before is unchanged; "
             "make room, or choose another disk."
         ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_staging_folders(parent: Path) -> None:
