@@ -1,0 +1,68 @@
+"""Any bytes are an image within the limit or a clear error."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from damages import answer_or_clear_error, answer_or_error, damaged
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from acmix.config import Config
+from acmix.data import Preprocess
+from acmix.data.decode import DecodeError, decode
+
+MAX_PIXELS = 2000
+
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (12, 9, 3), dtype=np.uint8)
+
+
+def encoded(format, mode="RGB"):
+    image = Image.fromarray(PIXELS).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, format)
+    return buffer.getvalue()
+
+
+def deep_tiff():
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS[..., 0].astype(np.uint16) << 8).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+IMAGES = [
+    *(encoded(format) for format in ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")),
+    *(encoded(format, "P") for format in ("GIF", "PNG")),
+    encoded("JPEG", "CMYK"),
+    deep_tiff(),
+]
+
+
+@given(content=st.sampled_from(IMAGES).flatmap(damaged) | st.binary(max_size=80))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_image_within_the_limit_or_clear_error(content, channels):
+    image, error = answer_or_error(decode, content, channels, MAX_PIXELS, error=DecodeError)
+    if image is None:
+        assert error
+    else:
+        assert image.width * image.height <= MAX_PIXELS
+        assert np.asarray(image).dtype == np.uint8
+        assert image.mode == {1: "L", 3: "RGB"}[channels]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    (folder / "neighbour.png").write_bytes(IMAGES[1])
+    return folder / "image"
+
+
+@given(content=st.sampled_from(IMAGES).flatmap(damaged))
+def test_file_is_transformed_or_named(file, content):
+    file.write_bytes(content)
+    preprocess = Preprocess.from_config(replace(Config().data, image_size=4))
+    image = answer_or_clear_error(preprocess.read, file)
+    assert image is None or (image.shape == (3, 4, 4) and np.isfinite(image).all())
