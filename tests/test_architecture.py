@@ -14,6 +14,7 @@ LAYERS = [
     ["utils"],
     ["config"],
     ["environment"],
+    ["parallel", "launch"],
     ["ops"],
     ["layers"],
     ["models"],

@@ -1,5 +1,7 @@
 """A toy problem for the engine: four blobs as 4x4 images, a net with everything that has state."""
 
+import itertools
+
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -51,7 +53,10 @@ class Blobs:
     def __len__(self):
         return self.batches
 
-    def epoch(self, epoch):
+    def epoch(self, k, skip_batches=0):
+        return itertools.islice(self.whole_epoch(k), skip_batches, None)
+
+    def whole_epoch(self, epoch):
         rng = np.random.default_rng((self.seed, epoch))
         for i in range(self.batches):
             labels = rng.integers(0, 4, self.batch_size).astype(np.int32)

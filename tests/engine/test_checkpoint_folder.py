@@ -22,8 +22,9 @@ def folder(tmp_path):
 
 def save(folder, step, best_epoch=None):
     progress = Progress(
-        epoch=step // STEPS, step=step, best_epoch=best_epoch, steps_per_epoch=STEPS
-    )
+        epoch=step // STEPS, step=step, best_epoch=best_epoch, steps_per_epoch=STEPS,
+        position=step % STEPS,
+    )  # fmt: skip
     state = {"w": Parameter(Tensor([float(step)], ms.float32), name="w")}
     return folder.save(state, progress)
 

@@ -37,8 +37,8 @@ class Interrupted(Blobs):
         super().__init__(**kwargs)
         self.at_epoch = at_epoch
 
-    def epoch(self, epoch):
-        for i, batch in enumerate(super().epoch(epoch)):
+    def whole_epoch(self, epoch):
+        for i, batch in enumerate(super().whole_epoch(epoch)):
             if epoch == self.at_epoch and i == 4:
                 raise KeyboardInterrupt
             yield batch

@@ -120,6 +120,12 @@ def train(options: Namespace) -> None:
 
     config = load_config(options.config, options.overrides)
     result = recipe.train(config, options.resume)
+    if result.stopped_by:
+        print(
+            f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
+            f"{config.output}/checkpoints; go on with --resume auto"
+        )
+        return
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
     print(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
 

@@ -179,6 +179,12 @@ class TrainConfig(Section, prefix="train"):
     """Newest checkpoints kept besides the best."""
     safetensors: bool = False
     """Write last.safetensors and best.safetensors too: weights alone, averaged if they are."""
+    save_interval: PositiveInt | None = None
+    """Optimizer steps of an epoch between checkpoints inside it; null saves at its end alone."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What a loss that is NaN or infinite does: end the run, or leave the step out and count it."""
+    sync_batch_norm: bool = False
+    """Let BatchNorm see the batches of all devices; on Ascend only."""
 
 
 @dataclass(frozen=True)

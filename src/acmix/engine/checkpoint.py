@@ -42,11 +42,15 @@ class Progress:
     """Seed of the configuration; data order and augmentation follow from it and the epoch."""
     steps_per_epoch: int = 0
     """Optimizer steps of an epoch."""
+    workers: int = 1
+    """Processes that trained together, each on its own batches."""
+    position: int = 0
+    """Images of the epoch after the completed ones that were seen, over all workers."""
 
     @property
     def inside_epoch(self) -> bool:
         """Whether an epoch has been begun and not completed."""
-        return self.step > self.epoch * self.steps_per_epoch
+        return self.position > 0
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Progress:

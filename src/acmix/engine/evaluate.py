@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from mindspore import Tensor
 
+from acmix.parallel import World
 from acmix.tasks import Metric, Task
 from acmix.utils.modes import evaluation_mode
 
@@ -18,20 +19,30 @@ class Dataset(Protocol):
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
 
-    def epoch(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the batches of an epoch, which depend on nothing but its number."""
+    def epoch(self, k: int, skip_batches: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+        """Return the batches of epoch ``k``, which depend on nothing but its number.
+
+        The first ``skip_batches`` of them are left out, the others are what they are without that.
+        """
 
 
-def evaluate(task: Task, data: Dataset) -> Metric:
+def evaluate(task: Task, data: Dataset, world: World | None = None) -> Metric:
     """Return the task's metric of one pass over ``data``; call ``compute()`` on it.
 
     All batches have one shape, hence the network is compiled once. Its Cells' training flags are
     afterwards what they were.
+
+    Args:
+        task: gives network and metric.
+        data: in a ``world``, the shard of this device.
+        world: devices that evaluate together; the metric is of all their images.
     """
     metric = task.metric()
     with evaluation_mode(task.eval_network):
         for images, *targets in data.epoch(0):
             metric.update(_as_numpy(task.eval_network(Tensor(images))), *targets)
+    if world is not None:
+        metric.unite(world)
     return metric
 
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, amp, nn, ops
+from mindspore import Parameter, Tensor, amp, nn, ops
 
 from acmix.engine.compiled import compiled
+from acmix.engine.moving_statistics import MovingStatistics
 from acmix.errors import check
 from acmix.utils.parameters import set_value
 
@@ -20,11 +21,13 @@ class StepResult(NamedTuple):
     """What a step did. On accelerators it may not be done yet: reading a value waits for it."""
 
     losses: tuple[Tensor, ...]
-    """The network's losses, averaged over the accumulated batches."""
+    """The network's losses, averaged over the accumulated batches and the devices."""
     grad_norm: Tensor
     """Global L2 norm of the averaged gradient before clipping."""
     finite: Tensor
-    """Whether the gradient was finite; if not, the update was left out."""
+    """Whether loss and gradient were finite; if not, the update was left out."""
+    stop: Tensor | float
+    """Positive if any device had :attr:`TrainStep.stop` set when the step began."""
 
 
 class StepParts(NamedTuple):
@@ -48,8 +51,12 @@ class TrainStep:
     """Averages the gradient over ``accumulate`` batches and updates the parameters once.
 
     The mean of equally large batches' gradients is the gradient of one big batch. A step whose
-    gradient is not finite changes neither parameters nor optimizer state; a dynamic loss scaler
-    then lowers its scale.
+    loss or gradient is not finite changes neither parameters nor running statistics nor optimizer
+    state; a dynamic loss scaler then lowers its scale.
+
+    Devices meet once in a step, in ``reduce``, however many batches are accumulated. Everything
+    that is decided afterwards (overflow, loss scale, clipping, stopping) follows from what it
+    returns, and hence is decided alike on all of them.
 
     Args:
         network: ``construct(*batch) -> tuple`` of scalar losses, the one to minimise first.
@@ -57,7 +64,11 @@ class TrainStep:
         accumulate: batches per step.
         clip_norm: largest global L2 norm of the gradient; None does not clip.
         scaler: loss scaler of mixed precision, or None.
-        reduce: averages gradients over devices; the only place where devices meet.
+        reduce: averages tensors over devices; None for a single device.
+
+    Attributes:
+        stop: set it to 1 to ask that all devices stop after the same step, see
+            :class:`StepResult`.
     """
 
     def __init__(
@@ -74,13 +85,23 @@ class TrainStep:
         self.optimizer = optimizer
         self.accumulate = accumulate
         self.scaler = scaler
+        self.reduce = reduce
+        self.stop = 0.0
+        self.statistics = MovingStatistics(network, reduce)
+        self._stop = Parameter(Tensor(0.0, ms.float32), name="stop", requires_grad=False)
         forward = _forward(network, accumulate, scaler)
         backward = _backward(forward, optimizer)
-        update = _update(optimizer, clip_norm, scaler, reduce)
+        finish = update = _update(optimizer, clip_norm, scaler)
+        if reduce is not None:
+            finish = _agreed(finish, reduce, self._stop)
 
         def whole_step(*batch):
             losses, gradients = backward(*batch)
-            return losses, update(*gradients)
+            return finish(losses, gradients)
+
+        def finish_flat(*values):
+            first = len(values) - len(optimizer.parameters)
+            return finish(values[:first], values[first:])
 
         def add(*both):
             count = len(both) // 2
@@ -88,14 +109,14 @@ class TrainStep:
 
         self._function = whole_step
         self._whole_step = compiled(whole_step)
-        self._backward, self._add, self._update = map(compiled, (backward, add, update))
+        self._backward, self._add, self._finish = map(compiled, (backward, add, finish_flat))
 
         # Compiled when they are called first, which training never does.
         self.parts = StepParts(
             forward=compiled(_losses(forward)),
             backward=self._backward,
             reduce=None if reduce is None else compiled(_exchange(reduce)),
-            update=compiled(_update(optimizer, clip_norm, scaler, None)),
+            update=compiled(_of_gradients(update)),
         )
 
     def as_cell(self) -> nn.Cell:
@@ -116,21 +137,26 @@ class TrainStep:
             f"A step takes accumulate={self.accumulate} batches, got {len(batches)}.",
         )
         set_value(self.optimizer.learning_rate, np.array(learning_rate))
+        if self.reduce is not None:
+            set_value(self._stop, np.array(self.stop, np.float32))
         tensors = [[Tensor(array) for array in batch] for batch in batches]
+        losses, norm, finite, *agreed = self._take(tensors)
+        self.statistics.settle(finite)
+        return StepResult(losses, norm, finite, agreed[0] if agreed else self.stop)
+
+    def _take(self, batches: list[list[Tensor]]) -> tuple:
         if self.accumulate == 1:
-            losses, outcome = self._whole_step(*tensors[0])
-            _settle(losses)
-            return StepResult(losses, *outcome)
-        losses, gradients = self._backward(*tensors[0])
-        for batch in tensors[1:]:
+            outcome = self._whole_step(*batches[0])
+            _settle(outcome[0])
+            return outcome
+        losses, gradients = self._backward(*batches[0])
+        for batch in batches[1:]:
             _settle(losses)
             more_losses, more = self._backward(*batch)
             losses = self._add(*losses, *more_losses)
             gradients = self._add(*gradients, *more)
         _settle(losses)
-        return StepResult(
-            tuple(loss / self.accumulate for loss in losses), *self._update(*gradients)
-        )
+        return self._finish(*[loss / self.accumulate for loss in losses], *gradients)
 
 
 class _StepCell(nn.Cell):
@@ -195,18 +221,26 @@ def _backward(forward: Callable, optimizer: nn.Optimizer) -> Callable:
     return backward
 
 
-def _update(
-    optimizer: nn.Optimizer,
-    clip_norm: float | None,
-    scaler: amp.LossScaler | None,
-    reduce: Callable[[Gradients], Gradients] | None,
+def _agreed(
+    finish: Callable, reduce: Callable[[Gradients], Gradients], stop: Parameter
 ) -> Callable:
-    """``(*gradients) -> (global norm, finite)``, having updated the parameters."""
+    """``finish`` with what it is given averaged over the devices; returns the mean of ``stop``."""
 
-    def update(*gradients):
-        if reduce is not None:
-            gradients = reduce(gradients)
-        finite = amp.all_finite(gradients)
+    def finish_together(losses, gradients):
+        averaged = reduce((stop * 1.0, *losses, *gradients))
+        first = 1 + len(losses)
+        return *finish(averaged[1:first], averaged[first:]), averaged[0]
+
+    return finish_together
+
+
+def _update(
+    optimizer: nn.Optimizer, clip_norm: float | None, scaler: amp.LossScaler | None
+) -> Callable:
+    """``(losses, gradients) -> (losses, global norm, finite)``, the parameters updated."""
+
+    def update(losses, gradients):
+        finite = amp.all_finite((losses[0], *gradients))
         if scaler is not None:
             gradients = scaler.unscale(gradients)
         norm = global_norm(gradients)
@@ -217,9 +251,20 @@ def _update(
                 optimizer(gradients)
         if scaler is not None:
             scaler.adjust(finite)
-        return norm, finite
+        return losses, norm, finite
 
     return update
+
+
+def _of_gradients(update: Callable) -> Callable:
+    """``(*gradients) -> (global norm, finite)`` of :func:`_update`."""
+    no_loss = (Tensor(0.0, ms.float32),)
+
+    def update_of(*gradients):
+        _, norm, finite = update(no_loss, gradients)
+        return norm, finite
+
+    return update_of
 
 
 def global_norm(gradients: Gradients) -> Tensor:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import nn
+from mindspore import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from acmix.config import Config
-from acmix.engine.checkpoint import Progress, read_checkpoint, training_state
+from acmix.engine.checkpoint import Progress, training_state
+from acmix.engine.configured_step import create_train_step
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset, evaluate
+from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
-from acmix.engine.optim import create_optimizer
-from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
 from acmix.engine.profile import profile_training
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import learning_rates
-from acmix.engine.train_step import TrainStep
+from acmix.engine.start import share, take_up
+from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
+from acmix.parallel import World
 from acmix.tasks import Task
-from acmix.utils.parameters import load_values
 
 logger = logging.getLogger(__name__)
 
@@ -46,40 +46,31 @@ class FitResult:
     """Of the last evaluation."""
     seconds: float = 0.0
     """Wall time of this call."""
-
-
-def create_train_step(network: nn.Cell, config: Config) -> TrainStep:
-    """Make the step as configured: its precision, optimizer, accumulation and clipping.
-
-    Args:
-        network: a task's train network.
-        config: the sections ``optim`` and ``train`` are used.
-    """
-    network = apply_mixed_precision(network, config.train.amp)
-    return TrainStep(
-        network,
-        create_optimizer(network, config.optim),
-        accumulate=config.train.accumulate,
-        clip_norm=config.optim.clip_norm,
-        scaler=create_loss_scaler(config.train),
-    )
+    stopped_by: str | None = None
+    """What ended training before its last epoch: the name of a signal."""
 
 
 class Trainer:
     """Trains a task, evaluates it, logs and saves.
 
-    ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps and at the end of
-    every epoch: ``epoch`` (completed, a fraction within), ``step``, the task's losses (means since
-    the line before), ``lr`` of the last step, ``grad_norm``, ``skipped`` (steps left out because of
-    an overflow), ``scale`` (of the loss, under mixed precision), ``images_per_second``,
+    ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps of an epoch, with
+    every checkpoint and at the end of every epoch: ``epoch`` (completed, a fraction within),
+    ``step``, the task's losses (means since the line before, over all devices), ``lr`` of the last
+    step, ``grad_norm``, ``skipped`` (steps left out because loss or gradient were not finite),
+    ``scale`` (of the loss, under mixed precision), ``images_per_second`` of all devices,
     ``seconds``; at the end of an epoch also the validation metrics, ``eval_seconds`` and
     ``scalars``. With ``train.ema_decay`` the moving average is evaluated.
+
+    SIGTERM and SIGINT end training after a step that is complete, with a checkpoint from which it
+    can be resumed.
 
     Args:
         task: what is trained.
         config: the sections ``optim``, ``schedule``, ``train`` and the seed are used; all is saved.
         run_dir: where the run is written.
         scalars: called at the end of every epoch; what it returns is logged under ``scalars``.
+        world: the devices that train together. Each has a Trainer, of which that of the first
+            device writes, and its own shard of the data.
     """
 
     def __init__(
@@ -88,17 +79,22 @@ class Trainer:
         config: Config,
         run_dir: RunDir,
         scalars: Callable[[], dict[str, float]] | None = None,
+        world: World | None = None,
     ):
         self.task = task
         self.config = config
         self.run_dir = run_dir
         self.scalars = scalars
-        self.step = create_train_step(task.train_network, config)
+        self.world = world or World()
+        self.step = create_train_step(task.train_network, config, self.world)
         self.network, self.scaler = self.step.network, self.step.scaler
         self.ema = None
         if config.train.ema_decay is not None:
             self.ema = ExponentialMovingAverage(self.network, config.train.ema_decay)
         self.state = training_state(self.network, self.step.optimizer, self.ema, self.scaler)
+        self.interruption = Interruption()
+        self._agreed_to_stop = False
+        self._last_stop: Tensor | float = 0.0
 
     def fit(
         self, train_data: Dataset, val_data: Dataset | None = None, resume: str | Path | None = None
@@ -111,7 +107,8 @@ class Trainer:
             val_data: batches for the metric; None: no evaluation and no best checkpoint.
             resume: None for a new run, ``"auto"`` to go on with the newest checkpoint of the run
                 folder (or to start if there is none), or a checkpoint file. A resumed run ends
-                with the same weights, optimizer state and metrics as an uninterrupted one.
+                with the same weights, optimizer state and metrics as an uninterrupted one; on
+                another number of devices it goes on behind the images that were seen.
 
         Raises:
             UserError: the folder holds a run and ``resume`` is None; the checkpoint does not fit;
@@ -128,13 +125,14 @@ class Trainer:
         rates = self._learning_rates(steps_per_epoch)
         progress = self._begin(resume, steps_per_epoch)
         if self.config.profile and progress.epoch < train.epochs:
-            self._profile(train_data, progress.epoch, rates[progress.step])
+            self._profile(train_data, progress.epoch, rates[progress.epoch * steps_per_epoch])
         metrics: dict[str, float] = {}
-        meter = Meter(self.task.loss_names)
-        with logging_redirect_tqdm():
-            for epoch in range(progress.epoch, train.epochs):
-                record = self._train_epoch(epoch, train_data, rates, steps_per_epoch, meter)
-                progress = replace(progress, epoch=epoch + 1, step=record["step"])
+        meter = Meter(self.task.loss_names, self.world.size)
+        with logging_redirect_tqdm(), self.interruption:
+            while progress.epoch < train.epochs and not self._agreed_to_stop:
+                progress, record = self._train_epoch(progress, train_data, rates, meter)
+                if progress.position:  # stopped inside
+                    break
                 is_last = progress.epoch == train.epochs
                 if val_data and (is_last or progress.epoch % train.eval_interval == 0):
                     metrics, seconds = self._evaluate(val_data)
@@ -143,8 +141,16 @@ class Trainer:
                 if self.scalars is not None:
                     record["scalars"] = self.scalars()
                 self._log(record)
-                self.run_dir.checkpoints.save(self.state, progress)
-        return FitResult(progress, metrics, time.perf_counter() - start)
+                self._save(progress)
+        stopped = None
+        if progress.epoch < train.epochs:
+            stopped = self.interruption.signal or "a signal to another rank"
+        return FitResult(progress, metrics, time.perf_counter() - start, stopped)
+
+    @property
+    def _global_batch(self) -> int:
+        """Images of one step."""
+        return self.config.data.batch_size * self.config.train.accumulate * self.world.size
 
     def _learning_rates(self, steps_per_epoch: int) -> np.ndarray:
         """Return the rate of every step, scaled to the batch if ``optim.lr_batch`` says so."""
@@ -152,104 +158,148 @@ class Trainer:
         rates = learning_rates(
             config.schedule, config.optim.lr, config.train.epochs, steps_per_epoch
         )
-        if config.optim.lr_batch is None:
-            return rates
-        batch = config.data.batch_size * config.train.accumulate
-        scale = batch / config.optim.lr_batch
+        scale = self._global_batch / (config.optim.lr_batch or self._global_batch)
         logger.info(
-            "Learning rates are those for batch %d, scaled by %g to batch %d.",
-            config.optim.lr_batch,
-            scale,
-            batch,
+            "A step takes %d images: data.batch_size=%d x train.accumulate=%d x %d worker(s). "
+            "Learning rates are %s.",
+            self._global_batch,
+            config.data.batch_size,
+            config.train.accumulate,
+            self.world.size,
+            "those of the configuration (optim.lr_batch is null)"
+            if config.optim.lr_batch is None
+            else f"those for batch {config.optim.lr_batch}, scaled by {scale:g}",
         )
         return rates * scale
 
     def _begin(self, resume: str | Path | None, steps_per_epoch: int) -> Progress:
-        """Prepare the run folder, and take up where the checkpoint ended if there is one."""
-        progress = Progress(seed=self.config.seed, steps_per_epoch=steps_per_epoch)
-        folder = self.run_dir.checkpoints
-        path = folder.to_resume() if resume == "auto" else Path(resume) if resume else None
-        if resume != "auto" and (path is None or path.parent.resolve() != folder.path.resolve()):
-            self.run_dir.check_unused()
-        if path is not None:
-            tensors, saved = read_checkpoint(path)
-            for name, remedy in (("seed", "seed"), ("steps_per_epoch", "data.batch_size")):
-                before, now = getattr(saved, name), getattr(progress, name)
-                check(
-                    before == now,
-                    f"{path} was made with {name}={before}, now it is {now}; to resume set "
-                    f"{remedy} and the data as they were.",
-                )
-            load_values(self.state, tensors, str(path))
-            progress = saved
-            logger.info("Resumed %s after epoch %d.", path, progress.epoch)
-        self.run_dir.start(self.config.to_yaml(), progress.step)
+        """Take up the run on the first device and let the others follow."""
+        self.world.check_equal(
+            "The configuration",
+            repr((self.config.to_yaml(), steps_per_epoch)).encode(),
+            "start all of them with the same files and overrides",
+        )
+        progress = Progress(
+            seed=self.config.seed, steps_per_epoch=steps_per_epoch, workers=self.world.size
+        )
+        if self.world.is_first:
+            progress = take_up(self.run_dir, resume, self.state, progress, self._global_batch)
+        progress = Progress(**self.world.share(asdict(progress)))
+        share(self.state, self.world)
+        self.step.statistics.keep()
+        if self.world.is_first:
+            self.run_dir.start(self.config.to_yaml(), progress.step)
         return progress
 
     def _profile(self, data: Dataset, epoch: int, learning_rate: float) -> None:
         """Measure the parts of a step, print the table and leave the timeline in the folder."""
         self.network.set_train(True)
         profile = profile_training(self.step, data, epoch, learning_rate, self.state, self.ema)
+        self.step.statistics.keep()
+        if not self.world.is_first:
+            return
         profile.write_trace(self.run_dir.profile_file)
         logger.info(
             "%s\nTimeline for chrome://tracing: %s", profile.render(), self.run_dir.profile_file
         )
 
     def _train_epoch(
-        self, epoch: int, data: Dataset, rates: np.ndarray, steps_per_epoch: int, meter: Meter
-    ) -> dict[str, Any]:
-        """Train one epoch, log in between, and return the record of its end."""
-        train = self.config.train
+        self, progress: Progress, data: Dataset, rates: np.ndarray, meter: Meter
+    ) -> tuple[Progress, dict[str, Any]]:
+        """Train an epoch or what is left of it.
+
+        Returns:
+            The progress, inside of the epoch if training is to stop there, and the record of the
+            last step.
+        """
+        train, epoch, steps = self.config.train, progress.epoch, progress.steps_per_epoch
+        done = progress.position // self._global_batch
         self.network.set_train(True)
         meter.start()
-        batches = iter(data.epoch(epoch))
-        # zip of one iterator with itself: groups of `accumulate`, an incomplete one is dropped.
-        groups = zip(*[batches] * train.accumulate, strict=False)
-        bar = tqdm(
-            groups,
-            f"epoch {epoch + 1}/{train.epochs}",
-            steps_per_epoch,
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
         record: dict[str, Any] = {}
-        for i, group in enumerate(bar, start=1):
-            step = epoch * steps_per_epoch + i
-            result = self.step(group, rates[step - 1])
+        groups = self._groups(data.epoch(epoch, done * train.accumulate), epoch, done, steps)
+        for i, group in enumerate(groups, start=done + 1):
+            rate = rates[epoch * steps + i - 1]
+            self.step.stop = float(self.interruption.signal is not None)
+            result = self.step(group, rate)
             if self.ema is not None:
                 self.ema.update()
-            meter.add(result, sum(len(batch[0]) for batch in group))
-            if i % train.log_interval == 0 or i == steps_per_epoch:
-                record = {"epoch": step / steps_per_epoch, "step": step, "lr": rates[step - 1]}
-                record |= meter.flush()
-                if self.scaler is not None:
-                    record["scale"] = float(self.scaler.scale_value.asnumpy())
-                self._check_healthy(record, meter)
-                if i < steps_per_epoch:
-                    self._log(record)
-        return record
+            progress = replace(progress, step=progress.step + 1, position=i * self._global_batch)
+            meter.add(progress.step, rate, result, sum(len(batch[0]) for batch in group))
+            self._agreed_to_stop = self._agreed_to_stop or self._stops(result)
+            saves = train.save_interval is not None and i % train.save_interval == 0
+            stops = self._agreed_to_stop and i < steps
+            if i == steps or i % train.log_interval == 0 or saves or stops:
+                record = {"epoch": epoch + i / steps, "step": progress.step, "lr": rate}
+                record = self._flush(meter, record)
+            if i < steps and record.get("step") == progress.step:
+                self._log(record)
+            if i < steps and (saves or stops):
+                self._save(progress)
+            if stops:
+                return progress, record
+        return replace(progress, epoch=epoch + 1, position=0), record
 
-    def _check_healthy(self, record: dict[str, Any], meter: Meter) -> None:
-        loss = record[self.task.loss_names[0]]
-        if math.isfinite(loss) and meter.consecutive_skips <= MAX_CONSECUTIVE_SKIPS:
-            return
-        what = f"the loss is {loss}"
-        if math.isfinite(loss):
-            what = f"the gradient was not finite {meter.consecutive_skips} times in a row"
-        good = self.run_dir.checkpoints.latest() or "none yet"
-        raise UserError(
-            f"Training diverged by step {record['step']} (lr={record['lr']:.3g}): {what}. "
-            f"Last good checkpoint: {good}. Lower optim.lr, lengthen schedule.warmup_epochs, set "
-            "optim.clip_norm, or train with train.amp=O0."
+    def _groups(
+        self, batches: Iterator[tuple[np.ndarray, ...]], epoch: int, done: int, steps: int
+    ) -> Iterator[tuple[tuple[np.ndarray, ...], ...]]:
+        """Iterate over the batches of each step, with a progress bar on terminals."""
+        # zip of one iterator with itself: groups of `accumulate`, an incomplete one is dropped.
+        groups = zip(*[iter(batches)] * self.config.train.accumulate, strict=False)
+        return iter(
+            tqdm(
+                groups,
+                f"epoch {epoch + 1}/{self.config.train.epochs}",
+                steps,
+                initial=done,
+                leave=False,
+                disable=not sys.stderr.isatty(),
+            )
         )
+
+    def _stops(self, result: StepResult) -> bool:
+        """Whether to stop after this step, the same answer on all devices."""
+        if self.world.size == 1:
+            return self.interruption.signal is not None
+        # That of the step before is ready: reading this one's would have the device wait for us.
+        before, self._last_stop = self._last_stop, result.stop
+        return float(before) > 0
+
+    def _flush(self, meter: Meter, record: dict[str, Any]) -> dict[str, Any]:
+        """Add to ``record`` what happened since the last line; see that training may go on.
+
+        Raises:
+            UserError: it may not.
+        """
+        record |= meter.flush()
+        if self.scaler is not None:
+            record["scale"] = float(self.scaler.scale_value.asnumpy())
+        what = None
+        if meter.lost is not None and self.config.train.on_nonfinite == "stop":
+            what = "at step {} (lr={:.3g}): the loss is {}".format(*meter.lost)
+        elif meter.consecutive_skips > MAX_CONSECUTIVE_SKIPS:
+            what = (
+                f"by step {record['step']} (lr={record['lr']:.3g}): loss or gradient were not "
+                f"finite {meter.consecutive_skips} times in a row"
+            )
+        if what is not None:
+            good = self.run_dir.checkpoints.latest() or "none yet"
+            raise UserError(
+                f"Training diverged {what}. Last good checkpoint: {good}. Lower optim.lr, lengthen "
+                "schedule.warmup_epochs, set optim.clip_norm, train with train.amp=O0, or leave "
+                "such steps out with train.on_nonfinite=skip."
+            )
+        return record
 
     def _evaluate(self, data: Dataset) -> tuple[dict[str, float], float]:
         start = time.perf_counter()
         if self.ema is None:
-            metrics = evaluate(self.task, data).compute()
+            metric = evaluate(self.task, data, self.world)
         else:
             with self.ema.applied():
-                metrics = evaluate(self.task, data).compute()
+                metric = evaluate(self.task, data, self.world)
+        # One device computes: COCO's evaluation takes minutes, and all of them the same.
+        metrics = self.world.share(metric.compute() if self.world.is_first else None)
         return metrics, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
@@ -258,7 +308,12 @@ class Trainer:
             return replace(progress, best=value, best_epoch=progress.epoch)
         return progress
 
+    def _save(self, progress: Progress) -> None:
+        if self.world.is_first:
+            self.run_dir.checkpoints.save(self.state, progress)
+
     def _log(self, record: dict[str, Any]) -> None:
-        self.run_dir.log(record)
+        if self.world.is_first:
+            self.run_dir.log(record)
         shown = {name: value for name, value in record.items() if isinstance(value, (int, float))}
         logger.info("  ".join(f"{name} {value:.5g}" for name, value in shown.items()))

@@ -34,6 +34,12 @@ def random_state(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, MODULI).astype(np.int32)
 
 
+def ahead(state: np.ndarray, count: int) -> np.ndarray:
+    """Return the state (3,) in which ``count`` drawn numbers leave ``state``, without drawing."""
+    factors = [pow(a, count, m) for a, m in zip(MULTIPLIERS, MODULI, strict=True)]
+    return (state.astype(np.int64) * factors % MODULI).astype(np.int32)
+
+
 def state_parameter() -> Parameter:
     """Return a state for a Cell to keep; NumPy's seed decides it, hence ``ms.set_seed`` too."""
     state = random_state(int(np.random.randint(2**31 - 1)))

@@ -7,12 +7,17 @@ from typing import Protocol
 import numpy as np
 from mindspore import nn
 
+from acmix.parallel import World
+
 
 class Metric(Protocol):
     """Accumulates over batches what the network put out and what was right."""
 
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
         """Add one batch; padded samples are marked by label -1 and not counted."""
+
+    def unite(self, world: World) -> None:
+        """Add what was added on the other devices, each of which calls this."""
 
     def compute(self) -> dict[str, float]:
         """Return the metrics of everything added so far."""

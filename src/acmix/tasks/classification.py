@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError, check
+from acmix.parallel import World
 
 IGNORED = -1
 """Label of padded samples, in losses and metrics."""
@@ -130,6 +131,11 @@ class ClassificationMetric:
         own = np.take_along_axis(logits, labels[:, None].astype(np.int64), axis=1)
         rank = (logits > own).sum(axis=1)
         self.top5_hits += int((rank < min(5, self.num_classes)).sum())
+
+    def unite(self, world: World) -> None:
+        """Add what was counted on the other devices."""
+        self.confusion = world.sum(self.confusion)
+        self.top5_hits = int(world.sum(np.array([self.top5_hits]))[0])
 
     def compute(self) -> dict[str, float]:
         """Return ``top1`` and ``top5`` as fractions in [0, 1].

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from acmix.errors import UserError, check
 from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection import Detector
+from acmix.parallel import World
 
 COCO_NUMBERS = (
     "bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l",
@@ -165,6 +168,13 @@ class DetectionMetric:
                     "score": float(score),
                 }
             )
+
+    def unite(self, world: World) -> None:
+        """Add the detections of the other devices."""
+        parts = world.gather(json.dumps([sorted(self._seen), self.results]).encode())
+        seen, results = zip(*map(json.loads, parts), strict=True)
+        self._seen = set(itertools.chain(*seen))
+        self.results = list(itertools.chain(*results))
 
     def compute(self) -> dict[str, float]:
         """Return the twelve numbers, see :data:`COCO_NUMBERS`, of the images that were added.

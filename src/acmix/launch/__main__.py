@@ -1,0 +1,85 @@
+"""``python -m acmix.launch``, which ``scripts/run_distributed.sh`` calls: train on many devices."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from acmix.config import load_config
+from acmix.environment import DEVICES
+from acmix.errors import UserError
+from acmix.launch.job import DEFAULT_PORT, Job
+from acmix.launch.supervisor import launch
+
+_DEVICES = {name.lower(): name for name in DEVICES}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train a configuration; return 0, 1 if a worker failed, 2 for a user's mistake."""
+    options = _parser().parse_intermixed_args(arguments)
+    device = _DEVICES[options.device]
+    try:
+        job = Job(
+            device,
+            options.workers,
+            options.nodes,
+            options.node_rank,
+            options.master,
+            options.port,
+            options.bind,
+        )
+        overrides = [*options.overrides, f"runtime.device={device}"]
+        config = load_config(options.config, overrides)
+    except UserError as error:
+        print(f"acmix launch: error: {error}", file=sys.stderr)
+        return 2
+    logs = Path(config.output) / "logs" / time.strftime("%Y%m%d-%H%M%S")
+    print(
+        f"{job.size} workers, {job.workers} on this node with "
+        f"{job.environment()['OMP_NUM_THREADS']} thread(s) each; logs in {logs}",
+        flush=True,
+    )
+    training = ["-m", "acmix.cli", "train", options.config, *overrides]
+    if options.resume is not None:
+        training += ["--resume", options.resume]
+    return launch(job, training, logs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run_distributed.sh",
+        description="Train on several devices, on one machine or many.",
+        epilog="example: bash scripts/run_distributed.sh --device ascend --workers 8 "
+        "configs/imagenet/acmix_swin_tiny.yaml data.root=/data/imagenet",
+    )
+    parser.add_argument("--device", required=True, choices=_DEVICES)
+    parser.add_argument(
+        "--workers", required=True, type=int, metavar="N", help="processes on each node"
+    )
+    parser.add_argument("--nodes", type=int, default=1, metavar="M", help="machines; default 1")
+    parser.add_argument(
+        "--node-rank", type=int, default=0, metavar="R", help="of this machine, 0 to M - 1"
+    )
+    parser.add_argument("--master", metavar="ADDR", help="address of the machine with rank 0")
+    parser.add_argument(
+        "--port",
+        type=int,
+        help=f"of the master; default: a free one, on several nodes {DEFAULT_PORT}",
+    )
+    parser.add_argument(
+        "--bind",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="give every worker cores of its own",
+    )
+    parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
+    parser.add_argument("config", metavar="CONFIG", help="YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="override a key")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Running msrun: the first worker's log on the console, signals passed on, losses named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+import psutil
+
+from acmix.launch.job import Job
+
+_POLL_SECONDS = 0.2
+_SHOWN_LINES = 12
+_FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
+
+
+def launch(job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO = sys.stdout) -> int:
+    """Run ``python *arguments`` in every worker of this node until all have ended.
+
+    SIGTERM and SIGINT are passed on to the workers as SIGTERM, which lets training save and end
+    after a step; a second one kills them.
+
+    Args:
+        job: what is started.
+        arguments: of the interpreter.
+        log_dir: for ``worker_<rank>.log``, ``scheduler.log`` and ``msrun.log``.
+        console: gets the log of the first worker of this node, and what went wrong.
+
+    Returns:
+        0 if all workers of this node ended well, else 1, with the rank that failed on the console.
+    """
+    log_dir.mkdir(parents=True, exist_ok=True)
+    return _Supervisor(job, arguments, log_dir, console).run()
+
+
+class _Supervisor:
+    def __init__(self, job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO):
+        self.job = job
+        self.log_dir = log_dir
+        self.console = console
+        self.rank_of: dict[int, int] = {}
+        self.scheduler: int | None = None
+        self.failed: tuple[int, int] | None = None  # process id, exit code
+        self.signals = 0
+        self.passed_on: set[int] = set()
+        self.output = log_dir / "msrun.log"
+        with open(self.output, "w", encoding="utf-8") as file:
+            # A session of its own, or Ctrl-C would reach msrun, which kills the workers at once.
+            self.msrun = subprocess.Popen(
+                job.command(arguments, log_dir),
+                env=job.environment(),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.followed = _Follower(self._log_of(job.ranks[0]))
+        self.messages = _Follower(self.output)
+
+    def run(self) -> int:
+        before = {
+            number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            while self.msrun.poll() is None:
+                self._watch()
+                time.sleep(_POLL_SECONDS)
+            self._watch()
+        finally:
+            self._kill()  # whatever is left, when this process itself fails
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self.failed is not None:
+            self._report(*self.failed)
+            return 1
+        if self.msrun.returncode != 0 and self._scheduler_matters():
+            self._say(f"The job failed; see {self.output} and {self.log_dir}/scheduler.log.")
+            return 1
+        return 0
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.signals += 1
+
+    def _watch(self) -> None:
+        self._identify()
+        self.console.write(self.followed.read())
+        self.console.flush()
+        found = _FAILURE.search(self.messages.read())
+        if found and self.failed is None:
+            self.failed = (int(found[1]), int(found[2]))
+            # msrun waits for its scheduler, which waits for the heartbeats of the dead. On several
+            # nodes it has to: the scheduler tells the other nodes.
+            if self.job.nodes == 1 and self.scheduler is not None:
+                _send(self.scheduler, signal.SIGKILL)
+        if self.signals > 1:
+            self._kill()
+        elif self.signals == 1:
+            for pid in set(self.rank_of) - self.passed_on:
+                self.passed_on.add(pid)
+                _send(pid, signal.SIGTERM)
+
+    def _identify(self) -> None:
+        """Find out which of msrun's processes is which rank."""
+        if len(self.rank_of) == self.job.workers:
+            return
+        for process in _children(self.msrun.pid):
+            try:
+                environment = process.environ()
+            except psutil.Error:
+                continue
+            role = environment.get("MS_ROLE")
+            if role == "MS_WORKER":
+                self.rank_of[process.pid] = int(environment["MS_NODE_ID"])
+            elif role == "MS_SCHED":
+                self.scheduler = process.pid
+
+    def _scheduler_matters(self) -> bool:
+        """Whether a failure that is no worker's is one.
+
+        Launchers of several nodes on one machine each start a scheduler; all but the first find the
+        port taken.
+        """
+        return self.job.node_rank == 0 or self.scheduler is None
+
+    def _report(self, pid: int, code: int) -> None:
+        rank = self.rank_of.get(pid)
+        who = f"process {pid}" if rank is None else f"rank {rank}"
+        how = f"ended with exit code {code}"
+        if code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            how += " (by somebody, or by the system for lack of memory)"
+        self._say(f"{who} {how}; the job is stopped. Train on with --resume auto.")
+        if rank is not None:
+            log = self._log_of(rank)
+            self._say(f"The end of {log}:")
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            self.console.writelines(lines[-_SHOWN_LINES:])
+
+    def _say(self, text: str) -> None:
+        self.console.write(f"acmix launch: {text}\n")
+        self.console.flush()
+
+    def _log_of(self, rank: int) -> Path:
+        return self.log_dir / f"worker_{rank}.log"
+
+    def _kill(self) -> None:
+        if self.msrun.poll() is not None:
+            return
+        for pid in [*(process.pid for process in _children(self.msrun.pid)), self.msrun.pid]:
+            _send(pid, signal.SIGKILL)
+        self.msrun.wait()
+
+
+class _Follower:
+    """Reads what was added to a text file since the last time."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.position = 0
+
+    def read(self) -> str:
+        if not self.path.exists():
+            return ""
+        with open(self.path, "rb") as file:
+            file.seek(self.position)
+            content = file.read()
+        # Whole lines only: a character or a message may be half-written.
+        content = content[: content.rfind(b"\n") + 1]
+        self.position += len(content)
+        return content.decode("utf-8", errors="replace")
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children()
+    except psutil.Error:
+        return []
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,192 @@
+"""`World`: what the processes of one training run say to each other.
+
+On CPU, MindSpore's collectives add, gather and copy float32 and nothing else, and there is no
+barrier; what is said here is said in these, the same on every device.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter, Tensor, ops
+
+from acmix.errors import check
+from acmix.parallel.averaging import averaging
+from acmix.utils.parameters import get_value, set_value
+
+Tensors = tuple[Tensor, ...]
+
+_CHUNK = 1 << 20  # numbers of one exchange of bytes: bounds the memory for large contents
+_LIMB = 12  # bits; float32 adds 2^12 numbers of 12 bits exactly
+
+
+class World:
+    """The processes of a run, called ranks; each makes the same calls in the same order.
+
+    ``World()`` is a single process: its methods give back what they are given.
+
+    Args:
+        rank: of this process, 0 to ``size - 1``.
+        size: number of processes.
+
+    Attributes:
+        average: ``(tensors) -> tensors``, the means over the ranks, for use in compiled functions;
+            None for a single process.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1):
+        self.rank = rank
+        self.size = size
+        self.average: Callable[[Tensors], Tensors] | None = averaging(size) if size > 1 else None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one process that writes."""
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        if self.size > 1:
+            ops.AllReduce()(Tensor(np.ones(1, np.float32))).asnumpy()
+
+    def sum(self, counts: np.ndarray) -> np.ndarray:
+        """Return the sums over the ranks of integers from 0 to 2^36 / size, exactly."""
+        if self.size == 1:
+            return counts
+        limit = 1 << (24 + _LIMB)
+        check(
+            counts.size == 0 or (counts.min() >= 0 and int(counts.max()) < limit // self.size),
+            f"counts over {self.size} devices must lie in 0..{limit // self.size - 1}.",
+        )
+        limbs = np.stack([counts & (1 << _LIMB) - 1, counts >> _LIMB]).astype(np.float32)
+        low, high = ops.AllReduce()(Tensor(limbs)).asnumpy().astype(np.int64)
+        return (low + (high << _LIMB)).astype(counts.dtype)
+
+    def gather(self, content: bytes) -> list[bytes]:
+        """Return the contents of all ranks, by rank."""
+        if self.size == 1:
+            return [content]
+        lengths = [_length(row) for row in _all_gather(_header(content))]
+        numbers = _encode(content, max(lengths))
+        rows = [_all_gather(part) for part in _parts(numbers)]
+        joined = np.concatenate(rows, axis=1) if rows else np.zeros((self.size, 0), np.float32)
+        return [_decode(row, length) for row, length in zip(joined, lengths, strict=True)]
+
+    def share(self, value: Any) -> Any:
+        """Return the value of the first rank, anything JSON can hold, on every rank."""
+        if self.size == 1:
+            return value
+        content = json.dumps(value).encode() if self.is_first else b""
+        return json.loads(self._share_bytes(content, _length(_from_first(_header(content)))))
+
+    def broadcast(self, parameters: Iterable[Parameter]) -> None:
+        """Give ``parameters`` the values they have on the first rank."""
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            value = get_value(parameter)
+            content = self._share_bytes(value.tobytes(), value.nbytes)
+            if not self.is_first:
+                set_value(parameter, np.frombuffer(content, value.dtype).reshape(value.shape))
+
+    def check_equal(self, what: str, content: bytes, remedy: str) -> None:
+        """Compare a checksum of ``content`` over the ranks.
+
+        Args:
+            what: it is, for the message.
+            content: must be the same everywhere.
+            remedy: what the user is to do if it is not.
+
+        Raises:
+            UserError: on every rank, naming those that differ from the first.
+        """
+        digests = self.gather(hashlib.sha256(content).digest())
+        others = [str(rank) for rank, digest in enumerate(digests) if digest != digests[0]]
+        check(
+            not others,
+            f"{what} of rank {', '.join(others)} is not that of rank 0; {remedy}.",
+        )
+
+    def _share_bytes(self, content: bytes, length: int) -> bytes:
+        """Return ``length`` bytes of the first rank, in parts that bound the memory."""
+        parts = [_from_first(part) for part in _parts(_encode(content, length))]
+        return _decode(np.concatenate(parts), length) if parts else b""
+
+
+@functools.cache
+def join() -> World:
+    """Take the place in the world that the launcher gave this process; alone without a launcher.
+
+    To be called after the device was chosen and before the first Tensor is made. The scheduler of
+    MindSpore's cluster, which the launcher starts like a worker, stays in here and ends.
+
+    Raises:
+        SystemExit: in the scheduler, at the end of the run.
+    """
+    if not _launched():
+        return World()
+    from mindspore.communication import get_group_size, get_rank, init
+
+    init()
+    if os.environ.get("MS_ROLE") == "MS_SCHED":
+        raise SystemExit(0)
+    return World(get_rank(), get_group_size())
+
+
+def _launched() -> bool:
+    """Whether msrun, mpirun or a rank table's script started this process as one of several."""
+    environment = os.environ
+    return (
+        "MS_ROLE" in environment
+        or int(environment.get("OMPI_COMM_WORLD_SIZE", "1")) > 1
+        or ("RANK_TABLE_FILE" in environment and int(environment.get("RANK_SIZE", "1")) > 1)
+    )
+
+
+# Bytes travel in pairs, as the whole numbers below 2^16, which float32 holds exactly.
+
+
+def _encode(content: bytes, length: int) -> np.ndarray:
+    """Return the numbers of ``content``, filled up to ``length`` bytes."""
+    filled = content.ljust(length + length % 2, b"\0")
+    return np.frombuffer(filled, np.uint16)
+
+
+def _decode(numbers: np.ndarray, length: int) -> bytes:
+    return numbers.astype(np.uint16).tobytes()[:length]
+
+
+def _header(content: bytes) -> np.ndarray:
+    return _encode(len(content).to_bytes(8, "little"), 8)
+
+
+def _length(numbers: np.ndarray) -> int:
+    return int.from_bytes(_decode(numbers, 8), "little")
+
+
+def _parts(numbers: np.ndarray) -> Iterable[np.ndarray]:
+    """Cut into parts; of few sizes, because each is compiled for itself."""
+    for start in range(0, len(numbers), _CHUNK):
+        yield numbers[start : start + _CHUNK]
+
+
+def _padded(numbers: np.ndarray) -> Tensor:
+    size = 1 << max(len(numbers) - 1, 1).bit_length()
+    return Tensor(np.pad(numbers, (0, size - len(numbers))).astype(np.float32))
+
+
+def _all_gather(numbers: np.ndarray) -> np.ndarray:
+    """Return (ranks, numbers)."""
+    padded = _padded(numbers)
+    rows = ops.AllGather()(padded).asnumpy().reshape(-1, padded.size)
+    return rows[:, : len(numbers)]
+
+
+def _from_first(numbers: np.ndarray) -> np.ndarray:
+    return ops.Broadcast(0)((_padded(numbers),))[0].asnumpy()[: len(numbers)]

@@ -1,0 +1,195 @@
+"""Two ranks: what they say to each other, train and evaluate together; nets with BatchNorm."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import together
+
+from acmix.errors import UserError
+from acmix.launch import Job, launch
+from acmix.ops.random import ahead, random_state, uniform
+from acmix.parallel import World
+from acmix.parallel.averaging import buckets
+from acmix.parallel.world import _CHUNK
+
+msrun = pytest.mark.msrun
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What the two ranks of together.py found."""
+    output = tmp_path_factory.mktemp("together")
+    console = io.StringIO()
+    script = str(Path(together.__file__))
+    code = launch(Job("CPU", 2), [script, str(output)], output / "logs", console)
+    assert code == 0, console.getvalue()
+    # Written by ourselves a moment ago.
+    return [pickle.loads((output / f"rank_{rank}.pickle").read_bytes()) for rank in (0, 1)]  # noqa: S301
+
+
+@pytest.fixture(scope="module")
+def said(ranks):
+    return [found["conversations"] for found in ranks]
+
+
+@msrun
+def test_every_rank_knows_its_place(said):
+    assert [found["place"] for found in said] == [(0, 2, True), (1, 2, False)]
+
+
+@msrun
+def test_sums_of_counts_beyond_float32_are_exact(said):
+    expected = [2 * 2**32 + 1, 0, 2 * (2**24 + 1), 1]
+    for found in said:
+        np.testing.assert_array_equal(found["sum"], expected)
+
+
+@msrun
+def test_contents_of_different_lengths_arrive_whole_on_every_rank(said):
+    for found in said:
+        assert found["gather"] == [b"abc", b"x" * (3 + 2 * _CHUNK)]
+        assert found["empty"] == [b"", b""]
+
+
+@msrun
+def test_values_and_parameters_are_those_of_the_first_rank(said):
+    for found in said:
+        assert found["share"] == {"rank": 0}
+        np.testing.assert_array_equal(found["parameters"][0], np.full((3, 2), 0.1, np.float32))
+        np.testing.assert_array_equal(found["parameters"][1], [7, -3])
+
+
+@msrun
+def test_random_states_start_from_one_and_differ(said):
+    first, second = (found["parameters"][2] for found in said)
+    np.testing.assert_array_equal(first, [11, 12, 13])
+    np.testing.assert_array_equal(second, ahead(first, 2**32))
+    assert (first != second).any()
+
+
+@msrun
+def test_means_have_the_shapes_of_their_tensors(said):
+    for found in said:
+        for i, (value, shape) in enumerate(zip(found["average"], [(2, 2), (), (3,)], strict=True)):
+            np.testing.assert_array_equal(value, np.full(shape, i + 0.5, np.float32))
+
+
+@msrun
+def test_networks_may_have_hundreds_of_parameters(said):
+    for found in said:
+        assert found["many"] == [i + 0.5 for i in range(300)]
+
+
+@msrun
+def test_nan_of_one_rank_reaches_all(said):
+    assert all(found["nonfinite"].all() for found in said)
+
+
+@msrun
+def test_ranks_that_differ_are_named_on_every_rank(said):
+    for found in said:
+        assert found["differs"] == "The thing of rank 1 is not that of rank 0; mend it."
+
+
+@msrun
+def test_two_ranks_train_a_resnet_with_frozen_norms_like_one_with_twice_the_batch(ranks, tmp_path):
+    # With BatchNorms that are not frozen each rank normalises with its own batch, and only
+    # SyncBatchNorm, which MindSpore has on Ascend alone, would make the two equal.
+    expected = together.resnet_in(tmp_path / "alone", World(), 64)
+    initial = {p.name: p.asnumpy() for p in _fresh_resnet().get_parameters()}
+    for found in ranks:
+        actual = found["resnet"]["weights"]
+        moved = max(np.abs(actual[name] - value).max() for name, value in initial.items())
+        assert moved > 1e-3, "the network has not learned"
+        for name, value in expected["weights"].items():
+            np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
+    for name, value in expected["log"][-1].items():
+        if name in ("loss", "grad_norm", "lr", "step", "epoch"):
+            assert ranks[0]["resnet"]["log"][-1][name] == pytest.approx(value, rel=1e-4), name
+
+
+def _fresh_resnet():
+    import mindspore as ms
+
+    ms.set_seed(0)
+    return together.create_model(
+        "acmix_resnet26", num_classes=10, in_channels=1, width=8, depths=(1,)
+    )
+
+
+@msrun
+def test_classifiers_are_evaluated_to_the_last_sample_and_alike_on_all_ranks(ranks, tmp_path):
+    # 360 images in batches of 50 on 2 ranks: the last batches are padded, to different lengths.
+    expected = together.resnet_in(tmp_path / "alone", World(), 64)["metrics"]
+    assert [found["resnet"]["metrics"] for found in ranks] == [expected, expected]
+
+
+@msrun
+def test_detections_are_evaluated_as_by_a_single_process(ranks):
+    expected = together.detections(World())
+    assert 0.05 < expected["bbox_mAP"] < 0.99, "choose noise that makes the result depend on it"
+    assert [found["detections"] for found in ranks] == [expected, expected]
+
+
+@msrun
+def test_overflow_on_one_rank_leaves_the_step_out_on_all(ranks):
+    first, second = (found["overflow"] for found in ranks)
+    for found in (first, second):
+        assert [finite for finite, _, _ in found["results"]] == [False, True]
+        assert (found["scale"], found["step"]) == (2.0**9, 1)
+    np.testing.assert_array_equal(first["weight"], second["weight"])
+    assert (first["weight"] != 1).all()
+
+
+@msrun
+def test_losses_and_wishes_to_stop_are_those_of_all_ranks(ranks):
+    # x is 1 on rank 0 and 2 on rank 1, y is 0 and the weights are 1: (3^2 + 6^2) / 2.
+    for found in ranks:
+        _, loss, stop = found["overflow"]["results"][1]
+        assert loss == pytest.approx(22.5)
+        assert stop == 0.5
+
+
+@msrun
+def test_running_statistics_are_averaged_and_survive_a_step_that_is_left_out(ranks):
+    for found in ranks:
+        np.testing.assert_allclose(found["statistics"], [1.5, 1.5], rtol=1e-6)
+
+
+def test_a_single_process_talks_to_itself():
+    world = World()
+    world.barrier()
+    world.check_equal("Anything", b"x", "cannot happen")
+    assert world.gather(b"x") == [b"x"]
+    assert world.share({"a": 1}) == {"a": 1}
+    assert world.average is None
+    np.testing.assert_array_equal(world.sum(np.array([1, 2])), [1, 2])
+
+
+def test_buckets_hold_at_least_so_many_numbers_and_the_rest():
+    shapes = ((2, 2), (), (3,), (10,), (1,))
+    assert buckets(shapes, 5) == ((0, 2, (4, 1)), (2, 4, (3, 10)), (4, 5, (1,)))
+    assert buckets(((4,),), 100) == ((0, 1, (4,)),)
+    assert [stop - start for start, stop, _ in buckets(((),) * 150, 1000)] == [64, 64, 22]
+
+
+def test_counts_that_would_not_be_exact_are_refused():
+    with pytest.raises(UserError, match="over 2 devices must lie in 0"):
+        World(0, 2).sum(np.array([2**36]))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 2**32])
+def test_state_moved_ahead_is_the_state_after_drawing(count):
+    from mindspore import Tensor
+
+    start = random_state(3)
+    state = Tensor(start)
+    for _ in range(count if count < 10 else 0):
+        _, state = uniform(state, 1)
+    if count < 10:
+        np.testing.assert_array_equal(ahead(start, count), state.asnumpy())
+    else:  # in two strides
+        np.testing.assert_array_equal(ahead(start, count), ahead(ahead(start, count - 5), 5))

@@ -1,0 +1,205 @@
+"""What each of two ranks does for test_world.py: python together.py OUTPUT, under the launcher."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, amp, nn, ops
+
+from acmix.config import Config, OptimConfig
+from acmix.data import create_dataset
+from acmix.engine import RunDir, Trainer
+from acmix.engine.moving_statistics import MovingStatistics
+from acmix.engine.optim import create_optimizer
+from acmix.engine.start import share
+from acmix.engine.train_step import TrainStep
+from acmix.environment import set_device
+from acmix.errors import UserError
+from acmix.models import create_model
+from acmix.models.detection.freeze import freeze_norm
+from acmix.parallel import World, join
+from acmix.parallel.averaging import averaging
+from acmix.parallel.world import _CHUNK
+from acmix.tasks import ClassificationTask, DetectionMetric
+
+RESNET = Config.from_dict(
+    {
+        "runtime": {"device": "CPU"},
+        "data": {
+            "name": "digits", "image_size": 16, "channels": 1, "mean": [0.3], "std": [0.3],
+            "batch_size": 32, "eval_batch_size": 50, "num_workers": 1, "scale": None, "hflip": 0.0,
+        },
+        "optim": {"name": "sgd", "lr": 0.05, "weight_decay": 0.01, "clip_norm": 1.0},
+        "train": {"epochs": 1, "accumulate": 2, "log_interval": 4},
+    }
+)  # fmt: skip
+SHAPES = Config.from_dict(
+    {
+        "task": "detection",
+        "data": {
+            "name": "shapes", "batch_size": 6, "short_side": [32], "long_side": 48,
+            "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "num_workers": 1,
+        },
+    }
+)  # fmt: skip
+STEPS = 3
+
+
+class Few:
+    """The first steps of an epoch."""
+
+    def __init__(self, data, batches):
+        self.data, self.batches = data, batches
+
+    def __len__(self):
+        return self.batches
+
+    def epoch(self, k, skip_batches=0):
+        batches = self.data.epoch(k, skip_batches)
+        for _ in range(self.batches - skip_batches):
+            yield next(batches)
+
+
+def resnet_in(folder: Path, world: World, batch_size: int) -> dict:
+    """Train a small ACmix-ResNet with frozen BatchNorms for a few steps; return its end."""
+    ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
+    model = create_model("acmix_resnet26", num_classes=10, in_channels=1, width=8, depths=(1,))
+    freeze_norm(model)
+    config = Config.from_dict({**RESNET.to_dict(), "output": str(folder)})
+    config = Config.from_dict(
+        {**config.to_dict(), "data": {**config.to_dict()["data"], "batch_size": batch_size}}
+    )
+    data = [
+        create_dataset(config.data, split, seed=0, num_shards=world.size, shard_id=world.rank)
+        for split in ("train", "val")
+    ]
+    trainer = Trainer(ClassificationTask(model, 10), config, RunDir(folder), world=world)
+    result = trainer.fit(Few(data[0], STEPS * config.train.accumulate), data[1])
+    weights = {p.name: p.asnumpy().copy() for p in model.get_parameters()}
+    return {"weights": weights, "metrics": result.metrics, "log": RunDir(folder).metrics()}
+
+
+def detections(world: World) -> dict[str, float]:
+    """Evaluate detections made of the ground truth, noise and the image's number."""
+    data = create_dataset(SHAPES.data, "val", seed=0, num_shards=world.size, shard_id=world.rank)
+    metric = DetectionMetric(data.ground_truth, data.image_ids, data.category_ids)
+    for images, index, scale in data.epoch(0):
+        boxes = np.zeros((len(images), 4, 4), np.float32)
+        scores = np.zeros((len(images), 4), np.float32)
+        labels = np.full((len(images), 4), -1, np.int32)
+        for i, position in enumerate(index):
+            if position < 0:
+                continue
+            rng = np.random.default_rng(int(position))
+            truth = data.ground_truth.imgToAnns[data.image_ids[position]]
+            for j, one in enumerate(truth[:4]):
+                x, y, width, height = np.array(one["bbox"]) + rng.normal(0, 1, 4)
+                boxes[i, j] = np.array([x, y, x + width, y + height]) * np.tile(scale[i], 2)
+                # Equal scores of different images are the case that an order could change.
+                scores[i, j] = round(rng.random(), 1)
+                labels[i, j] = data.category_ids.index(one["category_id"])
+        metric.update((boxes, scores, labels), index, scale)
+    metric.unite(world)
+    return metric.compute()
+
+
+def overflow(world: World) -> dict:
+    """Take a step whose gradient overflows on the last rank alone, then one that is fine."""
+    weight = np.ones((2, 3), np.float32)
+    network = nn.WithLossCell(nn.Dense(3, 2, Tensor(weight), has_bias=False), nn.MSELoss())
+    network = Losses(network)
+    scaler = amp.DynamicLossScaler(2.0**10, scale_factor=2, scale_window=100)
+    optimizer = create_optimizer(network, OptimConfig(name="adamw"))
+    step = TrainStep(network, optimizer, scaler=scaler, reduce=world.average)
+    x, y = np.full((4, 3), 1.0 + world.rank, np.float32), np.zeros((4, 2), np.float32)
+    bad = np.full_like(x, np.inf) if world.rank == world.size - 1 else x
+    results = []
+    for images, stop in ((bad, 0.0), (x, float(world.rank == 1))):
+        step.stop = stop
+        result = step([(images, y)], 0.1)
+        results.append((bool(result.finite), float(result.losses[0]), float(result.stop)))
+    return {
+        "results": results,
+        "scale": float(scaler.scale_value.asnumpy()),
+        "step": int(optimizer.global_step.asnumpy()),
+        "weight": network.trainable_params()[0].asnumpy().copy(),
+    }
+
+
+class Losses(nn.Cell):
+    def __init__(self, network):
+        super().__init__(auto_prefix=False)
+        self.network = network
+
+    def construct(self, x, y):
+        return (self.network(x, y),)
+
+
+def statistics(world: World) -> np.ndarray:
+    """Let a BatchNorm see other images on every rank; return its running mean."""
+    norm = nn.BatchNorm2d(2, momentum=0.0)
+    moving = MovingStatistics(norm, world.average)
+    norm.set_train()(Tensor(np.full((4, 2, 2, 2), 1.0 + world.rank, np.float32)))
+    moving.settle(Tensor(True))
+    norm(Tensor(np.full((4, 2, 2, 2), np.nan, np.float32)))
+    moving.settle(Tensor(False))
+    return norm.moving_mean.asnumpy().copy()
+
+
+def conversations(world: World) -> dict:
+    """Use everything that ranks say to each other."""
+    rank = world.rank
+    counts = np.array([2**32 + rank, 0, 2**24 + 1, rank], np.int64)
+    parameters = [
+        Parameter(Tensor(np.full((3, 2), rank + 0.1, np.float32)), name="a"),
+        Parameter(Tensor(np.array([7 + rank, -3], np.int32)), name="b"),
+        Parameter(Tensor(np.array([11, 12, 13 + rank], np.int32)), name="random_state"),
+    ]
+    share({p.name: p for p in parameters}, world)
+    values = [Tensor(np.full(s, rank + i, np.float32)) for i, s in enumerate([(2, 2), (), (3,)])]
+    average = averaging(world.size)
+
+    def step(*tensors):
+        return average(tensors)
+
+    averaged = ms.jit(step)(*values)
+    many = [Tensor(np.full(1 + i % 3, rank + i, np.float32)) for i in range(300)]
+    differs = None
+    try:
+        world.check_equal("The thing", b"%d" % rank, "mend it")
+    except UserError as error:
+        differs = str(error)
+    world.barrier()
+    return {
+        "place": (rank, world.size, world.is_first),
+        "sum": world.sum(counts),
+        "gather": world.gather(b"x" * (3 + 2 * _CHUNK) if rank else b"abc"),
+        "empty": world.gather(b""),
+        "share": world.share({"rank": rank}),
+        "parameters": [p.asnumpy().copy() for p in parameters],
+        "average": [value.asnumpy() for value in averaged],
+        "many": [float(value[0]) for value in ms.jit(step)(*many)],
+        "differs": differs,
+        "nonfinite": ops.isnan(world.average((Tensor([np.nan if rank else 1.0]),))[0]).asnumpy(),
+    }
+
+
+def main() -> None:
+    output = Path(sys.argv[1])
+    set_device(RESNET.runtime)
+    world = join()
+    found = {
+        "conversations": conversations(world),
+        "resnet": resnet_in(output / "resnet", world, 32),
+        "detections": detections(world),
+        "overflow": overflow(world),
+        "statistics": statistics(world),
+    }
+    (output / f"rank_{world.rank}.pickle").write_bytes(pickle.dumps(found))
+    world.barrier()
+
+
+if __name__ == "__main__":
+    main()
