@@ -151,8 +151,8 @@ def test_other_data_sets_are_refused(prepared):
 
 
 DAMAGES = {
-    "no JSON": lambda root: replace(root / "dataset.json", b"{"),
-    "another JSON": lambda root: replace(root / "dataset.json", b"[1]"),
+    "no JSON": lambda root: replace(root / "mindrecord.json", b"{"),
+    "another JSON": lambda root: replace(root / "mindrecord.json", b"[1]"),
     "classes that are no names": lambda root: rewrite(root, classes=[1, 2]),
     "a class less": lambda root: rewrite(root, classes=["ant"]),
     "another number of images": lambda root: rewrite(root, samples={"train": 12}),
@@ -164,7 +164,7 @@ DAMAGES = {
 
 
 def rewrite(root, **changes):
-    file = root / "dataset.json"
+    file = root / "mindrecord.json"
     replace(file, json.dumps(json.loads(file.read_text()) | changes).encode())
 
 

@@ -2,7 +2,7 @@
 
 A folder written here takes the place of an image folder's ``data.root``. It holds
 ``train.mindrecord`` with its index ``train.mindrecord.db``, the same of ``val``, and
-``dataset.json``, the classes and the number of images. The records keep the order of the image
+``mindrecord.json``, the classes and the number of images. The records keep the order of the image
 folder and its files byte by byte, so that batches are the same.
 """
 
@@ -22,7 +22,7 @@ from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder, write_text
 
-SIDE_CAR = "dataset.json"
+SIDE_CAR = "mindrecord.json"
 _SCHEMA = {"name": {"type": "string"}, "label": {"type": "int32"}, "image": {"type": "bytes"}}
 # Of MindRecord: an image must fit into a page.
 _PAGE_BYTES = 32 * 2**20
