@@ -220,6 +220,8 @@ def _take_apart(clock: _Clock, group: Group, step: TrainStep) -> None:
             _, gradients = step.parts.backward(*batch)
             wait_for(gradients)
     if step.parts.reduce is not None:
+        # Lets the devices meet: how late one of them is must not count as the exchange's time.
+        wait_for(step.parts.reduce(*gradients))
         with clock.time(EXCHANGE, _APART):
             gradients = step.parts.reduce(*gradients)
             wait_for(gradients)
