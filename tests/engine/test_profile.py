@@ -1,6 +1,7 @@
 """The profile of a step: what is timed, what is left out, and that training does not notice."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,8 +93,9 @@ class TimedStep:
             forward=lambda *batch: spend(2),
             backward=lambda *batch: spend(5, (None, ())),
             reduce=(lambda *gradients: spend(0.5, ())) if reduce else None,
-            update=lambda *gradients: spend(1),
+            update=lambda *gradients: spend(1, (None, None)),
         )
+        self.statistics = SimpleNamespace(parameters=[None], settle=lambda finite: spend(0.125))
 
     def __call__(self, group, learning_rate):
         shapes = {batch[0].shape for batch in group}
@@ -117,13 +119,14 @@ def test_of_every_part_each_measured_step_has_its_seconds_and_backward_is_a_diff
     result = profile_training(TimedStep(spend), data, 0, 0.1, {}, steps=4, warmup=1)
     expected = {
         "data wait": 0.5, "copy to device": 0, "forward": 4, "backward": 6,
-        "gradient exchange": 0.5, "update": 1, "whole step": 9,
+        "gradient exchange": 0.5, "update": 1, "running statistics": 0.125,
+        "whole step": 9,
     }  # fmt: skip
     assert result.seconds == {name: (seconds,) * 4 for name, seconds in expected.items()}
     assert result.images_per_second == pytest.approx(8 / 9.5)
     table = [line.split() for line in result.render().splitlines()]
     assert ["backward", "6000.0", "63"] in table
-    assert ["sum", "of", "these", "5", "11500.0", "121"] in table
+    assert ["sum", "of", "these", "6", "11625.0", "122"] in table
 
 
 def test_on_one_device_there_is_no_exchange(spend):

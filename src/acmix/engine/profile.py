@@ -29,9 +29,10 @@ from acmix.utils.table import Style, render_table
 from acmix.utils.waiting import wait_for
 
 DATA, COPY, FORWARD, BACKWARD = "data wait", "copy to device", "forward", "backward"
-EXCHANGE, UPDATE, AVERAGE = "gradient exchange", "update", "moving average"
+EXCHANGE, UPDATE, STATISTICS = "gradient exchange", "update", "running statistics"
+AVERAGE = "moving average"
 STEP = "whole step"
-PARTS_OF_STEP = (COPY, FORWARD, BACKWARD, EXCHANGE, UPDATE)
+PARTS_OF_STEP = (COPY, FORWARD, BACKWARD, EXCHANGE, UPDATE, STATISTICS)
 """What :data:`STEP` does, one after the other."""
 
 STEPS = 20
@@ -226,7 +227,12 @@ def _take_apart(clock: _Clock, group: Group, step: TrainStep) -> None:
             gradients = step.parts.reduce(*gradients)
             wait_for(gradients)
     with clock.time(UPDATE, _APART):
-        wait_for(step.parts.update(*gradients))
+        norm, finite = step.parts.update(*gradients)
+        wait_for(norm)
+    if step.statistics.parameters:
+        with clock.time(STATISTICS, _APART):
+            step.statistics.settle(finite)
+            wait_for(step.statistics.parameters[-1])
 
 
 def _on_device(array: np.ndarray) -> Tensor:
