@@ -12,6 +12,7 @@ from acmix.bench.peak import Peak
 from acmix.bench.pipeline import PipelineReport, measure_rates
 from acmix.bench.reading import read_report
 from acmix.bench.report import BenchReport
+from acmix.bench.scaling import ScalingReport, ScalingRun
 from acmix.bench.setting import Setting
 from acmix.bench.throughput import Ratio, Timing, measure, speed_up
 
@@ -21,6 +22,8 @@ __all__ = [
     "PipelineReport",
     "Prepare",
     "Ratio",
+    "ScalingReport",
+    "ScalingRun",
     "Setting",
     "Timing",
     "bench_candidates",

@@ -36,6 +36,12 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
         metavar=("CONFIG", "key=value"),
         help="the input pipeline of a configuration against its network; which is the bottleneck",
     )
+    what.add_argument(
+        "--scaling",
+        nargs="+",
+        metavar=("CONFIG", "CONFIG|key=value"),
+        help="training of configurations by several numbers of --workers; cost of their exchange",
+    )
     what.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
 
     form = parser.add_argument_group("in which form")
@@ -87,6 +93,10 @@ def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
     how.add_argument(
         "--seconds", type=float, default=5.0, metavar="S", help="--data: of each measurement"
     )
+    how.add_argument(
+        "--workers", type=positive, nargs="+", default=[1, 2], metavar="N",
+        help="--scaling: numbers of processes; default: 1 and 2",
+    )  # fmt: skip
     how.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
     how.add_argument("--json", metavar="FILE", help="write the result with all samples")
     how.add_argument(
@@ -104,8 +114,8 @@ def run(options: Namespace) -> None:
         _render(options.sources)
     elif options.formulations:
         _formulations(options)
-    elif options.data:
-        _pipeline(options)
+    elif options.data or options.scaling:
+        _measure_training(options)
     else:
         _measure(options)
 
@@ -128,17 +138,28 @@ def _formulations(options: Namespace) -> None:
     print(formulations(warmup=options.warmup, repeats=options.repeats, memory=options.memory))
 
 
-def _pipeline(options: Namespace) -> None:
+def _measure_training(options: Namespace) -> None:
     check(
         not (options.models or options.checkpoint or options.table),
-        "--data: the configuration names the network; leave models and tables out.",
+        "--data and --scaling: configurations name the networks; leave models and tables out.",
     )
     from acmix import recipe
+    from acmix.bench import PipelineReport, ScalingReport
     from acmix.config import load_config
     from acmix.utils.files import write_text
 
-    file, *overrides = options.data
-    report = recipe.bench_pipeline(load_config(file, overrides), seconds=options.seconds)
+    report: PipelineReport | ScalingReport
+    if options.data:
+        file, *overrides = options.data
+        report = recipe.bench_pipeline(load_config(file, overrides), seconds=options.seconds)
+    else:
+        report = recipe.bench_scaling(
+            [name for name in options.scaling if "=" not in name],
+            options.workers,
+            [name for name in options.scaling if "=" in name],
+            warmup=options.warmup,
+            repeats=options.repeats,
+        )
     print(report.render())
     if options.json:
         write_text(Path(options.json), report.to_json())

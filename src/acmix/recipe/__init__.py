@@ -15,6 +15,7 @@ from acmix.recipe.measuring import (
     default_size,
 )
 from acmix.recipe.pipeline import bench_pipeline
+from acmix.recipe.scaling import bench_scaling
 from acmix.recipe.training import evaluate, train
 from acmix.recipe.workflow import Prediction
 from acmix.recipe.workflows import WORKFLOWS
@@ -27,6 +28,7 @@ __all__ = [
     "audit_file",
     "bench",
     "bench_pipeline",
+    "bench_scaling",
     "bench_table",
     "create_network",
     "default_size",

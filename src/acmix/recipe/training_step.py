@@ -36,12 +36,18 @@ def _task(
     model: Backbone | Detector, shape: tuple[int, ...]
 ) -> tuple[nn.Cell, tuple[np.ndarray, ...]]:
     """What is trained, and random targets for images of ``shape``."""
+    targets = random_targets(model, shape)
+    if isinstance(model, Detector):
+        return DetectionTask(model).train_network, targets
+    return ClassificationTask(model, model.num_classes).train_network, targets
+
+
+def random_targets(model: Backbone | Detector, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Return what follows images of ``shape`` in a training batch: labels, or boxes and labels."""
     rng = np.random.default_rng(0)
     batch, _, height, width = shape
-    if isinstance(model, Detector):
-        corners = np.sort(rng.random((batch, BOXES, 2, 2)), 2).reshape(batch, BOXES, 4)
-        boxes = (corners * [width, height, width, height]).astype(np.float32)
-        labels = rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
-        return DetectionTask(model).train_network, (boxes, labels)
-    labels = rng.integers(model.num_classes, size=batch).astype(np.int32)
-    return ClassificationTask(model, model.num_classes).train_network, (labels,)
+    if not isinstance(model, Detector):
+        return (rng.integers(model.num_classes, size=batch).astype(np.int32),)
+    corners = np.sort(rng.random((batch, BOXES, 2, 2)), 2).reshape(batch, BOXES, 4)
+    boxes = (corners * [width, height, width, height]).astype(np.float32)
+    return boxes, rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
