@@ -88,7 +88,7 @@ def test_a_report_is_read_back_from_its_json(tmp_path, capsys):
 
 @pytest.mark.parametrize("changes", [{"pipelines": 3}, {"unknown": 1}, {"training": None}])
 def test_a_json_that_is_no_report_is_refused(changes):
-    with pytest.raises(UserError, match="not a JSON of 'acmix bench --data'"):
+    with pytest.raises(UserError, match="not a JSON of 'acmix bench'"):
         read_report(json.dumps(json.loads(REPORT.to_json()) | changes))
 
 

@@ -42,5 +42,5 @@ def test_a_report_is_read_back_from_its_json():
 
 @pytest.mark.parametrize("changes", [{"runs": [{}]}, {"unknown": 1}, {"runs": 3}])
 def test_a_json_that_is_no_report_is_refused(changes):
-    with pytest.raises(UserError, match="not a JSON of 'acmix bench --scaling'"):
+    with pytest.raises(UserError, match="not a JSON of 'acmix bench'"):
         read_report(json.dumps(json.loads(REPORT.to_json()) | changes))

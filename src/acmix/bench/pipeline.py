@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from acmix.errors import UserError, check
+from acmix.errors import check
 from acmix.utils.table import Style, render_table
 
 KIND = "pipeline"
@@ -50,26 +50,15 @@ class PipelineReport:
         return float(np.median(self.pipelines[self.workers]) / np.median(self.training))
 
     def to_json(self) -> str:
-        """The report as text that :meth:`from_dict` reads back when parsed."""
+        """The report as text that ``acmix.bench.read_report`` reads back."""
         return json.dumps({"kind": KIND} | asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PipelineReport:
-        """Read a report from its parsed JSON.
-
-        Raises:
-            UserError: it was not written by :meth:`to_json`.
-        """
-        fields = {name: value for name, value in content.items() if name != "kind"}
-        try:
-            fields["pipelines"] = {
-                int(workers): tuple(rates) for workers, rates in fields["pipelines"].items()
-            }
-            for name in ("image_shape", "training"):
-                fields[name] = tuple(fields[name])
-            return cls(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"report: not a JSON of 'acmix bench --data': {error!r}") from error
+        """Read a report from its parsed JSON, without the kind."""
+        pipelines = {int(workers): tuple(rates) for workers, rates in content["pipelines"].items()}
+        lists = {name: tuple(content[name]) for name in ("image_shape", "training")}
+        return cls(**{**content, **lists, "pipelines": pipelines})
 
     def render(self, style: Style = "markdown") -> str:
         """The table, which of the two is the bottleneck, and how it was measured."""

@@ -8,9 +8,12 @@ from acmix.bench import pipeline, scaling
 from acmix.bench.pipeline import PipelineReport
 from acmix.bench.report import BenchReport
 from acmix.bench.scaling import ScalingReport
+from acmix.errors import UserError
+
+Report = BenchReport | PipelineReport | ScalingReport
 
 
-def read_report(text: str) -> BenchReport | PipelineReport | ScalingReport:
+def read_report(text: str) -> Report:
     """Read what ``acmix bench --json`` wrote.
 
     Raises:
@@ -18,11 +21,11 @@ def read_report(text: str) -> BenchReport | PipelineReport | ScalingReport:
     """
     try:
         content = json.loads(text)
-    except ValueError:
-        content = None
-    kind = content.get("kind") if isinstance(content, dict) else None
-    if kind == pipeline.KIND:
-        return PipelineReport.from_dict(content)
-    if kind == scaling.KIND:
-        return ScalingReport.from_dict(content)
+        kind = content.pop("kind", None)
+        if kind == pipeline.KIND:
+            return PipelineReport.from_dict(content)
+        if kind == scaling.KIND:
+            return ScalingReport.from_dict(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(f"report: this is not a JSON of 'acmix bench': {error!r}") from error
     return BenchReport.from_json(text)
