@@ -35,6 +35,18 @@ def test_graphs_pass_and_hold_nothing_new(name, kind):
         assert found[part].keys() <= kept.get(part, {}).keys(), remedy
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["acmix_resnet26", "acmix_swin_small", "acmix_pvt_small",
+     pytest.param("acmix_san10", marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_what_is_exported_in_float16_passes_too(name):
+    result = audit_config(audited_models.config(name), fp16=True)
+    assert result.passed(), result.render()
+    assert "float16" in result.subject
+    assert {"Cast"} <= {entry.name for entry in result.operators}
+
+
 def test_every_kept_graph_is_one_that_is_audited():
     kept = {key.split()[0] for key in Inventory.load(audited_models.FOLDER).graphs}
     assert kept == set(audited_models.names())
@@ -102,3 +114,5 @@ def test_mixed_labels_and_a_dynamic_batch():
     assert "GatherD" not in {entry.name for entry in mixed.operators}
     with pytest.raises(UserError, match="dynamic-batch is for inference"):
         audit_config(config, training=True, dynamic_batch=True)
+    with pytest.raises(UserError, match="fp16 is for inference"):
+        audit_config(config, training=True, fp16=True)

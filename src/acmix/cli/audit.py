@@ -31,6 +31,7 @@ def add_to(
     parser.add_argument("--input-size", type=size, metavar="S or HxW", help="default: evaluation's")
     parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
     parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")
+    parser.add_argument("--fp16", action="store_true", help="as exported in float16")
     parser.add_argument(
         "--no-fuse", action="store_true", help="the network as evaluated, not as exported"
     )
@@ -77,6 +78,7 @@ def run(options: Namespace) -> int:
             input_size=options.input_size,
             dynamic_batch=options.dynamic_batch,
             fused=not options.no_fuse,
+            fp16=options.fp16,
         )
     print(result.render(style))
     if options.json:
@@ -85,9 +87,11 @@ def run(options: Namespace) -> int:
 
 
 def _check_is_of_file(options: Namespace) -> None:
-    asked = options.training, options.dynamic_batch, options.input_size, options.overrides
+    asked = (
+        options.training, options.dynamic_batch, options.input_size, options.overrides, options.fp16
+    )  # fmt: skip
     check(
         not any(asked),
-        "a .mindir file is audited as it is: --training, --input-size, --dynamic-batch and --set "
-        "are for a configuration or --model.",
+        "a .mindir file is audited as it is: --training, --input-size, --dynamic-batch, --fp16 and "
+        "--set are for a configuration or --model.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import mindspore as ms
@@ -14,11 +15,13 @@ from acmix.engine import create_train_step
 from acmix.errors import check
 from acmix.export import Exported
 from acmix.export.fusion import fuse
-from acmix.models.detection import list_detectors
+from acmix.export.writer import half_precision
+from acmix.models import Backbone
+from acmix.models.detection import Detector, list_detectors
 from acmix.models.detection.registry import split_name
 from acmix.recipe.workflows import WORKFLOWS
 from acmix.runs import build_model, named_config
-from acmix.utils.mindir import load_graph
+from acmix.utils.mindir import Graph, load_graph
 from acmix.utils.modes import built_for
 
 
@@ -39,6 +42,7 @@ def audit_config(
     input_size: tuple[int, int] | None = None,
     dynamic_batch: bool = False,
     fused: bool = True,
+    fp16: bool = False,
 ) -> Audit:
     """Audit the network of a configuration in the form it is exported in, or its training step.
 
@@ -53,11 +57,13 @@ def audit_config(
         input_size: height and width; None for those of the evaluation, of several the largest.
         dynamic_batch: leave the batch size open (not with ``training``).
         fused: audit the inference form, :func:`acmix.export.fuse`, as it is what is exported.
+        fp16: as it is exported in float16 (not with ``training``, whose precision is configured).
 
     Raises:
-        UserError: the network cannot be built, or ``training`` with ``dynamic_batch``.
+        UserError: the network cannot be built, or ``training`` with ``dynamic_batch`` or ``fp16``.
     """
     check(not (training and dynamic_batch), "--dynamic-batch is for inference.")
+    check(not (training and fp16), "--fp16 is for inference; training has train.amp=O2.")
     workflow = WORKFLOWS[config.task]
     channels, *size = workflow.image_shape(config)
     shape = (None if dynamic_batch else batch_size, channels, *(input_size or size))
@@ -66,14 +72,28 @@ def audit_config(
     with built_for("Ascend"):
         model = build_model(config, classes)
         if training:
-            network = workflow.task(config, model, None).train_network.set_train()
-            inputs = images, *workflow.targets(config, batch_size, classes)
-            graph = graph_of(create_train_step(network, config).as_cell(), inputs)
+            graph = step_graph(config, model, images)
         else:
             form = fuse(model) if fused else model.set_train(False)
-            graph = graph_of(Exported(workflow.deployed(form, "mindir")), (images,))
-    what = "training step" if training else "inference"
+            network = workflow.deployed(form, "mindir")
+            with half_precision(network) if fp16 else nullcontext():
+                graph = graph_of(Exported(network), (images,))
+    what = "training step" if training else "inference in float16" if fp16 else "inference"
     return audit(graph, f"{config.network_name}, {what}, {'x'.join(map(str, images.shape))}")
+
+
+def step_graph(config: Config, model: Backbone | Detector, images: Tensor) -> Graph:
+    """Return the graph of a training step: forward, backward, update.
+
+    Args:
+        config: the task, and how it is trained.
+        model: as :func:`acmix.runs.build_model` makes it.
+        images: (B, C, H, W), without data.
+    """
+    workflow = WORKFLOWS[config.task]
+    network = workflow.task(config, model, None).train_network.set_train()
+    inputs = images, *workflow.targets(config, images.shape[0], model.num_classes)
+    return graph_of(create_train_step(network, config).as_cell(), inputs)
 
 
 def network_config(name: str, overrides: Sequence[str] = ()) -> Config:
