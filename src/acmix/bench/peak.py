@@ -9,6 +9,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
+from acmix.bench.throughput import measure
+
 MATMUL_SIZE = 2048
 PROBES = 2
 
@@ -53,3 +55,9 @@ def peak_of(batch_size: int, samples: list[tuple[float, ...]], names: Iterable[s
         tuple(operations / min(seconds) / 1e9 for seconds in zip(*samples, strict=True)),
         tuple(names),
     )
+
+
+def matmul_peak() -> float:
+    """Measure the peak of this process by itself, FLOP/s."""
+    probes = measure(matmul_probes(), warmup=1, repeats=3)
+    return 1e9 * max(peak_of(1, [probe.seconds for probe in probes]).gflops)

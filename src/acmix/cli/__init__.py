@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from acmix.cli import analyze, audit, bench, check_ascend, commands
+from acmix.cli import analyze, audit, bench, check_ascend, commands, plan
 from acmix.errors import UserError
 from acmix.version import __version__
 
@@ -180,6 +180,10 @@ def make_parser() -> argparse.ArgumentParser:
         _size,
         _positive,
     )
+
+    planning = command("plan", plan.run, "acmix plan CONFIG --devices 8,64,256")
+    _add_config(planning)
+    plan.add_to(planning, _positive)
 
     check_ascend.add_to(command("check-ascend", check_ascend.run, "acmix check-ascend"))
     return parser

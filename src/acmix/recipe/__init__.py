@@ -15,6 +15,7 @@ from acmix.recipe.measuring import (
     default_size,
 )
 from acmix.recipe.pipeline import bench_pipeline
+from acmix.recipe.planning import plan_config
 from acmix.recipe.scaling import bench_scaling
 from acmix.recipe.training import evaluate, train
 from acmix.recipe.workflow import Prediction
@@ -38,6 +39,7 @@ __all__ = [
     "import_torch",
     "network_config",
     "picture_names",
+    "plan_config",
     "predict",
     "train",
 ]

@@ -52,12 +52,14 @@ class Value:
         literal: number, string or tuple of these of a constant that is no tensor, else None.
         constant: whether it is written in the graph. Parameters and inputs are not.
         producer: operator that computes it, or None.
+        name: by which the file tells it from others; empty for constants and parameters.
     """
 
     types: tuple[TensorType, ...] = ()
     literal: Any = None
     constant: bool = False
     producer: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def parse_graph(model: Any) -> Graph:
         for tensor in graph.parameter:
             values[tensor.name] = Value((_tensor_type(tensor),))
         for argument in graph.input:
-            values.setdefault(argument.name, Value(tuple(map(_tensor_type, argument.tensor))))
+            given = Value(tuple(map(_tensor_type, argument.tensor)), name=argument.name)
+            values.setdefault(argument.name, given)
         for node in graph.node:
             operator, _ = primitives.get(node.op_type, (None, None))
             values.update((name, _output(node, operator)) for name in node.output)
@@ -169,7 +172,7 @@ def _output(node: Any, operator: str | None) -> Value:
         (attribute,) = node.attribute
         return Value(tuple(_types(attribute)), _literal(attribute), constant=True)
     types = [kind for attribute in node.attribute for kind in _types(attribute)]
-    return Value(tuple(types), producer=operator)
+    return Value(tuple(types), producer=operator, name=node.output[0] if node.output else "")
 
 
 def _attributes(attributes: Any) -> dict[str, Any]:
