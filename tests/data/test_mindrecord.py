@@ -66,6 +66,23 @@ def test_any_record_is_read_by_its_index_from_several_threads(folder, prepared, 
         assert list(pool.map(records.read, order)) == [files.read(i) for i in order]
 
 
+def test_an_image_under_another_name_than_listed_is_not_taken_for_it(copied):
+    names = [f"train/ant/{i}.png" for i in (0, 2, 1, 3, 4, 5, 6)]
+    rewrite(copied, names=[*names, *(f"train/bée/{i}.png" for i in range(6))])
+    read = read_mindrecord(copied, "train").read
+    assert read(3)
+    with pytest.raises(OSError, match=r"record 1 is train/ant/1\.png"):
+        read(1)
+
+
+def test_labels_and_names_are_known_without_reading_the_images(prepared, monkeypatch):
+    read = []
+    images = mindrecord._Images
+    monkeypatch.setattr(images, "__call__", lambda self, index: read.append(index))
+    assert len(read_mindrecord(prepared, "train").labels) == 13
+    assert read == [0]
+
+
 def test_a_record_says_what_file_it_was(prepared):
     names = read_mindrecord(prepared, "train").names
     assert names[0] == f"train/ant/0.png in {prepared / 'train.mindrecord'}"
@@ -86,7 +103,7 @@ def test_a_corrupt_image_is_kept_and_treated_as_configured(tmp_path):
 def test_a_folder_without_val_is_prepared_without_it(tmp_path):
     root = make_folder(tmp_path / "images", splits=("train",))
     assert prepare_mindrecord(folder_config(root), tmp_path / "new") == {"train": 9}
-    with pytest.raises(UserError, match="without the split 'val'"):
+    with pytest.raises(UserError, match=r"val\.mindrecord.* is missing"):
         read_mindrecord(tmp_path / "new", "val")
 
 
@@ -151,11 +168,14 @@ def test_other_data_sets_are_refused(prepared):
 
 
 DAMAGES = {
-    "no JSON": lambda root: replace(root / "mindrecord.json", b"{"),
-    "another JSON": lambda root: replace(root / "mindrecord.json", b"[1]"),
+    "no list": lambda root: (root / "train.json").unlink(),
+    "no JSON": lambda root: replace(root / "train.json", b"{"),
+    "another JSON": lambda root: replace(root / "train.json", b"[1]"),
     "classes that are no names": lambda root: rewrite(root, classes=[1, 2]),
     "a class less": lambda root: rewrite(root, classes=["ant"]),
-    "another number of images": lambda root: rewrite(root, samples={"train": 12}),
+    "a label less": lambda root: rewrite(root, labels=[0]),
+    "an image less": lambda root: rewrite(root, labels=[0], names=["train/ant/0.png"]),
+    "other images": lambda root: rewrite(root, names=["train/ant/0.jpg"] * 13),
     "no index": lambda root: (root / "train.mindrecord.db").unlink(),
     "no records": lambda root: (root / "train.mindrecord").unlink(),
     "records cut short": lambda root: replace(root / "train.mindrecord", bytes(100)),
@@ -164,7 +184,7 @@ DAMAGES = {
 
 
 def rewrite(root, **changes):
-    file = root / "mindrecord.json"
+    file = root / "train.json"
     replace(file, json.dumps(json.loads(file.read_text()) | changes).encode())
 
 

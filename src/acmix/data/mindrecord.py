@@ -1,9 +1,9 @@
 """MindRecord: the encoded images of a split in one large file in place of many small ones.
 
-A folder written here takes the place of an image folder's ``data.root``. It holds
-``train.mindrecord`` with its index ``train.mindrecord.db``, the same of ``val``, and
-``mindrecord.json``, the classes and the number of images. The records keep the order of the image
-folder and its files byte by byte, so that batches are the same.
+A folder written here takes the place of an image folder's ``data.root``. For each split it holds
+``<split>.mindrecord`` with its index ``<split>.mindrecord.db``, and ``<split>.json``, the names and
+labels: to read those alone MindRecord would go through all images. The records keep the order of
+the image folder and its files byte by byte, so that batches are the same.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from threading import Lock
 from typing import Any, TypeGuard
 
 import mindspore.dataset as ds
-from mindspore.mindrecord import FileReader, FileWriter
+from mindspore.mindrecord import FileWriter
 
 from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder, write_text
 
-SIDE_CAR = "mindrecord.json"
 _SCHEMA = {"name": {"type": "string"}, "label": {"type": "int32"}, "image": {"type": "bytes"}}
+_SIDE_CAR = ("classes", "names", "labels")
 # Of MindRecord: an image must fit into a page.
 _PAGE_BYTES = 32 * 2**20
 _AT_ONCE = 64
@@ -32,7 +32,7 @@ _REMEDY = "Make it anew with 'acmix prepare --mindrecord'."
 
 def is_mindrecord(root: str | Path | None) -> TypeGuard[str | Path]:
     """Whether ``data.root`` is a folder written by :func:`write_mindrecord`."""
-    return root is not None and (Path(root).expanduser() / SIDE_CAR).is_file()
+    return root is not None and _records_of(Path(root).expanduser(), "train").is_file()
 
 
 def write_mindrecord(splits: Mapping[Split, Samples], folder: Path) -> None:
@@ -51,15 +51,13 @@ def write_mindrecord(splits: Mapping[Split, Samples], folder: Path) -> None:
         whole.mkdir()
         for split, samples in splits.items():
             try:
-                _write_split(samples, staging / f"{split}.mindrecord")
+                _write_records(samples, _records_of(staging, split))
             except RuntimeError as error:  # what MindRecord raises when the disk is full
                 raise UserError(f"output: cannot write {folder}: {_first_line(error)}") from error
-            for file in sorted(staging.glob(f"{split}.mindrecord*")):
+            for file in sorted(staging.glob(f"{split}.*")):
                 publish(file, whole / file.name)
-        counts = {split: len(samples) for split, samples in splits.items()}
-        classes = next(iter(splits.values())).classes
-        side_car = {"classes": list(classes), "samples": counts}
-        write_text(whole / SIDE_CAR, json.dumps(side_car, indent=1, ensure_ascii=False))
+            side_car = {key: getattr(samples, key) for key in _SIDE_CAR}
+            write_text(whole / f"{split}.json", json.dumps(side_car, ensure_ascii=False))
         whole.rename(folder)
 
 
@@ -70,28 +68,25 @@ def read_mindrecord(root: str | Path, split: Split) -> Samples:
         UserError: the folder is damaged, or has no such split.
     """
     folder = Path(root).expanduser()
-    classes, count = _read_side_car(folder / SIDE_CAR, split)
-    file = folder / f"{split}.mindrecord"
-    for needed in (file, Path(f"{file}.db")):
-        check(needed.is_file(), f"data.root={root}: {needed.name} is missing. {_REMEDY}")
-    try:
-        names, labels = _read_labels(file)
-        read = _Images(file)
-    except RuntimeError as error:
-        raise UserError(f"cannot read {file}: {_first_line(error)}. {_REMEDY}") from error
+    file = _records_of(folder, split)
     check(
-        len(names) == count and all(0 <= label < len(classes) for label in labels),
-        f"{file} and {SIDE_CAR} are not of one data set. {_REMEDY}",
+        file.is_file() and Path(f"{file}.db").is_file(),
+        f"data.root={root}: {file.name} or {file.name}.db is missing. {_REMEDY}",
     )
+    classes, names, labels = _read_side_car(folder / f"{split}.json")
     return Samples(
         classes=classes,
         names=tuple(f"{name} in {file}" for name in names),
-        labels=tuple(labels),
-        read=read,
+        labels=labels,
+        read=_Images(file, names),
     )
 
 
-def _write_split(samples: Samples, file: Path) -> None:
+def _records_of(folder: Path, split: str) -> Path:
+    return folder / f"{split}.mindrecord"
+
+
+def _write_records(samples: Samples, file: Path) -> None:
     writer = FileWriter(str(file))
     writer.add_schema(_SCHEMA)
     for start in range(0, len(samples), _AT_ONCE):
@@ -114,50 +109,48 @@ def _record(samples: Samples, index: int) -> dict[str, Any]:
     return {"name": name, "label": samples.labels[index], "image": encoded}
 
 
-def _read_side_car(file: Path, split: Split) -> tuple[tuple[str, ...], int]:
-    """Return the classes, and the number of images of ``split``."""
+def _read_side_car(file: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Return classes, names and labels."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file} cannot be read as JSON: {error}. {_REMEDY}") from error
-    content = content if isinstance(content, dict) else {}
-    classes, samples = content.get("classes"), content.get("samples")
-    if not (
-        isinstance(samples, dict)
-        and isinstance(classes, list)
-        and all(isinstance(name, str) for name in classes)
-    ):
-        raise UserError(
-            f"{file} must hold a list of 'classes' and the number of 'samples' of each split. "
-            f"{_REMEDY}"
-        )
-    check(split in samples, f"{file.parent} was made without the split '{split}'. {_REMEDY}")
-    return tuple(classes), samples[split]
-
-
-def _read_labels(file: Path) -> tuple[list[str], list[int]]:
-    reader = FileReader(str(file), columns=["name", "label"])
-    try:
-        records = list(reader.get_next())
-    finally:
-        reader.close()
-    return [record["name"] for record in records], [record["label"] for record in records]
+        classes, names, labels = (tuple(content[key]) for key in _SIDE_CAR)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"{file} is damaged or missing: {error!r}. {_REMEDY}") from error
+    check(
+        all(isinstance(name, str) for name in (*classes, *names))
+        and len(labels) == len(names)
+        and all(type(label) is int and 0 <= label < len(classes) for label in labels),
+        f"{file} must hold 'classes', 'names' and a label out of the classes for each name. "
+        f"{_REMEDY}",
+    )
+    return classes, names, labels
 
 
 class _Images:
     """Reads the encoded image of any record."""
 
-    def __init__(self, file: Path):
-        self._records = ds.MindDataset(str(file), ["image"], shuffle=False)
+    def __init__(self, file: Path, names: tuple[str, ...]):
+        self._names = names
         self._lock = Lock()
-        self(0)  # opens the file, while nobody else reads
+        self._records = ds.MindDataset(str(file), ["name", "image"], shuffle=False)
+        try:
+            count = self._records.get_dataset_size()
+            check(
+                count == len(names),
+                f"{file} has {count} images, but {len(names)} are listed beside it. {_REMEDY}",
+            )
+            self(0)  # opens the file, while nobody else reads
+        except (RuntimeError, OSError) as error:
+            raise UserError(f"cannot read {file}: {_first_line(error)}. {_REMEDY}") from error
 
     def __call__(self, index: int) -> bytes:
         try:
             with self._lock:
-                (image,) = self._records[index]
+                name, image = self._records[index]
         except RuntimeError as error:
             raise OSError(_first_line(error)) from error
+        if name.item() != self._names[index]:
+            raise OSError(f"record {index} is {name.item()}; the list beside it is another's")
         return image.tobytes()
 
 
