@@ -47,7 +47,7 @@ def config(folder):
 def run(folder, config):
     """A finished run; the other tests work on it."""
     output = folder / "run"
-    assert main(["train", config, TINY, f"output={output}"]) == 0
+    assert main(["train", config, TINY, f"output={output}", "train.safetensors=true"]) == 0
     return output
 
 
@@ -93,9 +93,10 @@ def test_export_and_predict_agree_with_the_checkpoint(run, config, folder, tmp_p
     assert "verified" in capsys.readouterr().out
     images = [str(folder / "val" / name / "0.png") for name in ("dark", "light")]
     answers = []
-    for model in (checkpoint, str(exported)):
+    for model in (checkpoint, str(exported), checkpoint.replace(".ckpt", ".safetensors")):
         assert main(["predict", model, *images, "--json", "--top", "2"]) == 0
         answers.append(json.loads(capsys.readouterr().out))
+    assert answers.pop() == answers[0]
     for from_checkpoint, from_file in zip(*answers, strict=True):
         assert from_checkpoint["classes"] == from_file["classes"]
         np.testing.assert_allclose(

@@ -85,7 +85,7 @@ def run(tmp_path_factory):
     run = CheckpointFolder(tmp_path_factory.mktemp("run"), keep=3)
     for step in (10, 15, 20):
         state = {"w": Parameter(Tensor([float(step)]), name="w")}
-        run.save(state, Progress(epoch=step // 10, step=step, steps_per_epoch=10))
+        run.save(state, Progress(epoch=step // 10, step=step, position=step % 10))
     (run.path / "last.ckpt").unlink()
     return run, {path.name: path.read_bytes() for path in run.path.iterdir()}
 
