@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from coco_files import annotation, coco_tree, detection_config, write_split
 from image_files import encode, folder_config, make_folder, pattern
 
 from acmix.cli import main
 from acmix.data import create_dataset, mindrecord, prepare_mindrecord
 from acmix.data.image_folder import image_folder
-from acmix.data.mindrecord import read_mindrecord
+from acmix.data.prepared import read_image_folder
 from acmix.errors import UserError
 
 
@@ -59,7 +60,7 @@ def test_batches_are_those_of_the_folder_bit_by_bit(folder, prepared, split, sha
 
 
 def test_any_record_is_read_by_its_index_from_several_threads(folder, prepared, rng):
-    files, records = image_folder(folder, "train"), read_mindrecord(prepared, "train")
+    files, records = image_folder(folder, "train"), read_image_folder(prepared, "train")
     assert records.labels == files.labels
     order = rng.integers(len(files), size=300).tolist()
     with ThreadPoolExecutor(4) as pool:
@@ -69,7 +70,7 @@ def test_any_record_is_read_by_its_index_from_several_threads(folder, prepared, 
 def test_an_image_under_another_name_than_listed_is_not_taken_for_it(copied):
     names = [f"train/ant/{i}.png" for i in (0, 2, 1, 3, 4, 5, 6)]
     rewrite(copied, names=[*names, *(f"train/bée/{i}.png" for i in range(6))])
-    read = read_mindrecord(copied, "train").read
+    read = read_image_folder(copied, "train").read
     assert read(3)
     with pytest.raises(OSError, match=r"record 1 is train/ant/1\.png"):
         read(1)
@@ -77,14 +78,15 @@ def test_an_image_under_another_name_than_listed_is_not_taken_for_it(copied):
 
 def test_labels_and_names_are_known_without_reading_the_images(prepared, monkeypatch):
     read = []
-    images = mindrecord._Images
-    monkeypatch.setattr(images, "__call__", lambda self, index: read.append(index))
-    assert len(read_mindrecord(prepared, "train").labels) == 13
+    monkeypatch.setattr(
+        mindrecord.RecordedImages, "__call__", lambda self, index: read.append(index)
+    )
+    assert len(read_image_folder(prepared, "train").labels) == 13
     assert read == [0]
 
 
 def test_a_record_says_what_file_it_was(prepared):
-    names = read_mindrecord(prepared, "train").names
+    names = read_image_folder(prepared, "train").names
     assert names[0] == f"train/ant/0.png in {prepared / 'train.mindrecord'}"
 
 
@@ -103,8 +105,8 @@ def test_a_corrupt_image_is_kept_and_treated_as_configured(tmp_path):
 def test_a_folder_without_val_is_prepared_without_it(tmp_path):
     root = make_folder(tmp_path / "images", splits=("train",))
     assert prepare_mindrecord(folder_config(root), tmp_path / "new") == {"train": 9}
-    with pytest.raises(UserError, match=r"val\.mindrecord.* is missing"):
-        read_mindrecord(tmp_path / "new", "val")
+    with pytest.raises(UserError, match=r"val\.json is damaged or missing"):
+        read_image_folder(tmp_path / "new", "val")
 
 
 def test_what_exists_is_never_overwritten(folder, tmp_path):
@@ -155,16 +157,51 @@ def test_images_that_do_not_share_a_page_are_read_whole(tmp_path):
     for i in range(2):
         (root / "train" / "ant" / f"{i}.png").write_bytes(encoded[i])
     prepare_mindrecord(folder_config(root), tmp_path / "new")
-    read = read_mindrecord(tmp_path / "new", "train").read
+    read = read_image_folder(tmp_path / "new", "train").read
     assert [read(i) == encoded[i] for i in (1, 0)] == [True, True]
     assert len(read(2)) < 10_000
 
 
-def test_other_data_sets_are_refused(prepared):
-    with pytest.raises(UserError, match="only the files of an image_folder"):
+def test_data_sets_without_files_and_those_prepared_are_refused(prepared):
+    with pytest.raises(UserError, match="has no image files"):
         prepare_mindrecord(folder_config(None, name="digits"), "nowhere")
-    with pytest.raises(UserError, match="only the files of an image_folder"):
+    with pytest.raises(UserError, match="in MindRecord already"):
         prepare_mindrecord(folder_config(prepared), "nowhere")
+
+
+SIZES = {5: (30, 20), 2: (20, 30), 9: (24, 24)}
+
+
+@pytest.fixture
+def coco_root(tmp_path):
+    boxes = [annotation(i, (2, 3, 12, 9), 7) for i in SIZES]
+    for split in ("train2017", "val2017"):
+        write_split(tmp_path / "coco", coco_tree(SIZES, boxes), split)
+    return tmp_path / "coco"
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_batches_of_coco_are_those_of_its_folder_bit_by_bit(coco_root, tmp_path, split):
+    counts = prepare_mindrecord(detection_config(coco_root), tmp_path / "new")
+    assert counts == {"train2017": 3, "val2017": 3}
+    ours, theirs = (
+        create_dataset(detection_config(root), split, seed=1)
+        for root in (tmp_path / "new", coco_root)
+    )
+    assert len(ours) == len(theirs)
+    for batch, expected in zip(ours.epoch(1), theirs.epoch(1), strict=True):
+        for array, original in zip(batch, expected, strict=True):
+            np.testing.assert_array_equal(array, original, strict=True)
+    assert ours.ground_truth.dataset == theirs.ground_truth.dataset
+
+
+def test_annotations_of_other_images_than_those_in_the_file_are_refused(coco_root, tmp_path):
+    (coco_root / "annotations" / "instances_val2017.json").unlink()
+    root = tmp_path / "new"
+    assert prepare_mindrecord(detection_config(coco_root), root) == {"train2017": 3}
+    write_split(root, coco_tree({5: (30, 20)}, []), images=False)
+    with pytest.raises(UserError, match="has 3 images, but 1 are listed"):
+        create_dataset(detection_config(root), "train", seed=0)
 
 
 DAMAGES = {
@@ -192,7 +229,7 @@ def rewrite(root, **changes):
 def test_a_damaged_folder_is_refused_with_the_way_out(copied, damage):
     DAMAGES[damage](copied)
     with pytest.raises(UserError, match="acmix prepare --mindrecord"):
-        read_mindrecord(copied, "train")
+        read_image_folder(copied, "train")
 
 
 def test_the_command_prepares_what_training_then_reads(folder, tmp_path, capsys):
@@ -203,7 +240,7 @@ def test_the_command_prepares_what_training_then_reads(folder, tmp_path, capsys)
     assert f"train with data.root={target}" in capsys.readouterr().out
     assert main(["prepare", "--mindrecord", str(file), target]) == 2
     assert "already exists" in capsys.readouterr().err
-    assert len(read_mindrecord(target, "val")) == 13
+    assert len(read_image_folder(target, "val")) == 13
     with pytest.raises(SystemExit):
         main(["prepare", str(file), target])
-    assert encode(pattern(10, 12)) == read_mindrecord(target, "train").read(0)
+    assert encode(pattern(10, 12)) == read_image_folder(target, "train").read(0)

@@ -45,9 +45,9 @@ class DataConfig(Section, prefix="data"):
     """For classification ``digits``, embedded in scikit-learn, and ``image_folder``, which reads
     ``root/train/<class>/*``; for detection ``shapes``, drawn from the seed, and ``coco``."""
     root: str | None = None
-    """Folder of an ``image_folder``, with the sub-folders ``train`` and ``val`` or as ``acmix
-    prepare --mindrecord`` writes it, or of ``coco``, with ``annotations/instances_<split>.json``
-    and ``<split>/*.jpg``."""
+    """Folder of an ``image_folder``, with the sub-folders ``train`` and ``val``, or of ``coco``,
+    with ``annotations/instances_<split>.json`` and ``<split>/*.jpg``; or of either as ``acmix
+    prepare --mindrecord`` writes it."""
     channels: Literal[1, 3] = 3
     """1 reads images as grey, 3 as RGB, whatever is in the files."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)

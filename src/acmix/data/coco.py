@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from acmix.config import DataConfig
 from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
+from acmix.data.mindrecord import RecordedImages, records_of
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
 
@@ -38,25 +39,38 @@ def coco(config: DataConfig, split: Split) -> DetectionSamples:
         root.is_dir(),
         f"data.root={config.root} is no folder; it must hold annotations/ and {names[split]}/.",
     )
-    file = _annotation_file(root, names[split])
+    file = annotation_file(root, names[split])
     tree = _read(file)
     categories = read_categories(tree, str(file))
     records = read_records(tree, str(file))
     if split == "train":
-        _check_same_categories(categories, file, _annotation_file(root, names["val"]))
-    folder = root / names[split]
-    _check_images_exist(folder, records, file)
-    paths = tuple(folder / record.name for record in records)
+        _check_same_categories(categories, file, annotation_file(root, names["val"]))
+    read, image_names = _images(root, names[split], records, file)
     return DetectionSamples(
         categories=categories,
         records=records,
-        names=tuple(str(path) for path in paths),
-        read=lambda i: paths[i].read_bytes(),
+        names=image_names,
+        read=read,
         tree=lambda: _read(file),
     )
 
 
-def _annotation_file(root: Path, split: str) -> Path:
+def _images(
+    root: Path, split: str, records: Sequence[Record], file: Path
+) -> tuple[Callable[[int], bytes], tuple[str, ...]]:
+    """Return how the images are read, from a folder or in MindRecord, and what to call each."""
+    in_one_file = records_of(root, split)
+    if in_one_file.is_file():
+        read = RecordedImages(in_one_file, [record.name for record in records])
+        return read, tuple(f"{record.name} in {in_one_file}" for record in records)
+    folder = root / split
+    _check_images_exist(folder, records, file)
+    paths = tuple(folder / record.name for record in records)
+    return lambda i: paths[i].read_bytes(), tuple(str(path) for path in paths)
+
+
+def annotation_file(root: Path, split: str) -> Path:
+    """Return the file of a split's annotations."""
     return root / "annotations" / f"instances_{split}.json"
 
 
