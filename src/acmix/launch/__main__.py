@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"acmix launch: error: {error}", file=sys.stderr)
         return 2
     logs = Path(config.output) / "logs" / time.strftime("%Y%m%d-%H%M%S")
+    if job.nodes > 1:  # they may share the folder
+        logs /= f"node_{job.node_rank}"
     print(
         f"{job.size} workers, {job.workers} on this node with "
         f"{job.environment()['OMP_NUM_THREADS']} thread(s) each; logs in {logs}",

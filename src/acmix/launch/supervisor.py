@@ -20,6 +20,7 @@ from acmix.launch.job import Job
 
 _POLL_SECONDS = 0.2
 _SHOWN_LINES = 12
+_NOISE = "[INFO] DISTRIBUTED"
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
 
@@ -81,7 +82,7 @@ class _Supervisor:
         if self.failed is not None:
             self._report(*self.failed)
             return 1
-        if self.msrun.returncode != 0 and self._scheduler_matters():
+        if self.msrun.returncode != 0 and not self._only_a_second_scheduler():
             self._say(f"The job failed; see {self.output} and {self.log_dir}/scheduler.log.")
             return 1
         return 0
@@ -122,13 +123,14 @@ class _Supervisor:
             elif role == "MS_SCHED":
                 self.scheduler = process.pid
 
-    def _scheduler_matters(self) -> bool:
-        """Whether a failure that is no worker's is one.
+    def _only_a_second_scheduler(self) -> bool:
+        """Whether msrun's failure is that of a scheduler that was not needed.
 
-        Launchers of several nodes on one machine each start a scheduler; all but the first find the
-        port taken.
+        Every launcher on the master's machine starts one; all but one find the port taken. msrun
+        looks at it when all workers have ended well.
         """
-        return self.job.node_rank == 0 or self.scheduler is None
+        text = self.output.read_text(encoding="utf-8", errors="replace")
+        return self.job.nodes > 1 and "Scheduler process" in text
 
     def _report(self, pid: int, code: int) -> None:
         rank = self.rank_of.get(pid)
@@ -142,7 +144,7 @@ class _Supervisor:
         if rank is not None:
             log = self._log_of(rank)
             self._say(f"The end of {log}:")
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            lines = _Follower(log).read().splitlines(keepends=True)
             self.console.writelines(lines[-_SHOWN_LINES:])
 
     def _say(self, text: str) -> None:
@@ -161,7 +163,7 @@ class _Supervisor:
 
 
 class _Follower:
-    """Reads what was added to a text file since the last time."""
+    """Reads what was added to a log since the last time, without MindSpore's chatter."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -176,7 +178,8 @@ class _Follower:
         # Whole lines only: a character or a message may be half-written.
         content = content[: content.rfind(b"\n") + 1]
         self.position += len(content)
-        return content.decode("utf-8", errors="replace")
+        lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith(_NOISE))
 
 
 def _children(pid: int) -> list[psutil.Process]:
