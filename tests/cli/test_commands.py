@@ -64,8 +64,8 @@ def test_a_finished_run_is_not_overwritten_and_can_be_prolonged(run, config, cap
     assert main(["train", config, TINY, f"output={run}"]) == 2
     assert "--resume auto" in capsys.readouterr().err
     before = (run / "metrics.jsonl").read_text()
-    arguments = [config, TINY, f"output={run}", "train.epochs=3", "--resume", "auto"]
-    assert main(["train", *arguments]) == 0
+    arguments = [config, TINY, f"output={run}", "train.epochs=3", "train.safetensors=true"]
+    assert main(["train", *arguments, "--resume", "auto"]) == 0
     after = (run / "metrics.jsonl").read_text()
     assert after.startswith(before)
     assert len(after) > len(before)

@@ -250,3 +250,12 @@ def test_weights_alone_are_written_for_the_last_and_the_best_on_request(folder):
     folder.drop_after(10)
     assert "last.safetensors" not in names(folder)
     assert "best.safetensors" in names(folder)
+
+
+def test_weights_alone_of_another_step_than_the_checkpoint_beside_do_not_stay(folder):
+    folder.safetensors = True
+    save(folder, 10, best_epoch=1)
+    folder.safetensors = False
+    save(folder, 20, best_epoch=1)
+    assert "last.safetensors" not in names(folder)
+    assert load_weights(folder.path / "best.safetensors") == {"w": [10.0]}

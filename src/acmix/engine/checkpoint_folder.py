@@ -60,9 +60,7 @@ class CheckpointFolder:
         target = self.path / file_name(progress)
         try:
             save_checkpoint(target, state, progress)
-            if self.safetensors:
-                save_weights(_weights_beside(self.path / LAST), state)
-            self._register(target, progress)
+            self._register(target, state, progress)
         except UserError as error:
             raise UserError(
                 f"{error} Training stops at step {progress.step}; the last good checkpoint is "
@@ -113,16 +111,18 @@ class CheckpointFolder:
             self._restore_best(known)
         self._write_manifest(known)
 
-    def _register(self, target: Path, progress: Progress) -> None:
+    def _register(self, target: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
         """Give a file just written its other names, then let go of those it makes superfluous."""
         entry = Entry.of(target, progress)
-        written = {target.name: entry, LAST: entry}
-        self._alias(target, LAST)
-        if progress.best_epoch == progress.epoch and not progress.inside_epoch:
-            self._alias(target, BEST)
-            written[BEST] = entry
+        written = {target.name: entry}
+        is_best = progress.best_epoch == progress.epoch and not progress.inside_epoch
+        for name in (LAST, BEST) if is_best else (LAST,):
+            self._alias(target, name)
+            written[name] = entry
             if self.safetensors:
-                self._alias(_weights_beside(self.path / LAST), _weights_beside(Path(BEST)).name)
+                save_weights(_weights_beside(self.path / name), state)
+            else:
+                _weights_beside(self.path / name).unlink(missing_ok=True)  # of a run with it
         known = self._known(written)
         numbered = [file for file in known if _NUMBERED.fullmatch(file.name)]
         dropped = set(self.files()) - set(numbered[-self.keep :])
