@@ -208,7 +208,7 @@ def test_the_report_says_what_does_not_fit_and_where_scaling_ends():
                        (plan(workload(), small, 8, given),), 2)  # fmt: skip
     text = made.render()
     assert "DOES NOT FIT" in text
-    assert "the largest data.batch_size that does is 2." in text
+    assert "data.batch_size is at most 2." in text
     assert "from 2 devices on the exchange takes over 20 % of a step" in text
     content = json.loads(made.to_json())
     assert content["rows"][0]["run_seconds"] == pytest.approx(3 * 156 * 2.35e-3)

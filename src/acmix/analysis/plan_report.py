@@ -118,8 +118,8 @@ class ClusterPlan:
         memory, work = self.device.memory, self.workload
         fits = work.memory.total <= memory
         lines = [
-            f"Memory: {'fits' if fits else 'DOES NOT FIT'} into the {_gib(memory)} GiB of a device;"
-            f" the largest data.batch_size that does is {work.largest_batch(memory)}."
+            f"Memory: what is counted {'fits' if fits else 'DOES NOT FIT'} into the {_gib(memory)} "
+            f"GiB of a device; data.batch_size is at most {work.largest_batch(memory)}."
         ]
         share = f"{100 * self.assumed.communication:g} % of a step"
         if self.limit is None:
