@@ -4,6 +4,7 @@ import io
 import pickle
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
 import together
@@ -28,6 +29,14 @@ def ranks(tmp_path_factory):
     assert code == 0, console.getvalue()
     # Written by ourselves a moment ago.
     return [pickle.loads((output / f"rank_{rank}.pickle").read_bytes()) for rank in (0, 1)]  # noqa: S301
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process makes of twice the batch."""
+    ms.set_context(mode=ms.GRAPH_MODE)  # as tests have it, which begin later
+    folder = tmp_path_factory.mktemp("alone")
+    return {kind: together.train_in(folder / kind, kind, World(), 64) for kind in together.NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -95,36 +104,28 @@ def test_ranks_that_differ_are_named_on_every_rank(said):
 
 
 @msrun
-def test_two_ranks_train_a_resnet_with_frozen_norms_like_one_with_twice_the_batch(ranks, tmp_path):
+@pytest.mark.parametrize("kind", together.NETWORKS)
+def test_two_ranks_train_like_one_with_twice_the_batch(ranks, alone, kind):
     # With BatchNorms that are not frozen each rank normalises with its own batch, and only
     # SyncBatchNorm, which MindSpore has on Ascend alone, would make the two equal.
-    expected = together.resnet_in(tmp_path / "alone", World(), 64)
-    initial = {p.name: p.asnumpy() for p in _fresh_resnet().get_parameters()}
+    ms.set_seed(0)
+    initial = {p.name: p.asnumpy() for p in together.network(kind).get_parameters()}
     for found in ranks:
-        actual = found["resnet"]["weights"]
+        actual = found[kind]["weights"]
         moved = max(np.abs(actual[name] - value).max() for name, value in initial.items())
         assert moved > 1e-3, "the network has not learned"
-        for name, value in expected["weights"].items():
+        for name, value in alone[kind]["weights"].items():
             np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
-    for name, value in expected["log"][-1].items():
-        if name in ("loss", "grad_norm", "lr", "step", "epoch"):
-            assert ranks[0]["resnet"]["log"][-1][name] == pytest.approx(value, rel=1e-4), name
-
-
-def _fresh_resnet():
-    import mindspore as ms
-
-    ms.set_seed(0)
-    return together.create_model(
-        "acmix_resnet26", num_classes=10, in_channels=1, width=8, depths=(1,)
-    )
+    (record,) = ranks[0][kind]["log"]
+    for name in ("loss", "grad_norm", "lr", "step", "epoch", "top1", "top5"):
+        assert record[name] == pytest.approx(alone[kind]["log"][0][name], rel=1e-4), name
 
 
 @msrun
-def test_classifiers_are_evaluated_to_the_last_sample_and_alike_on_all_ranks(ranks, tmp_path):
-    # 360 images in batches of 50 on 2 ranks: the last batches are padded, to different lengths.
-    expected = together.resnet_in(tmp_path / "alone", World(), 64)["metrics"]
-    assert [found["resnet"]["metrics"] for found in ranks] == [expected, expected]
+@pytest.mark.parametrize("kind", together.NETWORKS)
+def test_classifiers_are_evaluated_to_the_last_sample_and_alike_on_all_ranks(ranks, alone, kind):
+    # 355 images in batches of 50 on 2 ranks: the last batches are padded, to different lengths.
+    assert [found[kind]["metrics"] for found in ranks] == [alone[kind]["metrics"]] * 2
 
 
 @msrun

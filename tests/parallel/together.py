@@ -62,11 +62,30 @@ class Few:
             yield next(batches)
 
 
-def resnet_in(folder: Path, world: World, batch_size: int) -> dict:
-    """Train a small ACmix-ResNet with frozen BatchNorms for a few steps; return its end."""
-    ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
-    model = create_model("acmix_resnet26", num_classes=10, in_channels=1, width=8, depths=(1,))
+NETWORKS = {
+    "resnet": ("acmix_resnet26", {"width": 8, "depths": (1,)}),
+    "swin": (
+        "acmix_swin_tiny",
+        {
+            "patch_size": 2, "embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2),
+            "window_size": 4, "drop_path_rate": 0.0,
+        },
+    ),
+}  # fmt: skip
+
+
+def network(kind: str) -> nn.Cell:
+    """Make a network whose BatchNorms, if it has any, are frozen."""
+    name, arguments = NETWORKS[kind]
+    model = create_model(name, num_classes=10, in_channels=1, **arguments)
     freeze_norm(model)
+    return model
+
+
+def train_in(folder: Path, kind: str, world: World, batch_size: int) -> dict:
+    """Train a small network for a few steps and evaluate it; return how it ended."""
+    ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
+    model = network(kind)
     config = Config.from_dict({**RESNET.to_dict(), "output": str(folder)})
     config = Config.from_dict(
         {**config.to_dict(), "data": {**config.to_dict()["data"], "batch_size": batch_size}}
@@ -192,7 +211,7 @@ def main() -> None:
     world = join()
     found = {
         "conversations": conversations(world),
-        "resnet": resnet_in(output / "resnet", world, 32),
+        **{kind: train_in(output / kind, kind, world, 32) for kind in NETWORKS},
         "detections": detections(world),
         "overflow": overflow(world),
         "statistics": statistics(world),
