@@ -16,7 +16,6 @@ os.environ.setdefault("GLOG_v", "3")
 
 from acmix.cli import main
 
-DOCUMENTS = ("README.md", "docs/ascend.md")
 TABLE = re.compile(r"(<!-- acmix (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -33,7 +32,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--check", action="store_true")
 options = parser.parse_args()
 os.chdir(Path(__file__).resolve().parent.parent)
-for document in map(Path, DOCUMENTS):
+for document in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
     new = TABLE.sub(fill, old := document.read_text(encoding="utf-8"))
     if options.check and new != old:
         sys.exit(f"{document}: tables are not what their commands print; run this without --check.")

@@ -93,7 +93,7 @@ class BenchReport:
         cells = [
             timing.name,
             str(timing.batch_size),
-            f"{timing.fps:.1f}",
+            f"{timing.fps:.{1 if timing.fps >= 1 else 3}f}",
             f"{1e3 * timing.median:.2f}",
             f"{1e3 * timing.iqr:.2f}",
             f"{timing.compile_seconds:.1f}",
