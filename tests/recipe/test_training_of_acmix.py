@@ -36,11 +36,11 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkey
 
     evaluate, calls = trainer.evaluate, []
 
-    def killed(task, data):
+    def killed(task, *arguments):
         calls.append(task)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return evaluate(task, data)
+        return evaluate(task, *arguments)
 
     monkeypatch.setattr(trainer, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
