@@ -12,6 +12,7 @@ from mindspore import nn
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention import attention_class
+from acmix.utils.cells import replace_child
 
 Where = str | Callable[[str, nn.Conv2d], bool]
 
@@ -148,16 +149,7 @@ def _twin(conv: nn.Conv2d, arguments: Mapping[str, Any]) -> ACmix:
 def _swap(network: nn.Cell, made: Mapping[str, ACmix]) -> None:
     convs = {id(cell): name for name, cell in network.cells_and_names() if name in made}
     for _, parent in list(network.cells_and_names()):
-        for position, (attribute, child) in enumerate(list(parent.name_cells().items())):
-            if id(child) not in convs:
-                continue
-            twin = made[convs[id(child)]]
-            names = [parameter.name for parameter in twin.get_parameters()]
-            if isinstance(parent, (nn.SequentialCell, nn.CellList)):
-                parent[position] = twin
-            else:
-                setattr(parent, attribute, twin)
-            # Putting a Cell into another prefixes the names anew.
-            for parameter, name in zip(twin.get_parameters(), names, strict=True):
-                parameter.name = name
+        for attribute, child in parent.name_cells().items():
+            if id(child) in convs:
+                replace_child(parent, attribute, made[convs[id(child)]])
         parent.compile_cache.clear()  # a graph compiled before holds the old convolution

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindspore import nn
 
 from acmix.errors import check
+from acmix.utils.cells import replace_child
 
 
 def synchronise_norms(network: nn.Cell, device: str) -> int:
@@ -31,19 +32,10 @@ def synchronise_norms(network: nn.Cell, device: str) -> int:
     )
     count = 0
     for _, parent in list(network.cells_and_names()):
-        for position, (attribute, cell) in enumerate(list(parent.name_cells().items())):
-            if type(cell) is not nn.BatchNorm2d or cell.use_batch_statistics is False:
-                continue
-            names = [parameter.name for parameter in cell.get_parameters()]
-            twin = _synchronised(cell)
-            if isinstance(parent, (nn.SequentialCell, nn.CellList)):
-                parent[position] = twin
-            else:
-                setattr(parent, attribute, twin)
-            # Putting a Cell into another prefixes the names anew.
-            for parameter, name in zip(cell.get_parameters(), names, strict=True):
-                parameter.name = name
-            count += 1
+        for attribute, cell in parent.name_cells().items():
+            if type(cell) is nn.BatchNorm2d and cell.use_batch_statistics is not False:
+                replace_child(parent, attribute, _synchronised(cell))
+                count += 1
     return count
 
 
