@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import mindspore as ms
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore import ParameterTuple, nn, ops
 
 from acmix.engine.compiled import compiled
-from acmix.utils.parameters import get_value, set_value
+from acmix.utils.parameters import get_value, make_parameter, set_value
 
 
 class ExponentialMovingAverage:
@@ -28,9 +28,7 @@ class ExponentialMovingAverage:
         self.decay = decay
         self.parameters = ParameterTuple(network.get_parameters())
         self.averages = ParameterTuple(
-            Parameter(
-                Tensor(get_value(parameter)), name=f"ema.{parameter.name}", requires_grad=False
-            )
+            make_parameter(get_value(parameter), f"ema.{parameter.name}")
             for parameter in self.parameters
         )
         self._update = compiled(self._averaging())

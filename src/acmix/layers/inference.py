@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
 from acmix.layers.norm import LayerNorm
-from acmix.utils.parameters import forget, set_value
+from acmix.utils.cells import replace_child
+from acmix.utils.parameters import forget, make_parameter
 
 
 def inference_form(cell: nn.Cell) -> nn.Cell:
@@ -32,13 +32,13 @@ def inference_form(cell: nn.Cell) -> nn.Cell:
     for name, child in cell.name_cells().items():
         form = inference_form(child)
         if form is not child:
-            _replace(cell, name, form)
+            replace_child(cell, name, form)
     children = cell.name_cells()
     for layer, norm in _norms_behind(cell):
         if isinstance(children[norm], nn.BatchNorm2d) and absorb_output(
             children[layer], *_affine(children[norm])
         ):
-            _replace(cell, norm, nn.Identity())
+            replace_child(cell, norm, nn.Identity())
     for norm, layer in getattr(cell, "norms_before", ()):
         own = children[norm]
         # MindSpore's own operator, on Ascend, would multiply by ones all the same.
@@ -110,15 +110,8 @@ def fixed_conv(
 
 
 def frozen(value: np.ndarray, name: str) -> Parameter:
-    """Make a float32 Parameter that is not trained.
-
-    It is written into memory of MindSpore's own. A Parameter around a NumPy array lives on in the
-    exported graph, which MindSpore frees after Python has ended, and the heap breaks: a process
-    that had trained and then exported died as it ended, three times in four (MindSpore 2.8, CPU).
-    """
-    parameter = Parameter(ops.zeros(np.shape(value), ms.float32), name=name, requires_grad=False)
-    set_value(parameter, value)
-    return parameter
+    """Make a float32 Parameter that is not trained."""
+    return make_parameter(np.asarray(value, np.float32), name)
 
 
 def _set_linear(cell: nn.Cell, weight: np.ndarray, bias: np.ndarray) -> None:
@@ -141,10 +134,3 @@ def _norms_behind(cell: nn.Cell) -> Iterator[tuple[str, str]]:
     if isinstance(cell, nn.SequentialCell):
         yield from pairwise(cell.name_cells())
     yield from getattr(cell, "norms_behind", ())
-
-
-def _replace(cell: nn.Cell, name: str, child: nn.Cell) -> None:
-    if isinstance(cell, (nn.SequentialCell, nn.CellList)):
-        cell[int(name)] = child
-    else:
-        setattr(cell, name, child)

@@ -19,6 +19,7 @@ from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
 from acmix.ops.constants import tensor_constant
+from acmix.utils.parameters import make_parameter
 
 MULTIPLIERS = (171, 172, 170)
 MODULI = (30269, 30307, 30323)
@@ -43,7 +44,7 @@ def ahead(state: np.ndarray, count: int) -> np.ndarray:
 def state_parameter() -> Parameter:
     """Return a state for a Cell to keep; NumPy's seed decides it, hence ``ms.set_seed`` too."""
     state = random_state(int(np.random.randint(2**31 - 1)))
-    return Parameter(Tensor(state), name="random_state", requires_grad=False)
+    return make_parameter(state, "random_state")
 
 
 def draw(state: Parameter, size: int) -> Tensor:

@@ -24,6 +24,20 @@ def set_value(parameter: Parameter, value: np.ndarray) -> None:
     ops.assign(parameter, Tensor(np.asarray(value), parameter.dtype))
 
 
+def make_parameter(value: np.ndarray, name: str) -> Parameter:
+    """Make a Parameter of the value's shape and dtype that is not trained.
+
+    It is written into memory of MindSpore's own. A Parameter around a NumPy array may live on in a
+    graph, which MindSpore frees after Python has ended, and the heap breaks: a process that had
+    trained and then exported died as it ended, three times in four (MindSpore 2.8, CPU).
+    """
+    tensor = Tensor(np.asarray(value))
+    memory = ops.zeros(tensor.shape, tensor.dtype)
+    parameter = Parameter(memory, name=name, requires_grad=False)
+    ops.assign(parameter, tensor)
+    return parameter
+
+
 def load_values(
     parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray], source: str
 ) -> None:
