@@ -1,10 +1,10 @@
 """Measured speed: candidates in turns, raw samples kept, tables made from them."""
 
+from acmix.bench.machine import machine_facts
 from acmix.bench.models import (
     Prepare,
     bench_candidates,
     bench_models,
-    environment,
     on_device,
     with_transfer,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "Timing",
     "bench_candidates",
     "bench_models",
-    "environment",
+    "machine_facts",
     "measure",
     "measure_rates",
     "on_device",

@@ -10,11 +10,11 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from acmix.bench.machine import machine_facts
 from acmix.bench.peak import Peak, matmul_probes, peak_of
 from acmix.bench.report import BenchReport
 from acmix.bench.setting import Setting
 from acmix.bench.throughput import Timing, measure
-from acmix.environment import describe
 from acmix.errors import check, suggest
 from acmix.utils.modes import evaluation_mode
 
@@ -97,7 +97,7 @@ def bench_candidates(
             peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]], names))
             del calls, done
     return BenchReport(
-        environment=environment(),
+        environment=machine_facts(),
         mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
         input_shape=tuple(input_shape),
         warmup=warmup,
@@ -144,12 +144,3 @@ def with_transfer(network: nn.Cell) -> Prepare:
 
 def _fetch(outputs: Any) -> list[np.ndarray]:
     return [output.asnumpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
-
-
-def environment() -> dict[str, str | int | None]:
-    """What ``acmix.environment.describe`` says, and the device in use."""
-    target = ms.get_context("device_target")
-    facts = describe() | {"device": target}
-    if target != "CPU":
-        facts["device_name"] = ms.hal.get_device_name(0, target)
-    return facts

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from acmix.bench.machine import machine_phrase
 from acmix.errors import check
 from acmix.utils.table import Style, render_table
 
@@ -84,12 +85,10 @@ class PipelineReport:
         return verdict
 
     def _conditions(self) -> str:
-        facts = self.environment
-        device = facts.get("device_name") or facts["device"]
         return (
-            f"{device} ({facts['cpu']}, {facts['cores']} cores), MindSpore {facts['mindspore']}, "
-            f"batches of {self.batch_size} images {'x'.join(map(str, self.image_shape))}; medians "
-            f"of {len(self.training)} interleaved rounds of {self.seconds:g} s."
+            f"{machine_phrase(self.environment)}, batches of {self.batch_size} images "
+            f"{'x'.join(map(str, self.image_shape))}; medians of {len(self.training)} interleaved "
+            f"rounds of {self.seconds:g} s."
         )
 
 

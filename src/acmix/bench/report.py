@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from acmix.bench.machine import machine_phrase
 from acmix.bench.peak import Peak
 from acmix.bench.setting import Setting
 from acmix.bench.throughput import Timing, speed_up
@@ -148,13 +149,10 @@ class BenchReport:
         )
 
     def _conditions(self) -> str:
-        facts = self.environment
         rounds = len(self.timings[0].seconds)
-        device = facts.get("device_name") or facts["device"]
         what = [f"{'x'.join(map(str, self.input_shape))} images", *self.setting.phrases()]
         return (
-            f"{device} ({facts['cpu']}, {facts['cores']} cores), "
-            f"MindSpore {facts['mindspore']}, {self.mode} mode, float32, "
+            f"{machine_phrase(self.environment)}, {self.mode} mode, float32, "
             f"{', '.join(what)}; median of {rounds} interleaved rounds "
             f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
         )

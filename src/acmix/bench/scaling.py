@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from acmix.bench.machine import machine_phrase
 from acmix.utils.table import Style, render_table
 
 KIND = "scaling"
@@ -123,12 +124,10 @@ class ScalingReport:
         )
 
     def _conditions(self) -> str:
-        facts = self.environment
         sizes = " and ".join(map(str, dict.fromkeys(run.batch_size for run in self.runs)))
         threads = f" with {self.threads} thread(s) on cores of its own" if self.threads else ""
         return (
-            f"{facts['device']} ({facts['cpu']}, {facts['cores']} cores), MindSpore "
-            f"{facts['mindspore']}; batches of {sizes} images on every worker{threads}; medians of "
-            f"{len(self.runs[0].steps)} steps after {self.warmup} of warm-up, one batch again and "
-            "again. The exchange is timed alone, between steps."
+            f"{machine_phrase(self.environment)}; batches of {sizes} images on every "
+            f"worker{threads}; medians of {len(self.runs[0].steps)} steps after {self.warmup} of "
+            "warm-up, one batch again and again. The exchange is timed alone, between steps."
         )

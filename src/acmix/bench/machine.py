@@ -1,0 +1,26 @@
+"""The machine a measurement was made on, as data and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mindspore as ms
+
+from acmix.environment import describe
+
+Facts = Mapping[str, str | int | None]
+
+
+def machine_facts() -> dict[str, str | int | None]:
+    """What ``acmix.environment.describe`` says, and the device in use."""
+    target = ms.get_context("device_target")
+    facts = describe() | {"device": target}
+    if target != "CPU":
+        facts["device_name"] = ms.hal.get_device_name(0, target)
+    return facts
+
+
+def machine_phrase(facts: Facts) -> str:
+    """Device, processor, cores and version of MindSpore."""
+    device = facts.get("device_name") or facts["device"]
+    return f"{device} ({facts['cpu']}, {facts['cores']} cores), MindSpore {facts['mindspore']}"
