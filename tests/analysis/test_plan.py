@@ -18,6 +18,7 @@ from acmix.analysis.plan import (
     scaling_limit,
 )
 from acmix.analysis.plan_report import ClusterPlan
+from acmix.config import OptimConfig
 from acmix.errors import UserError
 
 FIGURES = {"peak_fp16": 100e12, "peak_fp32": 25e12, "memory": 1000, "per_node": 8,
@@ -38,7 +39,7 @@ def workload(**changes):
 
 
 def assumed(**changes):
-    given = {"efficiency": 0.5, "images": 10_000, "lr": 0.1, "lr_batch": None,
+    given = {"efficiency": 0.5, "images": 10_000, "optim": OptimConfig(lr=0.1),
              "communication": 0.2}  # fmt: skip
     return Assumptions(**{**given, **changes})
 
@@ -114,7 +115,7 @@ def test_the_time_of_an_exchange_worked_by_hand():
 
 def test_a_row_worked_by_hand():
     """30 GFLOP at 50 TFLOP/s take 0.6 ms, 17.5 MB at 10 GB/s 1.75 ms."""
-    row = plan(workload(), device(), 8, assumed(lr_batch=32))
+    row = plan(workload(), device(), 8, assumed(optim=OptimConfig(lr=0.1, lr_batch=32)))
     assert row.global_batch == 64
     assert row.learning_rate == pytest.approx(0.2)
     assert row.compute_seconds == pytest.approx(0.6e-3)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from acmix.analysis.devices import Device
+from acmix.config import OptimConfig
 from acmix.errors import check
 
 TRAINING_TO_FORWARD = 3
@@ -195,15 +196,13 @@ class Assumptions:
     Attributes:
         efficiency: share of the device's peak that networks reach.
         images: of the training set.
-        lr: learning rate as configured.
-        lr_batch: images of a step for which it is meant; None takes it as it is.
+        optim: the learning rate as configured, and for how many images it is meant.
         communication: share of a step in the exchange at which training no longer scales.
     """
 
     efficiency: float
     images: int
-    lr: float
-    lr_batch: int | None
+    optim: OptimConfig
     communication: float
 
     def __post_init__(self) -> None:
@@ -249,7 +248,7 @@ def plan(workload: Workload, device: Device, devices: int, assumed: Assumptions)
     return Row(
         devices=devices,
         global_batch=batch,
-        learning_rate=assumed.lr * (batch / assumed.lr_batch if assumed.lr_batch else 1),
+        learning_rate=assumed.optim.lr * assumed.optim.rate_scale(batch),
         exchange=exchange(workload.exchanged_bytes, devices, device, workload.exchanges),
         compute_seconds=workload.flops / (device.peak(workload.half) * assumed.efficiency),
         steps=assumed.images // batch,

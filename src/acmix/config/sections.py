@@ -120,6 +120,10 @@ class OptimConfig(Section, prefix="optim"):
             f"optim.nesterov=true needs optim.momentum > 0, got {self.momentum}.",
         )
 
+    def rate_scale(self, batch: int) -> float:
+        """Return the factor on all learning rates when a step takes ``batch`` images."""
+        return batch / (self.lr_batch or batch)
+
 
 @dataclass(frozen=True)
 class ScheduleConfig(Section, prefix="schedule"):

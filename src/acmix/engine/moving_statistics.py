@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
-from acmix.utils.parameters import get_value, set_value
+from acmix.utils.parameters import get_value, make_parameter, set_value
 
 Reduce = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
+
+
+def running_statistics(network: nn.Cell) -> ParameterTuple:
+    """Return running means and variances that training changes."""
+    return ParameterTuple(
+        parameter
+        for _, cell in network.cells_and_names()
+        if isinstance(cell, nn.BatchNorm2d) and cell.use_batch_statistics is not False
+        for parameter in (cell.moving_mean, cell.moving_variance)
+    )
 
 
 class MovingStatistics:
@@ -25,14 +35,9 @@ class MovingStatistics:
     """
 
     def __init__(self, network: nn.Cell, reduce: Reduce | None = None):
-        self.parameters = ParameterTuple(
-            parameter
-            for _, cell in network.cells_and_names()
-            if isinstance(cell, nn.BatchNorm2d) and cell.use_batch_statistics is not False
-            for parameter in (cell.moving_mean, cell.moving_variance)
-        )
+        self.parameters = running_statistics(network)
         self._kept = ParameterTuple(
-            Parameter(Tensor(get_value(parameter)), name=f"kept.{i}", requires_grad=False)
+            make_parameter(get_value(parameter), f"kept.{i}")
             for i, parameter in enumerate(self.parameters)
         )
         self._settle = compiled(self._settling(reduce))

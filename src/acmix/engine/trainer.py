@@ -158,7 +158,7 @@ class Trainer:
         rates = learning_rates(
             config.schedule, config.optim.lr, config.train.epochs, steps_per_epoch
         )
-        scale = self._global_batch / (config.optim.lr_batch or self._global_batch)
+        scale = config.optim.rate_scale(self._global_batch)
         logger.info(
             "A step takes %d images: data.batch_size=%d x train.accumulate=%d x %d worker(s). "
             "Learning rates are %s.",

@@ -8,16 +8,21 @@ from collections.abc import Callable
 import mindspore as ms
 from mindspore import Tensor, ops
 
-BUCKET = {"CPU": 2**20}
+_BUCKET = {"CPU": 2**20}
 """Numbers that are exchanged together, at least, by device. An exchange of its own for every bias
 would be latency alone, and MindSpore's exchange on CPU slows down with larger ones."""
 
-OTHER_BUCKET = 25 * 2**20 // 4
+_OTHER_BUCKET = 25 * 2**20 // 4
 """On all other devices: 25 MiB, as PyTorch's DistributedDataParallel (Li et al., VLDB 2020). One
 exchange of everything would not begin before the last gradient is there."""
 
 MOST_TENSORS = 64
 """In one exchange: graph mode unrolls loops over them, to a limited depth."""
+
+
+def bucket_size(device: str) -> int:
+    """Return how many numbers are exchanged together, at least, between devices of a kind."""
+    return _BUCKET.get(device, _OTHER_BUCKET)
 
 
 def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
@@ -27,7 +32,7 @@ def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
     """
     all_reduce = ops.AllReduce()
     every = ops.HyperMap()
-    bucket = BUCKET.get(ms.get_context("device_target"), OTHER_BUCKET)
+    bucket = bucket_size(ms.get_context("device_target"))
 
     @ops.constexpr
     def plan(shapes):

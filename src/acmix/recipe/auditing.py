@@ -11,7 +11,6 @@ from mindspore import Tensor
 
 from acmix.audit import Audit, audit, graph_of
 from acmix.config import Config, load_config
-from acmix.engine import create_train_step
 from acmix.errors import check
 from acmix.export import Exported
 from acmix.export.fusion import fuse
@@ -19,6 +18,7 @@ from acmix.export.writer import half_precision
 from acmix.models import Backbone
 from acmix.models.detection import Detector, list_detectors
 from acmix.models.detection.registry import split_name
+from acmix.recipe.training_step import configured_step
 from acmix.recipe.workflows import WORKFLOWS
 from acmix.runs import build_model, named_config
 from acmix.utils.mindir import Graph, load_graph
@@ -90,10 +90,8 @@ def step_graph(config: Config, model: Backbone | Detector, images: Tensor) -> Gr
         model: as :func:`acmix.runs.build_model` makes it.
         images: (B, C, H, W), without data.
     """
-    workflow = WORKFLOWS[config.task]
-    network = workflow.task(config, model, None).train_network.set_train()
-    inputs = images, *workflow.targets(config, images.shape[0], model.num_classes)
-    return graph_of(create_train_step(network, config).as_cell(), inputs)
+    targets = WORKFLOWS[config.task].targets(config, images.shape[0], model.num_classes)
+    return graph_of(configured_step(config, model).as_cell(), (images, *targets))
 
 
 def network_config(name: str, overrides: Sequence[str] = ()) -> Config:

@@ -8,20 +8,18 @@ from itertools import count
 
 import numpy as np
 
-from acmix.bench import PipelineReport, environment, measure_rates
+from acmix.bench import PipelineReport, machine_facts, measure_rates
 from acmix.bench.pipeline import Work
 from acmix.config import Config, DataConfig
 from acmix.data import create_dataset
-from acmix.engine import create_train_step
 from acmix.models import Backbone
 from acmix.models.detection import Detector
-from acmix.recipe.workflows import WORKFLOWS
+from acmix.recipe.training_step import LEARNING_RATE, configured_step
 from acmix.runs import build_model, prepare
 from acmix.utils.waiting import wait_for
 
 WARMUP = 3
 """Batches before a measurement."""
-_LEARNING_RATE = 1e-6  # one batch again and again must not make a network diverge
 
 _TRAINING = "training"
 
@@ -50,7 +48,7 @@ def bench_pipeline(config: Config, *, seconds: float = 5.0, rounds: int = 3) -> 
     rates = measure_rates(works, seconds=seconds, rounds=rounds, warmup=WARMUP)
     training = rates.pop(_TRAINING)
     return PipelineReport(
-        environment=environment(),
+        environment=machine_facts(),
         network=config.network_name,
         batch_size=len(batch[0]),
         image_shape=batch[0].shape[1:],
@@ -75,13 +73,11 @@ def _loading(data: DataConfig, seed: int) -> Work:
 
 def _training(config: Config, model: Backbone | Detector, batch: tuple[np.ndarray, ...]) -> Work:
     """Steps as configured, on one batch."""
-    network = WORKFLOWS[config.task].task(config, model, None).train_network
-    step = create_train_step(network, config)
-    step.network.set_train(True)
+    step = configured_step(config, model)
 
     def train() -> Generator[int, None, None]:
         while True:
-            wait_for(step([batch] * step.accumulate, _LEARNING_RATE))
+            wait_for(step([batch] * step.accumulate, LEARNING_RATE))
             yield len(batch[0]) * step.accumulate
 
     return train

@@ -25,8 +25,8 @@ from acmix.analysis.plan_report import ClusterPlan
 from acmix.bench.link import loopback_bandwidth
 from acmix.bench.peak import matmul_peak
 from acmix.config import Config
-from acmix.engine.moving_statistics import MovingStatistics
-from acmix.parallel.averaging import BUCKET, OTHER_BUCKET, buckets
+from acmix.engine.moving_statistics import running_statistics
+from acmix.parallel.averaging import bucket_size, buckets
 from acmix.recipe.auditing import step_graph
 from acmix.recipe.workflows import WORKFLOWS
 from acmix.runs import build_model
@@ -69,8 +69,7 @@ def plan_config(
     assumed = Assumptions(
         efficiency=efficiency,
         images=TRAINING_IMAGES[config.task] if images is None else images,
-        lr=config.optim.lr,
-        lr_batch=config.optim.lr_batch,
+        optim=config.optim,
         communication=communication,
     )
     of_device = config.data.batch_size * config.train.accumulate
@@ -104,7 +103,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
     trained = model.trainable_params()
-    statistics = MovingStatistics(model).parameters
+    statistics = running_statistics(model)
     with built_for(built):
         images = Tensor(shape=(_COUNTED, *shape), dtype=ms.float32)
         kept = kept_for_backward(step_graph(config, build_model(config, classes), images))
@@ -116,7 +115,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         half=half,
         exchanged_bytes=FLOAT32 * _elements([*trained, *statistics]),
         exchanges=sum(
-            len(buckets(tuple(p.shape for p in group), BUCKET.get(built, OTHER_BUCKET)))
+            len(buckets(tuple(p.shape for p in group), bucket_size(built)))
             for group in (trained, statistics)
         ),
         memory=footprint(

@@ -11,16 +11,13 @@ import numpy as np
 
 from acmix.bench import ScalingRun
 from acmix.config import Config, load_config
-from acmix.engine import create_train_step
 from acmix.engine.checkpoint import training_state
 from acmix.engine.profile import EXCHANGE, STEP, profile_training
 from acmix.parallel import join
-from acmix.recipe.training_step import random_targets
+from acmix.recipe.training_step import LEARNING_RATE, configured_step, random_targets
 from acmix.recipe.workflows import WORKFLOWS
 from acmix.runs import build_model, prepare
 from acmix.utils.files import write_text
-
-_LEARNING_RATE = 1e-6  # random targets must not make a network diverge while it is measured
 
 
 class _OneBatch:
@@ -44,15 +41,14 @@ def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | No
     world = join()
     workflow = WORKFLOWS[config.task]
     model = build_model(config, config.model.num_classes or workflow.num_classes)
-    step = create_train_step(workflow.task(config, model, None).train_network, config, world)
-    step.network.set_train(True)
+    step = configured_step(config, model, world)
     shape = (config.data.batch_size, *workflow.image_shape(config))
     images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     profile = profile_training(
         step,
         _OneBatch((images, *random_targets(model, shape))),
         epoch=0,
-        learning_rate=_LEARNING_RATE,
+        learning_rate=LEARNING_RATE,
         state=training_state(step.network, step.optimizer, scaler=step.scaler),
         steps=repeats,
         warmup=warmup,

@@ -1,4 +1,4 @@
-"""One training step of a network on random images and targets, to be measured."""
+"""A training step to be measured or audited: as configured, or AdamW's on random targets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import numpy as np
 from mindspore import nn
 
 from acmix.bench import Prepare
-from acmix.config import OptimConfig
+from acmix.config import Config, OptimConfig
+from acmix.engine import create_train_step
 from acmix.engine.optim import create_optimizer
 from acmix.engine.train_step import TrainStep
 from acmix.models import Backbone
 from acmix.models.detection import Detector
+from acmix.parallel import World
+from acmix.recipe.workflows import WORKFLOWS
 from acmix.tasks import ClassificationTask, DetectionTask
 
 BOXES = 8
 """Boxes per image; COCO has 7.3 on average."""
-_LEARNING_RATE = 1e-6  # random targets must not make a network diverge while it is measured
+LEARNING_RATE = 1e-6
+"""Random targets, or one batch again and again, must not make a measured network diverge."""
 
 
 def training_step(model: Backbone | Detector) -> Prepare:
@@ -26,10 +30,27 @@ def training_step(model: Backbone | Detector) -> Prepare:
     def prepare(images: np.ndarray) -> Callable[[], object]:
         network, targets = _task(model, images.shape)
         network.set_train(True)
-        step = TrainStep(network, create_optimizer(network, OptimConfig(lr=_LEARNING_RATE)))
-        return lambda: step([(images, *targets)], _LEARNING_RATE)
+        step = TrainStep(network, create_optimizer(network, OptimConfig(lr=LEARNING_RATE)))
+        return lambda: step([(images, *targets)], LEARNING_RATE)
 
     return prepare
+
+
+def configured_step(
+    config: Config, model: Backbone | Detector, world: World | None = None
+) -> TrainStep:
+    """Make the step that trains ``model`` as configured, ready to train.
+
+    Args:
+        config: the task, and how it is trained.
+        model: as :func:`acmix.runs.build_model` makes it.
+        world: the devices that train together; None for one.
+    """
+    step = create_train_step(
+        WORKFLOWS[config.task].task(config, model, None).train_network, config, world
+    )
+    step.network.set_train(True)
+    return step
 
 
 def _task(
