@@ -7,9 +7,13 @@ import os
 from argparse import ArgumentParser, Namespace
 from glob import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from acmix.choices import BENCH_BACKENDS, BENCH_TABLES
 from acmix.errors import check
+
+if TYPE_CHECKING:
+    from acmix.bench.reading import Report
 
 
 def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
@@ -144,11 +148,9 @@ def _measure_training(options: Namespace) -> None:
         "--data and --scaling: configurations name the networks; leave models and tables out.",
     )
     from acmix import recipe
-    from acmix.bench import PipelineReport, ScalingReport
     from acmix.config import load_config
-    from acmix.utils.files import write_text
 
-    report: PipelineReport | ScalingReport
+    report: Report
     if options.data:
         file, *overrides = options.data
         report = recipe.bench_pipeline(load_config(file, overrides), seconds=options.seconds)
@@ -160,9 +162,7 @@ def _measure_training(options: Namespace) -> None:
             warmup=options.warmup,
             repeats=options.repeats,
         )
-    print(report.render())
-    if options.json:
-        write_text(Path(options.json), report.to_json())
+    _show(report, options.json)
 
 
 def _measure(options: Namespace) -> None:
@@ -177,7 +177,6 @@ def _measure(options: Namespace) -> None:
     )
     from acmix import recipe
     from acmix.bench import Setting
-    from acmix.utils.files import write_text
 
     conditions = {
         "setting": Setting(
@@ -201,6 +200,12 @@ def _measure(options: Namespace) -> None:
         report = recipe.bench(
             options.models, options.checkpoint, baseline=options.baseline, **conditions
         )
+    _show(report, options.json)
+
+
+def _show(report: Report, file: str | None) -> None:
+    from acmix.utils.files import write_text
+
     print(report.render())
-    if options.json:
-        write_text(Path(options.json), report.to_json())
+    if file:
+        write_text(Path(file), report.to_json())
