@@ -45,6 +45,7 @@ class CheckpointFolder:
         self.path = path
         self.keep = keep
         self.safetensors = safetensors
+        self._reported: set[Path] = set()
 
     def files(self) -> list[Path]:
         """Return the checkpoints by progress, good ones or not, in no order."""
@@ -74,7 +75,7 @@ class CheckpointFolder:
         Damaged ones are reported and passed over.
         """
         for file, entry in reversed(self._known().items()):
-            if entry.is_of(file) or _examined(file):
+            if entry.is_of(file) or self._examined(file):
                 return file
         return None
 
@@ -141,7 +142,7 @@ class CheckpointFolder:
         for file in [*self.files(), *self._aliases()]:
             entry = manifest.get(file.name)
             if entry is None or not entry.has_size_of(file):
-                entry = _examined(file)
+                entry = self._examined(file)
             if entry is not None:
                 known[file] = entry
 
@@ -149,6 +150,16 @@ class CheckpointFolder:
             return known[file].progress.step, bool(_NUMBERED.fullmatch(file.name)), file.name
 
         return {file: known[file] for file in sorted(known, key=order)}
+
+    def _examined(self, file: Path) -> Entry | None:
+        """Read a checkpoint in full; None, and once a warning, if it is damaged."""
+        try:
+            return Entry.of(file)
+        except (UserError, OSError) as error:
+            if file not in self._reported:
+                logger.warning("Checkpoint %s is passed over: %s", file, error)
+                self._reported.add(file)
+            return None
 
     def _aliases(self) -> list[Path]:
         return [self.path / name for name in (LAST, BEST) if (self.path / name).exists()]
@@ -183,12 +194,3 @@ def latest_checkpoint(run_dir: str | Path) -> Path | None:
 
 def _weights_beside(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".safetensors")
-
-
-def _examined(file: Path) -> Entry | None:
-    """Read a checkpoint in full; None, and a warning, if it is damaged."""
-    try:
-        return Entry.of(file)
-    except (UserError, OSError) as error:
-        logger.warning("Checkpoint %s is passed over: %s", file, error)
-        return None
