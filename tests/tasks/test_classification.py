@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError
 from acmix.tasks import ClassificationMetric, ClassificationTask
 from acmix.tasks.classification import ClassificationLoss
@@ -93,6 +94,14 @@ def test_loss_of_half_precision_logits_is_computed_in_float32():
     (loss,) = ClassificationLoss(nn.Identity())(logits, Tensor(np.array([0], np.int32)))
     assert loss.dtype == ms.float32
     # Below float16's smallest distance from 1, hence 0 if the softmax were half precision.
+    assert float(loss) == pytest.approx(np.log1p(np.exp(-12.0)), rel=0.1)
+
+
+@pytest.mark.parametrize("labels", [np.array([0], np.int32), np.array([[1, 0]], np.float32)])
+def test_loss_stays_in_float32_under_mixed_precision(labels, mode):
+    network = apply_mixed_precision(ClassificationLoss(nn.Identity()), "O2")
+    (loss,) = network(Tensor(np.array([[12, 0]], np.float32)), Tensor(labels))
+    # 0 if the softmax, and 1 + exp(-12) with it, were half precision.
     assert float(loss) == pytest.approx(np.log1p(np.exp(-12.0)), rel=0.1)
 
 

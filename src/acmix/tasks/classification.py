@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError, check
+from acmix.layers.full_precision import FullPrecision
 from acmix.parallel import World
 
 IGNORED = -1
@@ -44,7 +45,7 @@ class ClassificationTask:
         return ClassificationMetric(self.num_classes)
 
 
-class ClassificationLoss(nn.Cell):
+class ClassificationLoss(FullPrecision):
     """Cross entropy of a model's logits, the mean over the labels that are not -1.
 
     Labels are classes (B,), int32, or the soft labels of mixed samples (B, K'), float32, which are
@@ -86,7 +87,7 @@ class ClassificationLoss(nn.Cell):
         return ops.ReduceMean()(losses)
 
 
-class Logits(nn.Cell):
+class Logits(FullPrecision):
     """The model with its output in float32."""
 
     def __init__(self, model: nn.Cell):
