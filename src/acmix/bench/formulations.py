@@ -12,21 +12,22 @@ from functools import partial
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from acmix.bench.machine import machine_facts, machine_phrase
 from acmix.bench.memory import peak_memory
 from acmix.bench.parts import PARTS, Case, Part
 from acmix.bench.throughput import measure, speed_up
-from acmix.environment import describe
 from acmix.utils.table import Style, render_table
 
 
 class Backward(nn.Cell):
-    """Forward and backward: the gradients of a Cell by its inputs and parameters."""
+    """Forward and backward in training: the gradients of a Cell by inputs and parameters."""
 
     def __init__(self, network: nn.Cell):
         super().__init__()
         self.network = network
         self.parameters = ms.ParameterTuple(network.trainable_params())
         self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
+        self.set_train(True)
 
     def construct(self, *inputs: Tensor):
         """Return the gradients for a cotangent equal to the first input."""
@@ -74,11 +75,9 @@ def formulations(
     own_memory = ["peak MiB"] if memory else []
     header = ["case", "formulation", "forward ms", "speed-up", *own_memory]
     header += ["with backward ms", "speed-up", *own_memory]
-    facts = describe()
     conditions = (
-        f"{facts['device']} ({facts['cpu']}, {facts['cores']} cores), MindSpore "
-        f"{facts['mindspore']}, batch {batch_size}, float32; medians of {repeats} interleaved "
-        f"rounds after {warmup} of warm-up."
+        f"{machine_phrase(machine_facts())}, batch {batch_size}, float32; medians of "
+        f"{repeats} interleaved rounds after {warmup} of warm-up."
     )
     return f"{render_table(header, rows, style)}\n\n{conditions}"
 

@@ -12,6 +12,7 @@ from mindspore import Tensor, nn, ops
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention.local import LocalAttention, coordinate_grid
 from acmix.layers.norm import LayerNorm
+from acmix.layers.softmax import Softmax
 from acmix.ops.gelu import SCALE, gelu, scaled_gelu
 
 Case = tuple[int, ...]
@@ -72,7 +73,7 @@ class ConvByDefinition(nn.Cell):
 
 
 class LocalByUnfold(nn.Cell):
-    """Local attention with k_a^2 copies of keys and values, stride 1."""
+    """Local attention by Eq. 21 to the letter: k_a^2 copies of keys, values and positions."""
 
     def __init__(self, attention: LocalAttention):
         super().__init__()
@@ -83,16 +84,21 @@ class LocalByUnfold(nn.Cell):
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Take q, k, v (B, C, H, W); return (B, C, H, W)."""
         own = self.attention
-        size, shape = own.kernel_size, q.shape
-        pixels = shape[2] * shape[3]
-        position = ops.matmul(own.position_weight, coordinate_grid(shape[2], shape[3]))
-        k = (k.reshape((-1, own.head_dim, pixels)) - position).reshape(shape)
-        copies = (-1, own.head_dim, size * size, pixels)
-        k = ops.unfold(self.pad(k), size).reshape(copies)
-        v = ops.unfold(self.pad(v), size).reshape(copies)
-        q = (q * own.scale).reshape((-1, own.head_dim, 1, pixels))
-        weights = ops.Softmax(1)(ops.ReduceSum()(q * k, 1)).expand_dims(1)
-        return ops.ReduceSum()(weights * v, 2).reshape(shape)
+        _, _, height, width = q.shape
+        one = (-1, own.head_dim, 1, height * width)
+        position = ops.matmul(own.position_weight, coordinate_grid(height, width))
+        position = position + own.position_bias.reshape((-1, 1))
+        copies = self._copies(position.reshape((1, -1, height, width)))
+        keys = self._copies(k) + (position.reshape(one) - copies)
+        logits = ops.ReduceSum()((q * own.scale).reshape(one) * keys, 1)
+        weights = ops.Softmax(1)(logits).expand_dims(1)
+        return ops.ReduceSum()(weights * self._copies(v), 2).reshape(q.shape)
+
+    def _copies(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B C / d, d, k_a^2, H W): the neighbours of every pixel."""
+        size, (_, _, height, width) = self.attention.kernel_size, x.shape
+        copies = (-1, self.attention.head_dim, size * size, height * width)
+        return ops.unfold(self.pad(x), size).reshape(copies)
 
 
 def conv_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
@@ -148,6 +154,11 @@ def layer_norm_candidates(channels: int) -> dict[str, nn.Cell]:
     }
 
 
+def softmax_candidates(keys: int) -> dict[str, nn.Cell]:
+    """Return MindSpore's softmax and ours, whose gradient is another."""
+    return {"MindSpore's": nn.Softmax(-1), "gradient by product": Softmax()}
+
+
 def gelu_candidates(channels: int) -> dict[str, nn.Cell]:
     """Return the exact GELU of MindSpore, ours, and that of the inference form."""
     return {
@@ -177,5 +188,6 @@ PARTS = (
     Part(
         "LayerNorm", ((96, 56), (384, 14)), "{0} ch, {1} x {1}", layer_norm_candidates, tokens=True
     ),
+    Part("softmax", ((49, 56), (100, 56)), "{0} keys, {1} x {1}", softmax_candidates, tokens=True),
     Part("GELU", ((384, 56), (1536, 14)), "{0} ch, {1} x {1}", gelu_candidates, tokens=True),
 )

@@ -25,7 +25,7 @@ from acmix.ops.padding import reflect_index
 
 MASKED = -1e4  # finite in float16, where -inf or -1e9 would turn a softmax into NaN
 _BLOCK_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16)
-_GATHER_COST = 1.5  # a gathered element against a computed logit; see docs/performance.md
+_GATHER_COST = 0.5  # a gathered element against a computed logit; see docs/performance.md
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
-from mindspore import dtype as mstype
+from mindspore import Tensor, ops
 
 from acmix.errors import check
 from acmix.layers.attention import register_attention
+from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense, layer_norm, torch_conv
 from acmix.ops.linear import rescale, to_maps, to_tokens
 from acmix.ops.padding import zero_pad
 
 
 @register_attention("global")
-class GlobalAttention(nn.Cell):
+class GlobalAttention(SoftmaxAttention):
     r"""Multi-head attention of every pixel to the whole map, then a linear projection.
 
     .. math:: A = \mathrm{softmax}(q k^\top / \sqrt d)
@@ -35,26 +35,16 @@ class GlobalAttention(nn.Cell):
     """
 
     layout = "NHWC"
-    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, in_channels: int | None = None, sr_ratio: int = 1):
-        super().__init__()
-        check(
-            dim % num_heads == 0,
-            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
-        )
+        super().__init__(dim, num_heads)
         check(sr_ratio >= 1, f"sr_ratio must be at least 1, got {sr_ratio}.")
-        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
-        self.scale = self.head_dim**-0.5
         self.reduction = sr_ratio
         if sr_ratio > 1:
             in_channels = in_channels or dim
             self.sr = torch_conv(in_channels, in_channels, sr_ratio, sr_ratio)
             self.norm = layer_norm(in_channels)
         self.proj = dense(dim, dim)
-        self.logits = ops.BatchMatMul(transpose_b=True)
-        self.weighted_sum = ops.BatchMatMul()
-        self.softmax = ops.Softmax(-1)
 
     def context_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size of the map that the keys of an H x W map lie on."""
@@ -78,7 +68,7 @@ class GlobalAttention(nn.Cell):
             k = ops.cat((self._sequence(extra[1]), k), 1)
             v = ops.cat((self._sequence(extra[2]), v), 1)
         logits = self.logits(self._heads(rescale(q, self.scale)), self._heads(k))
-        attention = self.softmax(logits.astype(mstype.float32)).astype(v.dtype)
+        attention = self.softmax(logits).astype(v.dtype)
         out = self.weighted_sum(attention, self._heads(v))
         out = out.reshape((-1, self.num_heads, extras + height * width, self.head_dim))
         out = out.transpose(0, 2, 1, 3).reshape((-1, extras + height * width, self.dim))

@@ -11,6 +11,7 @@ from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
 from acmix.layers.attention import register_attention
+from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import rescale, take_rows
 from acmix.ops.neighbourhood import neighbourhood_plan
@@ -57,7 +58,7 @@ coordinate_grid = tensor_constant(pixel_coordinates)
 
 
 @register_attention("local")
-class LocalAttention(nn.Cell):
+class LocalAttention(SoftmaxAttention):
     r"""Multi-head attention over a reflection-padded k_a x k_a neighbourhood (Eq. 21).
 
     .. math:: o_i = \sum_{j \in N(i)} \mathrm{softmax}_j
@@ -81,7 +82,6 @@ class LocalAttention(nn.Cell):
     """
 
     layout = "NCHW"
-    softmax_over_keys = True
 
     def __init__(
         self,
@@ -92,11 +92,7 @@ class LocalAttention(nn.Cell):
         dilation: int = 1,
         layout: str = "auto",
     ):
-        super().__init__()
-        check(
-            dim % num_heads == 0,
-            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
-        )
+        super().__init__(dim, num_heads)
         check(
             kernel_size >= 1 and kernel_size % 2 == 1,
             f"kernel_attention must be an odd number of at least 1, got {kernel_size}.",
@@ -104,10 +100,8 @@ class LocalAttention(nn.Cell):
         check(stride >= 1, f"stride must be at least 1, got {stride}.")
         check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
         check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
-        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.formulation = layout
-        self.scale = self.head_dim**-0.5
         # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias
         # cancels in p_i - p_j and is kept because the released checkpoints hold it.
         bound = 2**-0.5
@@ -119,9 +113,6 @@ class LocalAttention(nn.Cell):
             initializer(Uniform(bound), (self.head_dim,)), name="position_bias"
         )
         self.fixed_position: Any = None
-        self.logits = ops.BatchMatMul(transpose_b=True)
-        self.weighted_sum = ops.BatchMatMul()
-        self.softmax = ops.Softmax(-1)
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend; see the class."""

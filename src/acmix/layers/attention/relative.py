@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import Normal, initializer
 
 from acmix.errors import check
 from acmix.layers.attention import register_attention
+from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import rescale
 from acmix.ops.pooling import average_pool
@@ -38,7 +39,7 @@ _relative_rows = tensor_constant(relative_rows)
 
 
 @register_attention("relative")
-class RelativeAttention(nn.Cell):
+class RelativeAttention(SoftmaxAttention):
     r"""Multi-head attention of every pixel to the whole map, aware of relative positions.
 
     .. math:: A_{ij} = \mathrm{softmax}_j\big(q_i^\top
@@ -61,23 +62,15 @@ class RelativeAttention(nn.Cell):
     """
 
     layout = "NCHW"
-    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, map_size: int = 14, stride: int = 1):
-        super().__init__()
-        check(
-            dim % num_heads == 0,
-            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
-        )
+        super().__init__(dim, num_heads)
         check(map_size >= 1, f"map_size must be at least 1, got {map_size}.")
         check(stride >= 1, f"stride must be at least 1, got {stride}.")
-        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
         self.map_size, self.stride = map_size, stride
-        self.scale = self.head_dim**-0.5
         start, shape = Normal(self.scale), (2 * map_size - 1, self.head_dim)
         self.relative_height = Parameter(initializer(start, shape), name="relative_height")
         self.relative_width = Parameter(initializer(start, shape), name="relative_width")
-        self.softmax = ops.Softmax(-1)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the vectors of relative positions."""
@@ -98,7 +91,7 @@ class RelativeAttention(nn.Cell):
         )
         logits = logits + by_row.reshape((-1, height, width, height, 1))
         logits = logits + by_column.transpose(0, 2, 1, 3).reshape((-1, height, width, 1, width))
-        logits = logits.reshape((-1, pixels, pixels)).astype(mstype.float32)
+        logits = logits.reshape((-1, pixels, pixels))
         attention = self.softmax(logits).astype(v.dtype)
         out = ops.matmul(v.reshape(heads), attention.transpose(0, 2, 1))
         return average_pool(out.reshape((-1, self.dim, height, width)), self.stride)

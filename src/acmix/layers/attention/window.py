@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn
 from mindspore import dtype as mstype
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check
 from acmix.layers.attention import register_attention
+from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense
 from acmix.layers.inference import frozen
 from acmix.ops import windows
@@ -29,7 +30,7 @@ def _has_mask(height: int, width: int, window_size: int, shift: int) -> bool:
 
 
 @register_attention("window")
-class WindowAttention(nn.Cell):
+class WindowAttention(SoftmaxAttention):
     r"""Multi-head attention inside of w x w windows, then a linear projection.
 
     .. math:: A = \mathrm{softmax}(q k^\top / \sqrt d + b)
@@ -50,32 +51,22 @@ class WindowAttention(nn.Cell):
     """
 
     layout = "NHWC"
-    softmax_over_keys = True
 
     def __init__(self, dim: int, num_heads: int, window_size: int = 7, shift_size: int = 0):
-        super().__init__()
-        check(
-            dim % num_heads == 0,
-            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
-        )
+        super().__init__(dim, num_heads)
         check(window_size >= 1, f"window_size must be at least 1, got {window_size}.")
         check(
             0 <= shift_size < window_size,
             f"shift_size must be from 0 to window_size - 1 = {window_size - 1}, got {shift_size}.",
         )
-        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
         self.window_size, self.shift_size = window_size, shift_size
         self.area = window_size**2
-        self.scale = self.head_dim**-0.5
         self.relative_position_bias_table = Parameter(
             initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
             name="relative_position_bias_table",
         )
         self.fixed_bias: Any = None
         self.proj = dense(dim, dim)
-        self.logits = ops.BatchMatMul(transpose_b=True)
-        self.weighted_sum = ops.BatchMatMul()
-        self.softmax = ops.Softmax(-1)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the bias table."""

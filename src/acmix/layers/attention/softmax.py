@@ -1,0 +1,31 @@
+"""What the attention modes with a softmax over the keys have in common."""
+
+from __future__ import annotations
+
+from mindspore import nn, ops
+
+from acmix.errors import check
+from acmix.layers.softmax import Softmax
+
+
+class SoftmaxAttention(nn.Cell):
+    """Heads, their scale, and the operators from logits to the weighted sum of the values.
+
+    Args:
+        dim: C, channels of q, k and v.
+        num_heads: N, a divisor of C.
+    """
+
+    softmax_over_keys = True
+
+    def __init__(self, dim: int, num_heads: int):
+        super().__init__()
+        check(
+            dim % num_heads == 0,
+            f"out_channels must be a multiple of num_heads, got {dim} and {num_heads}.",
+        )
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
+        self.scale = self.head_dim**-0.5
+        self.logits = ops.BatchMatMul(transpose_b=True)
+        self.softmax = Softmax()
+        self.weighted_sum = ops.BatchMatMul()

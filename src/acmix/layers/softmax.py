@@ -1,0 +1,53 @@
+"""A softmax in float32, with a gradient that is written as what is fastest on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+from acmix.layers.full_precision import FullPrecision
+from acmix.ops.constants import tensor_constant
+
+
+class Softmax(FullPrecision):
+    """Softmax over the last axis; float32 also where mixed precision computes in half precision.
+
+    On Ascend its gradient is MindSpore's. On CPU that is a ReduceSum, which takes several
+    times as long as the softmax; here it is a product with ones, see ``docs/performance.md``.
+
+    Shape:
+        (..., M) in any floating-point dtype to the same in float32.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        native = ms.get_context("device_target") == "Ascend"
+        self.softmax: Any = ops.Softmax(-1) if native else _Softmax()
+
+    def construct(self, logits: Tensor) -> Tensor:
+        """Normalise."""
+        return self.softmax(logits.astype(ms.float32))
+
+
+class _Softmax(FullPrecision):
+    def __init__(self) -> None:
+        super().__init__()
+        self.softmax = ops.Softmax(-1)
+
+    def construct(self, logits: Tensor) -> Tensor:
+        return self.softmax(logits)
+
+    def bprop(self, logits: Tensor, weights: Tensor, gradient: Tensor):
+        shape = logits.shape
+        weights = weights.reshape((-1, shape[-1]))
+        gradient = gradient.reshape((-1, shape[-1]))
+        mean = ops.MatMul()(weights * gradient, _ones(shape[-1]))
+        return ((weights * (gradient - mean)).reshape(shape),)
+
+
+@tensor_constant
+def _ones(count: int) -> np.ndarray:
+    return np.ones((count, 1), np.float32)
