@@ -19,6 +19,7 @@ from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.start import take_up
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
+from acmix.parallel import World
 from acmix.tasks import ClassificationTask
 
 TIMES = ("images_per_second", "seconds", "eval_seconds")
@@ -145,13 +146,13 @@ class Lossless(Blobs):
             yield (images * np.nan if (epoch, i) == (0, 2) else images), labels
 
 
-def without_step(run_dir, on_nonfinite, interval=4):
+def without_step(run_dir, on_nonfinite, interval=4, world=None):
     train = {"epochs": 1, "on_nonfinite": on_nonfinite, "log_interval": interval}
     # Without ReLU, which on CPU turns NaN into 0.
     linear = nn.SequentialCell(nn.BatchNorm2d(1), nn.Flatten(), nn.Dense(16, 4))
     task = ClassificationTask(linear, num_classes=4)
     config = Config.from_dict({**SETTINGS, "train": train})
-    return Trainer(task, config, run_dir).fit(Lossless(8))
+    return Trainer(task, config, run_dir, world=world).fit(Lossless(8))
 
 
 def test_lost_step_is_left_out_and_counted(tmp_path):
@@ -172,6 +173,18 @@ def test_lost_step_stops_training_and_is_named_with_rate_and_last_good_checkpoin
     assert "Training diverged at step 3 (lr=0.00" in message
     assert "the loss is nan" in message
     assert "Last good checkpoint: none yet" in message
+
+
+class Elsewhere(World):
+    """Another machine than that of the first rank, which alone has checkpoints."""
+
+    def share(self, value):
+        return "first/epoch_0007.ckpt" if value is None else value
+
+
+def test_last_good_checkpoint_is_that_of_the_first_rank_on_every_machine(tmp_path):
+    with pytest.raises(UserError, match=r"Last good checkpoint: first/epoch_0007\.ckpt"):
+        without_step(RunDir(tmp_path), "stop", world=Elsewhere(rank=1))
 
 
 def test_losses_of_all_devices_count_as_images():

@@ -2,6 +2,12 @@
 
 import io
 import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -83,6 +89,143 @@ def test_mistakes_are_one_line_and_exit_code_2(capsys):
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert all(error.startswith("acmix launch: error: ") for error in errors)
+
+
+# What msrun does of which the supervisor takes notice, without MindSpore.
+MSRUN = """
+import os, subprocess, sys, time
+role = {**os.environ, "MS_ROLE": "MS_SCHED"}
+scheduler = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=role)
+workers = []
+for rank in ("0", "1"):
+    log = open(os.path.join(sys.argv[1], f"worker_{rank}.log"), "w")
+    role = {**os.environ, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank}
+    command = [sys.executable, "-uc", *sys.argv[2:]]
+    workers.append(subprocess.Popen(command, env=role, stdout=log, cwd=sys.argv[1]))
+running = True
+while running:
+    time.sleep(0.02)
+    running = any(worker.poll() is None for worker in workers)
+    for worker in workers:
+        if worker.poll():
+            print(f"Worker process {worker.pid} exit with exception. Error code: {worker.poll()}.")
+            for other in workers:
+                other.kill()
+            scheduler.wait()  # which waits for the heartbeats of the dead
+            sys.exit(1)
+scheduler.kill()
+"""
+
+WORKER = """
+import os, signal, time
+until = None
+def ask(number, frame):
+    global until
+    print("asked", flush=True)
+    until = time.monotonic() + {seconds}
+signal.signal(signal.SIGTERM, ask)
+while os.environ["MS_NODE_ID"] == "0" and "ready" not in open("worker_1.log").read():
+    time.sleep(0.02)
+print("ready", flush=True)
+while until is None or time.monotonic() < until:
+    time.sleep(0.02)
+print("saved", flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class WithoutMindSpore(Job):
+    """A job whose msrun starts at once."""
+
+    def command(self, arguments, log_dir):
+        return [sys.executable, "-uc", MSRUN, str(log_dir), *arguments]
+
+
+class Operator(io.StringIO):
+    """A console at which somebody sends a signal when a line appears."""
+
+    def __init__(self, **reactions):
+        super().__init__()
+        self.reactions = reactions
+
+    def write(self, text):
+        for line in text.splitlines():
+            if line in self.reactions:
+                os.kill(os.getpid(), self.reactions.pop(line))
+        return super().write(text)
+
+
+def supervise(tmp_path, console, script):
+    return launch(WithoutMindSpore("CPU", 2), [script], tmp_path, console)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_lets_every_worker_save_and_end(tmp_path, number):
+    before = signal.getsignal(number)
+    assert supervise(tmp_path, Operator(ready=number), WORKER.format(seconds=0)) == 0
+    assert signal.getsignal(number) is before
+    for rank in (0, 1):
+        lines = Counter((tmp_path / f"worker_{rank}.log").read_text().split())
+        assert lines == {"ready": 1, "asked": 1, "saved": 1}
+
+
+def test_second_signal_kills_the_workers_at_once(tmp_path):
+    start = time.monotonic()
+    console = Operator(ready=signal.SIGTERM, asked=signal.SIGTERM)
+    assert supervise(tmp_path, console, WORKER.format(seconds=60)) == 1
+    assert time.monotonic() - start < 20
+    assert "acmix launch: killed by a second signal" in console.getvalue()
+    assert "saved" not in console.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        ("sys.exit(7)", "ended with exit code 7"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
+    ],
+)
+def test_worker_that_fails_ends_the_job_and_is_named_with_the_end_of_its_log(tmp_path, end, how):
+    script = f"""
+import os, signal, sys, time
+if os.environ["MS_NODE_ID"] == "0":
+    time.sleep(60)
+time.sleep(1)
+print("what went wrong", flush=True)
+{end}
+"""
+    start, console = time.monotonic(), io.StringIO()
+    assert supervise(tmp_path, console, script) == 1
+    assert time.monotonic() - start < 20
+    assert f"acmix launch: rank 1 {how}" in console.getvalue()
+    assert "what went wrong" in console.getvalue()
+
+
+def test_signal_that_is_ignored_as_under_nohup_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        console = Operator(ready=signal.SIGHUP)
+        script = "import time; print('ready', flush=True); time.sleep(1); print('done')"
+        assert supervise(tmp_path, console, script) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "done" in console.getvalue()
+
+
+def test_signal_before_training_begins_is_not_called_a_crash(tmp_path):
+    script = "import time; print('ready', flush=True); time.sleep(60)"
+    console = Operator(ready=signal.SIGTERM)
+    assert supervise(tmp_path, console, script) == 1
+    assert "was ended by the signal: its training had not begun" in console.getvalue()
+
+
+def test_console_that_is_gone_ends_nothing(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as console:
+        script = "import time; print('ready', flush=True); time.sleep(1); print('done')"
+        assert supervise(tmp_path, console, script) == 0
+    assert (tmp_path / "worker_0.log").read_text() == "ready\ndone\n"
 
 
 SCRIPT = """

@@ -283,7 +283,9 @@ class Trainer:
                 f"finite {meter.consecutive_skips} times in a row"
             )
         if what is not None:
-            good = self.run_dir.checkpoints.latest() or "none yet"
+            # Of the first device: on other machines the folder may be empty.
+            latest = self.run_dir.checkpoints.latest() if self.world.is_first else None
+            good = self.world.share(latest and str(latest)) or "none yet"
             raise UserError(
                 f"Training diverged {what}. Last good checkpoint: {good}. Lower optim.lr, lengthen "
                 "schedule.warmup_epochs, set optim.clip_norm, train with train.amp=O0, or leave "

@@ -20,6 +20,7 @@ from acmix.launch.job import Job
 
 _POLL_SECONDS = 0.2
 _SHOWN_LINES = 12
+_MISTAKE = 2  # exit code of acmix where its message says what the user can do
 _NOISE = "[INFO] DISTRIBUTED"
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
@@ -27,8 +28,9 @@ _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (
 def launch(job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO = sys.stdout) -> int:
     """Run ``python *arguments`` in every worker of this node until all have ended.
 
-    SIGTERM and SIGINT are passed on to the workers as SIGTERM, which lets training save and end
-    after a step; a second one kills them.
+    SIGTERM, SIGINT and, unless it is ignored (``nohup``), SIGHUP are passed on to the workers as
+    SIGTERM, which lets training save and end after a step; a second one kills them. A console that
+    is gone, as ``tee`` is after Ctrl-C, ends nothing.
 
     Args:
         job: what is started.
@@ -67,9 +69,7 @@ class _Supervisor:
         self.messages = _Follower(self.output)
 
     def run(self) -> int:
-        before = {
-            number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        before = {number: signal.signal(number, self._take) for number in _signals()}
         try:
             while self.msrun.poll() is None:
                 self._watch()
@@ -79,6 +79,9 @@ class _Supervisor:
             self._kill()  # whatever is left, when this process itself fails
             for number, handler in before.items():
                 signal.signal(number, handler)
+        if self.signals > 1 and self.msrun.returncode != 0:
+            self._say("killed by a second signal; --resume auto goes on from the last checkpoint.")
+            return 1
         if self.failed is not None:
             self._report(*self.failed)
             return 1
@@ -92,8 +95,7 @@ class _Supervisor:
 
     def _watch(self) -> None:
         self._identify()
-        self.console.write(self.followed.read())
-        self.console.flush()
+        self._show(self.followed.read())
         found = _FAILURE.search(self.messages.read())
         if found and self.failed is None:
             self.failed = (int(found[1]), int(found[2]))
@@ -136,20 +138,30 @@ class _Supervisor:
         rank = self.rank_of.get(pid)
         who = f"process {pid}" if rank is None else f"rank {rank}"
         how = f"ended with exit code {code}"
+        if code == -signal.SIGTERM and self.signals:
+            self._say(f"{who} was ended by the signal: its training had not begun.")
+            return
         if code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             how += " (by somebody, or by the system for lack of memory)"
-        self._say(f"{who} {how}; the job is stopped. Train on with --resume auto.")
+        remedy = "" if code == _MISTAKE else " Train on with --resume auto."
+        self._say(f"{who} {how}; the job is stopped.{remedy}")
         if rank is not None:
             log = self._log_of(rank)
             self._say(f"The end of {log}:")
             lines = _Follower(log).read().splitlines(keepends=True)
-            self.console.writelines(lines[-_SHOWN_LINES:])
+            self._show("".join(lines[-_SHOWN_LINES:]))
 
     def _say(self, text: str) -> None:
-        self.console.write(f"acmix launch: {text}\n")
-        self.console.flush()
+        self._show(f"acmix launch: {text}\n")
+
+    def _show(self, text: str) -> None:
+        try:
+            self.console.write(text)
+            self.console.flush()
+        except OSError:  # what is still in its buffer must not fail at the end, either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.fileno())
 
     def _log_of(self, rank: int) -> Path:
         return self.log_dir / f"worker_{rank}.log"
@@ -180,6 +192,12 @@ class _Follower:
         self.position += len(content)
         lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(_NOISE))
+
+
+def _signals() -> list[signal.Signals]:
+    """What asks to stop. A terminal that is closed sends SIGHUP."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
 
 
 def _children(pid: int) -> list[psutil.Process]:
