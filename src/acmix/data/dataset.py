@@ -40,7 +40,7 @@ class ImageDataset(ShardedDataset):
     """
 
     def __init__(self, samples: Samples, config: DataConfig, **share: Any) -> None:
-        super().__init__(len(samples), config, **share)
+        super().__init__(samples.names, config, **share)
         self.classes = samples.classes
         self.preprocess = Preprocess.from_config(config)
         self._samples = samples

@@ -53,7 +53,7 @@ class DetectionDataset(ShardedDataset):
             f"data.root={config.root}: there are no images to use. Training leaves out images "
             "without boxes unless data.empty_images=keep.",
         )
-        super().__init__(len(samples), config, **share)
+        super().__init__(samples.names, config, **share)
         self.classes = tuple(samples.categories.values())
         self.category_ids = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)

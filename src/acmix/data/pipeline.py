@@ -58,7 +58,8 @@ def reading(name: str) -> Iterator[None]:
         yield
     except (DecodeError, OSError) as error:
         raise UserError(
-            f"cannot read image {name}: {error}. Repair or remove it, or set data.on_corrupt=skip."
+            f"cannot read image {name}: {error}. Repair or remove it, or start again with "
+            "data.on_corrupt=skip, which finds what is corrupt by then."
         ) from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from acmix.config import DataConfig
 
 
@@ -13,7 +15,7 @@ class ShardedDataset:
     number of worker threads or the machine.
 
     Args:
-        num_samples: samples of the split, over all shards.
+        names: of the samples of the split, over all shards.
         config: the section ``data``.
         training: whether the split is trained on.
         seed: of order and augmentation.
@@ -22,13 +24,14 @@ class ShardedDataset:
         corrupt: names of the images left out because they cannot be decoded.
 
     Attributes:
-        num_samples, corrupt: as given.
+        names, corrupt: as given.
+        num_samples: samples of the split, over all shards.
         batch_size: samples of a batch on this shard.
     """
 
     def __init__(
         self,
-        num_samples: int,
+        names: Sequence[str],
         config: DataConfig,
         *,
         training: bool,
@@ -37,7 +40,8 @@ class ShardedDataset:
         shard_id: int = 0,
         corrupt: tuple[str, ...] = (),
     ) -> None:
-        self.num_samples = num_samples
+        self.names = names
+        self.num_samples = len(names)
         self.corrupt = corrupt
         evaluation_size = config.eval_batch_size or config.batch_size
         self.batch_size = config.batch_size if training else evaluation_size

@@ -40,6 +40,12 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     shard = {"num_shards": world.size, "shard_id": world.rank}
     train_data = create_dataset(config.data, "train", seed=config.seed, **shard)
     val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
+    for split, data in (("training", train_data), ("validation", val_data)):
+        world.check_equal(
+            f"The list of {split} images",
+            "\n".join(data.names).encode(),
+            "give all machines the same files; what cannot be decoded on one of them counts, too",
+        )
     model = build_model(config, len(train_data.classes))
     if config.model.pretrained is not None and world.is_first:  # the others get what it has
         resumes = resume != "auto" and resume is not None
