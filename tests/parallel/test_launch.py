@@ -95,12 +95,12 @@ def test_mistakes_are_one_line_and_exit_code_2(capsys):
 MSRUN = """
 import os, subprocess, sys, time
 role = {**os.environ, "MS_ROLE": "MS_SCHED"}
-scheduler = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=role)
+scheduler = subprocess.Popen(["sleep", sys.argv[2]], env=role)
 workers = []
 for rank in ("0", "1"):
     log = open(os.path.join(sys.argv[1], f"worker_{rank}.log"), "w")
     role = {**os.environ, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank}
-    command = [sys.executable, "-uc", *sys.argv[2:]]
+    command = [sys.executable, "-uc", *sys.argv[3:]]
     workers.append(subprocess.Popen(command, env=role, stdout=log, cwd=sys.argv[1]))
 running = True
 while running:
@@ -138,7 +138,8 @@ class WithoutMindSpore(Job):
     """A job whose msrun starts at once."""
 
     def command(self, arguments, log_dir):
-        return [sys.executable, "-uc", MSRUN, str(log_dir), *arguments]
+        silence = "60" if self.nodes == 1 else "1"
+        return [sys.executable, "-uc", MSRUN, str(log_dir), silence, *arguments]
 
 
 class Operator(io.StringIO):
@@ -155,8 +156,8 @@ class Operator(io.StringIO):
         return super().write(text)
 
 
-def supervise(tmp_path, console, script):
-    return launch(WithoutMindSpore("CPU", 2), [script], tmp_path, console)
+def supervise(tmp_path, console, script, **job):
+    return launch(WithoutMindSpore("CPU", 2, **job), [script], tmp_path, console)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -191,7 +192,8 @@ import os, signal, sys, time
 if os.environ["MS_NODE_ID"] == "0":
     time.sleep(60)
 time.sleep(1)
-print("what went wrong", flush=True)
+print("what went wrong\\n\\n---\\n- C++ Call Stack: (For framework developers)\\n---", flush=True)
+print("line.cc:1\\n" * 20, flush=True)
 {end}
 """
     start, console = time.monotonic(), io.StringIO()
@@ -199,6 +201,13 @@ print("what went wrong", flush=True)
     assert time.monotonic() - start < 20
     assert f"acmix launch: rank 1 {how}" in console.getvalue()
     assert "what went wrong" in console.getvalue()
+    assert "line.cc" not in console.getvalue()
+
+
+def test_other_nodes_are_sent_to_the_launcher_that_knows_the_rank(tmp_path):
+    console = io.StringIO()
+    assert supervise(tmp_path, console, "raise SystemExit(1)", nodes=2, master="127.0.0.1") == 1
+    assert "worker of another node was lost: the launcher of that node" in console.getvalue()
 
 
 def test_signal_that_is_ignored_as_under_nohup_stays_ignored(tmp_path):

@@ -22,6 +22,7 @@ _POLL_SECONDS = 0.2
 _SHOWN_LINES = 12
 _MISTAKE = 2  # exit code of acmix where its message says what the user can do
 _NOISE = "[INFO] DISTRIBUTED"
+_FOR_FRAMEWORK_DEVELOPERS = re.compile(r"\n-+\n- C\+\+ Call Stack.*", re.DOTALL)
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
 
@@ -150,8 +151,13 @@ class _Supervisor:
         if rank is not None:
             log = self._log_of(rank)
             self._say(f"The end of {log}:")
-            lines = _Follower(log).read().splitlines(keepends=True)
-            self._show("".join(lines[-_SHOWN_LINES:]))
+            text = _FOR_FRAMEWORK_DEVELOPERS.sub("", _Follower(log).read())
+            self._show("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
+        if self.job.nodes > 1:
+            self._say(
+                "Should that be a failed exchange (AllReduce, AllGather, Broadcast), a worker of "
+                "another node was lost: the launcher of that node names it."
+            )
 
     def _say(self, text: str) -> None:
         self._show(f"acmix launch: {text}\n")
