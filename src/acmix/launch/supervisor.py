@@ -155,8 +155,9 @@ class _Supervisor:
             self._show("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
         if self.job.nodes > 1:
             self._say(
-                "Should that be a failed exchange (AllReduce, AllGather, Broadcast), a worker of "
-                "another node was lost: the launcher of that node names it."
+                "Should that be a failed exchange (AllReduce, AllGather, Broadcast) or a state of "
+                "the cluster, a worker of another node was lost: the launcher of that node names "
+                "it."
             )
 
     def _say(self, text: str) -> None:
