@@ -175,6 +175,15 @@ def test_lost_step_stops_training_and_is_named_with_rate_and_last_good_checkpoin
     assert "Last good checkpoint: none yet" in message
 
 
+def test_network_that_diverged_unseen_is_told_with_the_step_by_its_evaluation(tmp_path):
+    train = {"epochs": 1, "on_nonfinite": "skip", "log_interval": 1}
+    linear = nn.SequentialCell(nn.Flatten(), nn.Dense(16, 4))
+    task = ClassificationTask(linear, num_classes=4)
+    trainer = Trainer(task, Config.from_dict({**SETTINGS, "train": train}), RunDir(tmp_path))
+    with pytest.raises(UserError, match=r"NaN or Inf.*evaluation after step 2; --resume auto"):
+        trainer.fit(Blobs(2), Lossless(3))
+
+
 class Elsewhere(World):
     """Another machine than that of the first rank, which alone has checkpoints."""
 

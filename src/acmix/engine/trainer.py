@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ class Trainer:
                     break
                 is_last = progress.epoch == train.epochs
                 if val_data and (is_last or progress.epoch % train.eval_interval == 0):
-                    metrics, seconds = self._evaluate(val_data)
+                    metrics, seconds = self._evaluate(val_data, progress.step)
                     record |= metrics | {"eval_seconds": seconds}
                     progress = self._with_best(progress, metrics)
                 if self.scalars is not None:
@@ -293,13 +294,16 @@ class Trainer:
             )
         return record
 
-    def _evaluate(self, data: Dataset) -> tuple[dict[str, float], float]:
+    def _evaluate(self, data: Dataset, step: int) -> tuple[dict[str, float], float]:
         start = time.perf_counter()
-        if self.ema is None:
-            metric = evaluate(self.task, data, self.world)
-        else:
-            with self.ema.applied():
+        try:
+            with self.ema.applied() if self.ema is not None else nullcontext():
                 metric = evaluate(self.task, data, self.world)
+        except UserError as error:
+            raise UserError(
+                f"{error} This was the evaluation after step {step}; --resume auto goes on from "
+                "the checkpoint before it, if there is one."
+            ) from error
         # One device computes: COCO's evaluation takes minutes, and all of them the same.
         metrics = self.world.share(metric.compute() if self.world.is_first else None)
         return metrics, time.perf_counter() - start
