@@ -116,9 +116,23 @@ def test_two_ranks_train_like_one_with_twice_the_batch(ranks, alone, kind):
         assert moved > 1e-3, "the network has not learned"
         for name, value in alone[kind]["weights"].items():
             np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
-    (record,) = ranks[0][kind]["log"]
+    record, expected = (found[kind]["log"][-1] for found in (ranks[0], alone))
     for name in ("loss", "grad_norm", "lr", "step", "epoch", "top1", "top5"):
-        assert record[name] == pytest.approx(alone[kind]["log"][0][name], rel=1e-4), name
+        assert record[name] == pytest.approx(expected[name], rel=1e-4), name
+
+
+@msrun
+def test_a_run_of_two_ranks_goes_on_with_one(ranks, alone, tmp_path, caplog):
+    """From inside an epoch, with the same global batch, to where one rank alone has come."""
+    (checkpoint,) = ranks[0]["swin"]["saved"]
+    assert checkpoint.name == "step_00000002.ckpt"
+    with caplog.at_level("INFO"):
+        resumed = together.train_in(tmp_path, "swin", World(), 64, checkpoint)
+    assert "made by 2 workers, now there are 1" in caplog.text
+    assert [record["step"] for record in resumed["log"]] == [3]
+    for name, value in alone["swin"]["weights"].items():
+        np.testing.assert_allclose(resumed["weights"][name], value, rtol=0, atol=1e-5, err_msg=name)
+    assert resumed["metrics"] == alone["swin"]["metrics"]
 
 
 @msrun
@@ -152,6 +166,16 @@ def test_losses_and_wishes_to_stop_are_those_of_all_ranks(ranks):
         _, loss, stop = found["overflow"]["results"][1]
         assert loss == pytest.approx(22.5)
         assert stop == 0.5
+
+
+@msrun
+def test_signal_to_one_rank_stops_all_after_the_same_step(ranks):
+    first, second = (found["stopped"] for found in ranks)
+    assert first["step"] == second["step"] == 3  # asked in the second, known after the third
+    assert (first["by"], second["by"]) == ("a signal to another rank", "SIGTERM")
+    # Each saw images of its own: the trainer had weights and running statistics averaged.
+    np.testing.assert_array_equal(first["weight"], second["weight"])
+    np.testing.assert_array_equal(first["mean"], second["mean"])
 
 
 @msrun

@@ -1,6 +1,8 @@
 """What each of two ranks does for test_world.py: python together.py OUTPUT, under the launcher."""
 
+import os
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -31,8 +33,10 @@ RESNET = Config.from_dict(
             "name": "digits", "image_size": 16, "channels": 1, "mean": [0.3], "std": [0.3],
             "batch_size": 32, "eval_batch_size": 50, "num_workers": 1, "scale": None, "hflip": 0.0,
         },
-        "optim": {"name": "sgd", "lr": 0.05, "weight_decay": 0.01, "clip_norm": 1.0},
-        "train": {"epochs": 1, "accumulate": 2, "log_interval": 4},
+        "optim": {
+            "name": "sgd", "lr": 0.025, "lr_batch": 64, "weight_decay": 0.01, "clip_norm": 1.0,
+        },
+        "train": {"epochs": 1, "accumulate": 2, "log_interval": 4, "save_interval": 2},
     }
 )  # fmt: skip
 SHAPES = Config.from_dict(
@@ -82,7 +86,9 @@ def network(kind: str) -> nn.Cell:
     return model
 
 
-def train_in(folder: Path, kind: str, world: World, batch_size: int) -> dict:
+def train_in(
+    folder: Path, kind: str, world: World, batch_size: int, resume: Path | None = None
+) -> dict:
     """Train a small network for a few steps and evaluate it; return how it ended."""
     ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
     model = network(kind)
@@ -95,9 +101,14 @@ def train_in(folder: Path, kind: str, world: World, batch_size: int) -> dict:
         for split in ("train", "val")
     ]
     trainer = Trainer(ClassificationTask(model, 10), config, RunDir(folder), world=world)
-    result = trainer.fit(Few(data[0], STEPS * config.train.accumulate), data[1])
+    result = trainer.fit(Few(data[0], STEPS * config.train.accumulate), data[1], resume)
     weights = {p.name: p.asnumpy().copy() for p in model.get_parameters()}
-    return {"weights": weights, "metrics": result.metrics, "log": RunDir(folder).metrics()}
+    return {
+        "weights": weights,
+        "metrics": result.metrics,
+        "log": RunDir(folder).metrics(),
+        "saved": sorted((folder / "checkpoints").glob("step_*.ckpt")),
+    }
 
 
 def detections(world: World) -> dict[str, float]:
@@ -154,6 +165,35 @@ class Losses(nn.Cell):
 
     def construct(self, x, y):
         return (self.network(x, y),)
+
+
+class Stopped(Few):
+    """One rank alone gets a signal while it makes the second step's batch."""
+
+    def __init__(self, data, batches, signalled):
+        super().__init__(data, batches)
+        self.signalled = signalled
+
+    def epoch(self, k, skip_batches=0):
+        for i, batch in enumerate(super().epoch(k, skip_batches)):
+            if self.signalled and i == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+
+def stopped(world: World, folder: Path) -> dict:
+    """Train a linear classifier with a BatchNorm until the last rank gets a signal."""
+    model = nn.SequentialCell(nn.BatchNorm2d(1), nn.Flatten(), nn.Dense(256, 10))
+    config = Config.from_dict({**RESNET.to_dict(), "train": {"epochs": 1, "log_interval": 1}})
+    data = create_dataset(config.data, "train", seed=0, num_shards=2, shard_id=world.rank)
+    trainer = Trainer(ClassificationTask(model, 10), config, RunDir(folder), world=world)
+    result = trainer.fit(Stopped(data, 6, signalled=world.rank == world.size - 1))
+    return {
+        "step": result.progress.step,
+        "by": result.stopped_by,
+        "mean": model[0].moving_mean.asnumpy().copy(),
+        "weight": model[2].weight.asnumpy().copy(),
+    }
 
 
 def statistics(world: World) -> np.ndarray:
@@ -215,6 +255,7 @@ def main() -> None:
         "detections": detections(world),
         "overflow": overflow(world),
         "statistics": statistics(world),
+        "stopped": stopped(world, output / "stopped"),
     }
     (output / f"rank_{world.rank}.pickle").write_bytes(pickle.dumps(found))
     world.barrier()
