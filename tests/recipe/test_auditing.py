@@ -23,7 +23,7 @@ def cases():
         yield pytest.param(name, "training", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "kind"), cases())
+@pytest.mark.parametrize(("name", "kind"), list(cases()))
 def test_graphs_pass_and_hold_nothing_new(name, kind):
     """Counts may change with every formulation; an operator or a finding must not come unseen."""
     result = audited_models.audited(name, kind)

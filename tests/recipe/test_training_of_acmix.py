@@ -11,7 +11,7 @@ from acmix.recipe import train
 
 CONFIG = Path(__file__).parents[2] / "configs" / "classification" / "digits_acmix_swin.yaml"
 TINY = (
-    "model.kwargs={patch_size: 2, embed_dim: 8, depths: [1, 2], num_heads: [1, 2], window_size: 4}",
+    "model.kwargs={patch_size: 2, embed_dim: 8, depths: [2], num_heads: [2], window_size: 4}",
     "model.drop_path_rate=0.3",
     "data.batch_size=256",
     "schedule.warmup_epochs=0",
@@ -29,7 +29,7 @@ def run(output, *overrides, resume=None):
 
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    options = ("train.epochs=3", "train.ema_decay=0.9")
+    options = ("train.epochs=2", "train.ema_decay=0.9")
     run(whole, *options)
 
     import acmix.engine.trainer as trainer
@@ -61,10 +61,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkey
 def test_mixed_precision_trains(model, tmp_path):
     kwargs = TINY[0]
     if model == "acmix_resnet26":
-        kwargs = "model.kwargs={width: 8, depths: [1, 1, 1, 1]}"
+        kwargs = "model.kwargs={width: 8, depths: [1, 1]}"
     result = run(
         tmp_path / "run", f"model.name={model}", kwargs, "train.amp=O2", "train.epochs=1",
-        "data.batch_size=128",
     )  # fmt: skip
     lines = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert '"skipped": 0' in lines or '"scale"' in lines
