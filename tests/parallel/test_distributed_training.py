@@ -17,20 +17,22 @@ pytestmark = pytest.mark.msrun
 
 ROOT = Path(__file__).parents[2]
 TIMES = ("images_per_second", "seconds", "eval_seconds")
-# Drop path makes every rank draw random numbers, whose states have to be taken up again too.
+# Drop path makes every rank draw random numbers, whose states have to be taken up again too. ACmix
+# itself, which takes longer to compile, trains on several ranks in test_world.py.
 TINY = (
     "configs/classification/digits_acmix_swin.yaml",
-    "model.kwargs={patch_size: 2, embed_dim: 8, depths: [1, 1], num_heads: [1, 2], window_size: 4}",
+    "model.name=swin_tiny",
+    "model.kwargs={patch_size: 2, embed_dim: 8, depths: [2], num_heads: [2], window_size: 4}",
     "model.drop_path_rate=0.3",
     "data.batch_size=128",
     "schedule.warmup_epochs=0",
-    "train.epochs=3",
+    "train.epochs=4",
     "train.ema_decay=0.9",
     "train.save_interval=2",
     "train.keep=30",
     "train.log_interval=1",
 )
-LAST_STEP = 15
+LAST_STEP = 20
 
 
 def start(output, *options, more=(), cores=None):
@@ -84,34 +86,21 @@ def finish(launchers):
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
-    """Two nodes with a worker each: their consoles."""
+    """A run of two nodes with a worker each that is never interrupted, and their consoles."""
     output = tmp_path_factory.mktemp("nodes") / "run"
     port = str(20000 + os.getpid() % 20000)
     cores = [str(core) for core in sorted(os.sched_getaffinity(0))]
     meeting = ("--workers", "1", "--nodes", "2", "--master", "127.0.0.1", "--port", port)
-    return finish(
-        [
-            start(
-                output, *meeting, "--node-rank", str(rank), more=["train.epochs=1"],
-                cores=cores[rank],
-            )
-            for rank in range(2)
-        ]
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that is never interrupted."""
-    output = tmp_path_factory.mktemp("whole") / "run"
-    ((console, code),) = finish([start(output, "--workers", "2")])
-    assert code == 0, console
-    return output
+    launchers = [
+        start(output, *meeting, "--node-rank", str(rank), cores=core)
+        for rank, core in enumerate(cores[:2])
+    ]
+    return output, finish(launchers)
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """The same run, stopped by SIGTERM, resumed, and ended by the death of a worker."""
+    """The same on one node, stopped by SIGTERM, resumed, and ended by the death of a worker."""
     output = tmp_path_factory.mktemp("parts") / "run"
     found = {}
     launcher = start(output, "--workers", "2")
@@ -130,11 +119,14 @@ def parts(tmp_path_factory):
 
 
 def test_two_nodes_start_and_train(nodes):
-    for console, code in nodes:
+    output, launchers = nodes
+    assert len(launchers) == 2
+    for console, code in launchers:
         assert code == 0, console
         assert "Finished in" in console
         expected = "A step takes 256 images: data.batch_size=128 x train.accumulate=1 x 2 worker"
         assert expected in console
+    assert max(history(output)) == LAST_STEP
 
 
 def test_sigterm_saves_and_ends_well_with_the_step_named(parts):
@@ -153,7 +145,9 @@ def test_killed_worker_ends_the_job_in_time_and_is_named(parts):
     assert found["seconds to end"] < 60
 
 
-def test_resumed_run_is_the_uninterrupted_one_to_the_last_bit(whole, parts):
+def test_resumed_run_is_the_uninterrupted_one_to_the_last_bit(nodes, parts):
+    """Which moreover had its two workers on two nodes."""
+    whole, _ = nodes
     output, found = parts
     assert f"made at step {found['last step']}" in found["killed"][0]
     actual, expected = history(output), history(whole)
