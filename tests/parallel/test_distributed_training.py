@@ -35,8 +35,8 @@ TINY = (
 LAST_STEP = 20
 
 
-def start(output, *options, more=(), cores=None):
-    command = ["bash", "scripts/run_distributed.sh", "--device", "cpu", *options, *TINY, *more]
+def start(output, *options, cores=None):
+    command = ["bash", "scripts/run_distributed.sh", "--device", "cpu", *options, *TINY]
     if cores is not None:
         command = ["taskset", "-c", cores, *command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
