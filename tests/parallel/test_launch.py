@@ -4,12 +4,14 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from acmix.errors import UserError
@@ -93,7 +95,7 @@ def test_mistakes_are_one_line_and_exit_code_2(capsys):
 
 # What msrun does of which the supervisor takes notice, without MindSpore.
 MSRUN = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 role = {**os.environ, "MS_ROLE": "MS_SCHED"}
 scheduler = subprocess.Popen(["sleep", sys.argv[2]], env=role)
 workers = []
@@ -102,6 +104,11 @@ for rank in ("0", "1"):
     role = {**os.environ, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank}
     command = [sys.executable, "-uc", *sys.argv[3:]]
     workers.append(subprocess.Popen(command, env=role, stdout=log, cwd=sys.argv[1]))
+def interrupted(*_):
+    for process in [scheduler, *workers]:
+        process.kill()
+    os._exit(0)
+signal.signal(signal.SIGINT, interrupted)
 running = True
 while running:
     time.sleep(0.02)
@@ -156,6 +163,16 @@ class Operator(io.StringIO):
         return super().write(text)
 
 
+LAUNCHER = f"""
+import sys
+from pathlib import Path
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[2] / "src")!r}]
+from test_launch import WithoutMindSpore, launch
+script = "import time; print('ready', flush=True); time.sleep(60)"
+launch(WithoutMindSpore("CPU", 1), [script], Path(sys.argv[1]))
+"""
+
+
 def supervise(tmp_path, console, script, **job):
     return launch(WithoutMindSpore("CPU", 2, **job), [script], tmp_path, console)
 
@@ -202,6 +219,18 @@ print("line.cc:1\\n" * 20, flush=True)
     assert f"acmix launch: rank 1 {how}" in console.getvalue()
     assert "what went wrong" in console.getvalue()
     assert "line.cc" not in console.getvalue()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_workers_do_not_outlive_a_launcher_that_is_killed(tmp_path):
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, tmp_path], stdout=subprocess.PIPE)
+    assert launcher.stdout.readline() == b"ready\n"
+    processes = psutil.Process(launcher.pid).children(recursive=True)
+    assert len(processes) == 4  # msrun, scheduler, workers
+    launcher.kill()
+    _, left = psutil.wait_procs(processes, timeout=5)
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+    launcher.communicate()
 
 
 def test_other_nodes_are_sent_to_the_launcher_that_knows_the_rank(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from acmix.launch.job import Job
 _POLL_SECONDS = 0.2
 _SHOWN_LINES = 12
 _MISTAKE = 2  # exit code of acmix where its message says what the user can do
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 _NOISE = "[INFO] DISTRIBUTED"
 _FOR_FRAMEWORK_DEVELOPERS = re.compile(r"\n-+\n- C\+\+ Call Stack.*", re.DOTALL)
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
@@ -31,7 +33,8 @@ def launch(job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO = 
 
     SIGTERM, SIGINT and, unless it is ignored (``nohup``), SIGHUP are passed on to the workers as
     SIGTERM, which lets training save and end after a step; a second one kills them. A console that
-    is gone, as ``tee`` is after Ctrl-C, ends nothing.
+    is gone, as ``tee`` is after Ctrl-C, ends nothing. If this process is killed, so are (on Linux)
+    the workers: restarted with ``--resume auto`` there would be two jobs in one folder.
 
     Args:
         job: what is started.
@@ -65,6 +68,7 @@ class _Supervisor:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_the_launcher if sys.platform == "linux" else None,
             )
         self.followed = _Follower(self._log_of(job.ranks[0]))
         self.messages = _Follower(self.output)
@@ -199,6 +203,11 @@ class _Follower:
         self.position += len(content)
         lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(_NOISE))
+
+
+def _end_with_the_launcher() -> None:
+    """Have the system send SIGINT, at which msrun kills its workers, when our parent is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _signals() -> list[signal.Signals]:
