@@ -129,7 +129,7 @@ class LocalAttention(SoftmaxAttention):
         k = (k.reshape(heads) - position).transpose(0, 2, 1)
         v = v.reshape(heads).transpose(0, 2, 1)
         if gathers_queries:
-            q = take_rows(q, _queries(*arguments))
+            q = self._chosen(q, arguments)
         if gathers_keys:
             keys = _keys(*arguments)
             k, v = take_rows(k, keys), take_rows(v, keys)
@@ -142,8 +142,22 @@ class LocalAttention(SoftmaxAttention):
         out = self.weighted_sum(self.softmax(logits).astype(v.dtype), v)
         if gathers_keys:
             out = out.reshape((-1, blocks * out.shape[1], self.head_dim))
-            out = take_rows(out, _output(*arguments))
+            out = self._in_order(out, arguments)
         return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+
+    def _chosen(self, q: Tensor, arguments: tuple) -> Tensor:
+        """Take the queries, (B, H * W, d), in the order of their blocks."""
+        if self.stride == 1:
+            # What fills up a ragged block is dropped again.
+            return self.rearrange(q, _queries(*arguments), _output(*arguments))
+        return take_rows(q, _queries(*arguments))
+
+    def _in_order(self, out: Tensor, arguments: tuple) -> Tensor:
+        """Take the outputs of the blocks' queries in the order of the pixels."""
+        order, queries = _output(*arguments), _queries(*arguments)
+        if self.stride == 1 and order.shape[0] == queries.shape[0]:
+            return self.rearrange(out, order, queries)
+        return take_rows(out, order)
 
     def _position(self, height: int, width: int) -> Tensor:
         """Return the position term p of every pixel, (d, H * W)."""

@@ -80,9 +80,9 @@ class WindowAttention(SoftmaxAttention):
         """Attend; see the class."""
         _, height, width, _ = q.shape
         size = (height, width, self.window_size, self.active_shift(height, width))
-        rows = _window_rows(*size, self.num_heads)
-        q = self._windows(rescale(q, self.scale), rows)
-        k, v = self._windows(k, rows), self._windows(v, rows)
+        rows, back = _window_rows(*size, self.num_heads), _image_rows(*size, self.num_heads)
+        q = self._windows(rescale(q, self.scale), rows, back)
+        k, v = self._windows(k, rows, back), self._windows(v, rows, back)
 
         bias = self._bias() if self.fixed_bias is None else self.fixed_bias
         if _has_mask(*size):
@@ -93,7 +93,8 @@ class WindowAttention(SoftmaxAttention):
         attention = self.softmax(logits).astype(v.dtype).reshape((-1, self.area, self.area))
 
         out = self.weighted_sum(attention, v).reshape((-1, rows.shape[0], self.head_dim))
-        out = take_rows(out, _image_rows(*size, self.num_heads))
+        padded = rows.shape[0] > back.shape[0]
+        out = take_rows(out, back) if padded else self.rearrange(out, back, rows)
         return self.proj(out.reshape((-1, height, width, self.dim)))
 
     def _bias(self) -> Tensor:
@@ -110,11 +111,14 @@ class WindowAttention(SoftmaxAttention):
             forget(self, "relative_position_bias_table")
         return self
 
-    def _windows(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Rearrange (B, H, W, C) into (B * windows * N, w^2, d)."""
+    def _windows(self, x: Tensor, rows: Tensor, back: Tensor) -> Tensor:
+        """Rearrange (B, H, W, C) into (B * windows * N, w^2, d).
+
+        The copies in its padding are masked as keys and dropped as queries.
+        """
         _, height, width, _ = x.shape
         x = x.reshape((-1, height * width * self.num_heads, self.head_dim))
-        return take_rows(x, rows).reshape((-1, self.area, self.head_dim))
+        return self.rearrange(x, rows, back).reshape((-1, self.area, self.head_dim))
 
     def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 w^2 C per pixel of the padded map."""
