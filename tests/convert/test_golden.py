@@ -28,7 +28,7 @@ def assert_official_output(model, golden):
     np.testing.assert_allclose(output, golden.output, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("conv_impl", ["group", "block"])
+@pytest.mark.parametrize("conv_impl", ["dense", "group", "block"])
 @pytest.mark.parametrize("name", WITH_CONV_PATH)
 def test_acmix_output_is_the_official_one(name, conv_impl):
     golden = load_golden(name)

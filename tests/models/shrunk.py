@@ -1,5 +1,8 @@
 """Every registered model in a size that compiles in seconds, found through the registry.
 
+Their last stages have so many heads that the convolution path is computed by maps, their first ones
+so few that it is one convolution, as in the models themselves.
+
 A family that is not listed here is tested in its full size: slow, but tested.
 """
 
@@ -12,17 +15,17 @@ from acmix.models.san import SAN
 from acmix.models.swin import Swin
 
 SMALL = {
-    ResNet: {"width": 8, "depths": (1, 1, 1, 2)},
+    ResNet: {"width": 12, "depths": (1, 1, 1, 2)},
     SAN: {"channels": (32, 64), "depths": (1, 1), "kernel_sizes": (3, 3)},
     PVT: {
         "depths": (1, 2),
-        "embed_dims": (8, 12),
-        "num_heads": (1, 3),
+        "embed_dims": (8, 24),
+        "num_heads": (1, 12),
         "mlp_ratios": (2, 2),
         "sr_ratios": (4, 1),
         "image_size": 48,
     },
-    Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 3), "window_size": 4},
+    Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 12), "window_size": 4},
 }
 
 WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}

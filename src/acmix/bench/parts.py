@@ -108,12 +108,12 @@ def conv_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
         return ACmix(channels, num_heads=num_heads, combine="conv", conv_impl=impl)
 
     first = operator("group")
-    folded = {impl: operator(impl) for impl in ("group", "block")}
+    folded = {impl: operator(impl) for impl in ("dense", "group", "block")}
     state = {parameter.name: parameter for parameter in first.get_parameters()}
     for network in folded.values():
         ms.load_param_into_net(network, state)
     return {"fc, group": ConvByDefinition(first)} | {
-        f"folded, {impl}": network for impl, network in folded.items()
+        f"composed, {impl}": network for impl, network in folded.items()
     }
 
 
@@ -168,11 +168,21 @@ def gelu_candidates(channels: int) -> dict[str, nn.Cell]:
     }
 
 
-# The stages of Swin-T and of ResNet-50 at 224 x 224.
+# The stages of Swin-T, of ResNet-50 and of PVT-S at 224 x 224.
 PARTS = (
     Part(
         "convolution path",
-        ((96, 3, 56), (192, 6, 28), (384, 12, 14), (768, 24, 7), (64, 4, 56), (256, 4, 14)),
+        (
+            (96, 3, 56),
+            (192, 6, 28),
+            (384, 12, 14),
+            (768, 24, 7),
+            (64, 4, 56),
+            (256, 4, 14),
+            (64, 1, 56),
+            (128, 2, 28),
+            (320, 5, 14),
+        ),
         "{0} ch, {1} heads, {2} x {2}",
         conv_candidates,
     ),

@@ -55,7 +55,7 @@ class ACmix(nn.Cell):
         dilation: of the neighbourhood and of the convolution, for modes that have it.
         combine: which paths there are and how they are weighted, a name in ``COMBINATIONS``.
         conv_kernel: ``learnable``, ``random``, ``fixed`` or ``shift``, see :class:`ConvPath`.
-        conv_impl: ``auto``, ``group`` or ``block``, see :class:`ConvPath`.
+        conv_impl: ``auto``, ``dense``, ``group`` or ``block``, see :class:`ConvPath`.
         qkv_bias: whether the projection has a bias.
         fc_bias: whether the convolution path's fully connected layer has a bias.
         conv_rolled: convolve the map as the attention's cyclic shift rolls it, wrapping around, as
@@ -159,6 +159,8 @@ class ACmix(nn.Cell):
                 kernel=conv_kernel,
                 fc_bias=fc_bias,
                 impl=conv_impl,
+                in_channels=in_channels,
+                reduced=self.reduction > 1,
             )
         half = np.array([0.5], np.float32)
         self.alpha: Any = None
@@ -220,42 +222,53 @@ class ACmix(nn.Cell):
         if self.conv_rolled:
             shift = self.attention.active_shift(x.shape[1], x.shape[2])
             x = roll_tokens(x, -shift)
-        out = self._aggregate(self._maps(x, context))
+        scale = 1 - self.alpha if self.weights.conv == "rest" else self.beta
+        if self.conv_path.dense:
+            out = self._convolve_densely(x, context, scale)
+        else:
+            out = self.conv_path.aggregate(self._maps(x, context), scale)
         return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
 
-    def _aggregate(self, maps: Tensor) -> Tensor:
-        """Shift and sum the maps, times the path's weight."""
-        scale = 1 - self.alpha if self.weights.conv == "rest" else self.beta
-        return self.conv_path.aggregate(maps, scale)
+    def _convolve_densely(self, x: Tensor, context: Tensor, scale: Tensor | None) -> Tensor:
+        """Convolve x, and beside it the enlarged context if there is one, to (B, C, H', W')."""
+        x = x if self.layout == "NCHW" else to_maps(x)
+        if self.reduction == 1:
+            weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
+            return self.conv_path.convolve(x, weight, bias, scale)
+        (own, bias), (reduced, more) = self._folded_apart()
+        enlarged = upsample(to_maps(context), self.reduction, x.shape[2], x.shape[3])
+        if more is not None:
+            bias = more if bias is None else bias + more
+        weight = ops.cat((own, reduced), 1)
+        return self.conv_path.convolve(ops.cat((x, enlarged), 1), weight, bias, scale)
 
     def _maps(self, x: Tensor, context: Tensor) -> Tensor:
         """Project x, and the context if there is one, to the maps of the convolution path."""
         if self.reduction == 1:
-            return self._project_folded(x, self.qkv_weight, self.qkv_bias, 0)
-        return self._project_apart(x, context)
+            weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
+            return self._project_to_maps(x, weight, bias)
+        # The projection mixes channels, the enlargement mixes pixels: they commute, so the share of
+        # k and v in the maps is computed on the small map and enlarged.
+        own, reduced = self._folded_apart()
+        maps = self._project_to_maps(x, *own)
+        reduced = self._project_to_maps(context, *reduced)
+        return maps + upsample(reduced, self.reduction, maps.shape[2], maps.shape[3])
 
-    def _project_folded(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None, first_piece: int
-    ) -> Tensor:
-        """Project x straight to the maps of the convolution path, (B, d * k^2, H, W)."""
-        weight, bias = self.conv_path.fold(weight, bias, first_piece)
+    def _project_to_maps(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         projected = project(x, weight, bias, self.layout)
         return projected if self.layout == "NCHW" else to_maps(projected)
 
-    def _project_apart(self, x: Tensor, context: Tensor) -> Tensor:
-        """Do as :meth:`_project_folded` where k and v live on a smaller map than q.
-
-        The fully connected layer mixes pieces, the enlargement mixes pixels: they commute, so the
-        share of k and v in the maps is computed on the small map and enlarged.
-        """
+    def _folded_apart(self) -> tuple[tuple[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
+        """Fold the projections of q, and of k and v, which live on a smaller map."""
         parts = (self.qkv_channels[0], self.qkv_channels[1] + self.qkv_channels[2])
         weights, biases = ops.split(self.qkv_weight, parts, 0), (None, None)
         if self.qkv_bias is not None:
             biases = ops.split(self.qkv_bias, parts, 0)
         first = parts[0] // self.conv_path.head_dim
-        own = self._project_folded(x, weights[0], biases[0], 0)
-        reduced = self._project_folded(context, weights[1], biases[1], first)
-        return own + upsample(reduced, self.reduction, own.shape[2], own.shape[3])
+        return (
+            self.conv_path.fold(weights[0], biases[0], 0),
+            self.conv_path.fold(weights[1], biases[1], first),
+        )
 
     def for_inference(self) -> nn.Cell:
         """Return the form with composed weights, see :mod:`acmix.layers.inference`."""

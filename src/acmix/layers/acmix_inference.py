@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from acmix.layers.acmix import ACmix
-from acmix.layers.aggregation import ShiftSum, aggregation
+from acmix.layers.aggregation import DenseConv, ShiftSum, aggregation
 from acmix.layers.inference import absorb_input, absorb_output, drop_bias, fixed_conv, fixed_dense
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import roll_tokens
@@ -19,8 +19,8 @@ from acmix.ops.resample import upsample
 class InferenceACmix(nn.Cell):
     """The function of an :class:`ACmix`, whose attention mode it takes over, by composed weights.
 
-    * The fully connected layer of the convolution path is composed with the projection, which the
-      trainable operator does in every call.
+    * The fully connected layer of the convolution path is composed with the projection, or all of
+      the path to one convolution, which the trainable operator does in every call.
     * The scale of the queries goes into their projection; alpha into the attention's output
       projection, or else into that of the values; beta into the projection to the maps.
     * To a softmax what is added to all keys makes no difference, and what is added to all values
@@ -39,6 +39,7 @@ class InferenceACmix(nn.Cell):
         self.conv_rolled = operator.conv_rolled
         self.attention: Any = operator.attention
         self.conv: Any = None
+        self.dense = False
         paths = operator.path_weights()
         if self.attention is not None:
             self._compose_attention(operator, paths["alpha"])
@@ -68,12 +69,22 @@ class InferenceACmix(nn.Cell):
         if self.reduction > 1:  # k and v, on a smaller map, are projected apart
             queries = operator.qkv_channels[0]
             pieces = [(slice(queries), 0), (slice(queries, None), queries // path.head_dim)]
+        folded = [
+            path.fold(Tensor(weight[rows]), None if bias is None else Tensor(bias[rows]), first)
+            for rows, first in pieces
+        ]
+        self.dense = path.dense
+        if path.dense:
+            constants = [constant for _, constant in folded if constant is not None]
+            weights = ops.cat([own for own, _ in folded], 1)
+            self.conv = DenseConv(path, weights, sum(constants) if constants else None)
+            channels = np.ones(path.channels)
+            self.conv.absorb_output(beta * channels, 0 * channels)
+            return
         maps = []
-        for rows, first in pieces:
-            own = None if bias is None else Tensor(bias[rows])
-            folded, constant = path.fold(Tensor(weight[rows]), own, first)
+        for own, constant in folded:
             constant = None if constant is None else constant.asnumpy()
-            maps.append(self._linear(folded.asnumpy(), constant))
+            maps.append(self._linear(own.asnumpy(), constant))
             _rescale(maps[-1], beta)
         self.maps = nn.CellList(maps)
         self.conv = aggregation(path)
@@ -117,12 +128,21 @@ class InferenceACmix(nn.Cell):
         if self.conv_rolled:
             shift = self.attention.active_shift(x.shape[1], x.shape[2])
             x = roll_tokens(x, -shift)
+        out = self.conv(self._inputs(x, context) if self.dense else self._maps(x, context))
+        return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
+
+    def _inputs(self, x: Tensor, context: Tensor) -> Tensor:
+        x = x if self.layout == "NCHW" else to_maps(x)
+        if self.reduction == 1:
+            return x
+        return ops.cat((x, upsample(to_maps(context), self.reduction, x.shape[2], x.shape[3])), 1)
+
+    def _maps(self, x: Tensor, context: Tensor) -> Tensor:
         maps = self._project(0, x)
         if self.reduction > 1:
             reduced = self._project(1, context)
             maps = maps + upsample(reduced, self.reduction, maps.shape[2], maps.shape[3])
-        out = self.conv(maps)
-        return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
+        return maps
 
     def _project(self, index: int, x: Tensor) -> Tensor:
         maps = self.maps[index](x)
@@ -149,7 +169,8 @@ class InferenceACmix(nn.Cell):
         if self.layout == "NCHW" or self.reduction > 1:
             return False
         attending = () if self.attention is None else (self.q, self.k, self.v)
-        for cell in chain(attending, () if self.conv is None else self.maps):
+        convolving = () if self.conv is None else (self.conv,) if self.dense else self.maps
+        for cell in chain(attending, convolving):
             absorb_input(cell, scale, shift)
         if self.attention is not None:
             self._move_biases()

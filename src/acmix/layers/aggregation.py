@@ -1,13 +1,16 @@
-"""Shift and sum of the convolution path with kernels that no longer change."""
+"""The convolution path with kernels that no longer change."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.layers.conv_path import ConvPath
-from acmix.layers.inference import absorb_output, fixed_conv
+from acmix.layers.inference import absorb_output, fixed_conv, frozen
 from acmix.ops.block_conv import block_count
+from acmix.ops.dense_conv import bordered_bias, composed_kernel
 from acmix.ops.shift import repeat_channels, shift_sum
 
 
@@ -36,6 +39,45 @@ class ShiftSum(nn.Cell):
         """Aggregate; see :func:`aggregation`."""
         summed = shift_sum(maps, self.kernel_size, self.stride, self.dilation)
         return repeat_channels(summed, self.repeats)
+
+
+class DenseConv(nn.Cell):
+    """The whole path as one convolution of its input, see :mod:`acmix.ops.dense_conv`.
+
+    Args:
+        path: whose kernels are composed.
+        weight: (d * k^2, C_in) and
+        bias: (d * k^2,) or None, both as ``path.fold`` gives them.
+    """
+
+    def __init__(self, path: ConvPath, weight: Tensor, bias: Tensor | None):
+        super().__init__()
+        self.stride, self.dilation = path.stride, path.dilation
+        if bias is None:
+            bias = ops.zeros(weight.shape[:1], weight.dtype)
+        both = ops.cat((weight, bias.reshape((-1, 1))), 1)
+        kernel = composed_kernel(path.kernel, both, path.head_dim).asnumpy()
+        self.conv = fixed_conv(kernel[:, :-1], None, path.stride, path.dilation)
+        self.border: Any = frozen(kernel[:, -1:], "border")
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Convolve (B, C_in, H, W) to (B, C, H', W')."""
+        steps = self.stride, self.dilation
+        border = self.border.astype(x.dtype)
+        return self.conv(x) + bordered_bias(border, x.shape[2], x.shape[3], *steps)
+
+    def absorb_output(self, scale: np.ndarray, shift: np.ndarray) -> bool:
+        """See :mod:`acmix.layers.inference`."""
+        self.border = frozen(self.border.asnumpy() * scale[:, None, None, None], "border")
+        return absorb_output(self.conv, scale, shift)
+
+    def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
+        """See :mod:`acmix.layers.inference`; outside of the map there is no shift."""
+        weight = self.conv.weight.asnumpy()
+        moved = (weight * shift[:, None, None]).sum(1, keepdims=True)
+        self.border = frozen(self.border.asnumpy() + moved, "border")
+        self.conv.weight = frozen(weight * scale[:, None, None], "weight")
+        return True
 
 
 class BlockConv(nn.Cell):

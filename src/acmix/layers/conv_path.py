@@ -12,10 +12,11 @@ from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
 from acmix.ops.block_conv import block_conv, padded_conv
+from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheaper
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
 
 KERNELS = ("shift", "fixed", "random", "learnable")
-FORMULATIONS = ("auto", "group", "block")
+FORMULATIONS = ("auto", "dense", "group", "block")
 
 
 class ConvPath(nn.Cell):
@@ -42,9 +43,16 @@ class ConvPath(nn.Cell):
             group as copies; ``fixed`` convolves with frozen one-hot kernels, the same function;
             ``random`` learns from a random start; ``learnable`` learns from the one-hot start.
         fc_bias: whether the fully connected layer has a bias (Swin-ACmix has, ResNet-ACmix not).
-        impl: ``group``, one group convolution; ``block``, ordinary convolutions only, for Ascend
-            (see :mod:`acmix.ops.block_conv`); ``auto``, ``block`` on Ascend and ``group``
-            elsewhere. The parameters are the same.
+        impl: how :class:`acmix.ACmix` computes it. ``dense``, one ordinary convolution of its input
+            (see :mod:`acmix.ops.dense_conv`); ``group``, maps and one group convolution; ``block``,
+            maps and ordinary convolutions (see :mod:`acmix.ops.block_conv`); ``auto``, ``dense``
+            where that is cheaper, else ``block`` on Ascend and ``group`` elsewhere. The parameters
+            are the same.
+        in_channels: C_in of the projection, for ``auto``; C if None.
+        reduced: whether k and v are projected from a smaller map than q, for ``auto``.
+
+    Attributes:
+        dense: whether ``ACmix`` is to call :meth:`convolve` instead of :meth:`aggregate`.
 
     Shape:
         q, k, v: (B, *, H, W) whose channels add up to P * d, each a whole number of pieces.
@@ -65,6 +73,8 @@ class ConvPath(nn.Cell):
         kernel: str = "learnable",
         fc_bias: bool = False,
         impl: str = "auto",
+        in_channels: int | None = None,
+        reduced: bool = False,
     ):
         super().__init__()
         check(
@@ -83,7 +93,11 @@ class ConvPath(nn.Cell):
         self.head_dim, self.pieces, self.channels = head_dim, pieces, channels
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.variant, self.maps = kernel, kernel_size**2
-        if impl == "auto":
+        cheaper = dense_is_cheaper(
+            in_channels or channels, channels, head_dim, kernel_size, stride, reduced
+        )
+        self.dense = kernel != "shift" and (impl == "dense" or (impl == "auto" and cheaper))
+        if impl in ("auto", "dense"):  # of what is given as maps
             impl = "block" if ms.get_context("device_target") == "Ascend" else "group"
         self.impl = impl
 
@@ -138,6 +152,29 @@ class ConvPath(nn.Cell):
         if constant is not None:
             constant = constant.transpose(1, 0).reshape((-1,))
         return folded, constant
+
+    def convolve(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None = None
+    ) -> Tensor:
+        """Apply the path to its input by one convolution, with the weights that :meth:`fold` gives.
+
+        Args:
+            x: (B, C_in, H, W).
+            weight: (d * k^2, C_in).
+            bias: (d * k^2,) or None.
+            scale: factor of the output, or None.
+
+        Returns:
+            (B, C, H', W').
+        """
+        kernel = self.kernel if scale is None else self.kernel * scale
+        kernel = kernel.astype(x.dtype)
+        steps = self.stride, self.dilation
+        out = padded_conv(x, composed_kernel(kernel, weight, self.head_dim), *steps)
+        if bias is None:
+            return out
+        own = composed_kernel(kernel, bias.reshape((-1, 1)), self.head_dim)
+        return out + bordered_bias(own, x.shape[2], x.shape[3], *steps)
 
     def aggregate(self, maps: Tensor, scale: Tensor | None = None) -> Tensor:
         """Shift and sum: (B, d * k^2, H, W) to (B, C, H', W'), times ``scale`` if given."""
