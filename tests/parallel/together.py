@@ -67,12 +67,12 @@ class Few:
 
 
 NETWORKS = {
-    "resnet": ("acmix_resnet26", {"width": 8, "depths": (1,)}),
+    "resnet": ("resnet26", {"width": 8, "depths": (1,)}),
     "swin": (
         "acmix_swin_tiny",
         {
-            "patch_size": 2, "embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2),
-            "window_size": 4, "drop_path_rate": 0.0,
+            "patch_size": 2, "embed_dim": 8, "depths": (1,), "num_heads": (2,), "window_size": 4,
+            "drop_path_rate": 0.0,
         },
     ),
 }  # fmt: skip
