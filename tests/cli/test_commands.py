@@ -12,8 +12,8 @@ from acmix.cli import main, make_parser
 from acmix.environment import describe
 
 TINY = (
-    "model={name: acmix_swin_tiny, kwargs: {patch_size: 2, embed_dim: 8, depths: [1, 1], "
-    "num_heads: [1, 2], window_size: 4}}"
+    "model={name: acmix_swin_tiny, kwargs: {patch_size: 2, embed_dim: 8, depths: [1], "
+    "num_heads: [2], window_size: 4}}"
 )
 
 

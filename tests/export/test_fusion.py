@@ -14,7 +14,7 @@ from random_weights import draw_anew
 
 from acmix import ACmix, create_model
 from acmix.errors import UserError
-from acmix.export import export_model, fuse, load_exported
+from acmix.export import check_fused, export_model, fuse, load_exported
 from acmix.layers.acmix import COMBINATIONS
 from acmix.layers.blocks import Mlp
 from acmix.layers.inference import absorb_input, absorb_output, inference_form
@@ -185,7 +185,7 @@ def test_detectors(backbone, rng):
 
 @pytest.mark.parametrize(("name", "fp16"), [("acmix_resnet26", False), ("acmix_swin_tiny", True)])
 def test_forms_are_exported(name, fp16, tmp_path, rng):
-    model = draw_anew(create_model(name, num_classes=5, **shrunk.arguments(name)), rng)
+    model = draw_anew(create_model(name, num_classes=5, **shrunk.shallow(name)), rng)
     path, form = tmp_path / "net.mindir", fuse(model)
     report = export_model(
         form, path, format="mindir", input_shape=(1, 3, 40, 40), sidecar=SIDECAR,
@@ -196,6 +196,18 @@ def test_forms_are_exported(name, fp16, tmp_path, rng):
     expected = model(x)
     actual = Tensor(load_exported(path)(x.asnumpy()))
     close(actual, expected, 0.1 if fp16 else 1e-4)
+
+
+def test_a_form_that_computes_something_else_is_refused(mode, rng):
+    network = nn.SequentialCell(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).set_train()
+    before, form = ms.get_context("mode"), fuse(network)
+    assert check_fused(network, form, (3, 8, 8)) < 1e-5
+    assert network.training
+    bias = network[1].beta
+    set_value(bias, rng.random(bias.shape))
+    with pytest.raises(UserError, match="the inference form differs from the network by"):
+        check_fused(network, form, (3, 8, 8))
+    assert ms.get_context("mode") == before
 
 
 def test_what_is_no_network_is_refused():

@@ -28,12 +28,30 @@ SMALL = {
     Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 12), "window_size": 4},
 }
 
+# The two stages of a ResNet are as wide as the last two of four: how the convolution path is
+# computed depends on it.
+SHALLOW = {ResNet: {"width": 48, "depths": (1, 2)}, Swin: {"depths": (2, 1)}}
+
 WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}
 """Parameters the classifier does not see: a class token is not convolved, and it alone is read."""
 
 
 def arguments(name: str) -> dict:
     return SMALL.get(model_entry(name).cls, {})
+
+
+def shallow(name: str) -> dict:
+    """Return :func:`arguments` with no more blocks than there are kinds of them.
+
+    For tests that compile, which takes a time proportional to the blocks. Of mixers that differ
+    between the stages the last ones are kept.
+    """
+    entry = model_entry(name)
+    small = {**arguments(name), **SHALLOW.get(entry.cls, {})}
+    mixer = entry.arguments.get("mixer")
+    if isinstance(mixer, tuple):
+        small["mixer"] = mixer[-len(small["depths"]) :]
+    return small
 
 
 def distinct_models() -> list[str]:
