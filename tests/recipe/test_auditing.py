@@ -54,7 +54,7 @@ def test_every_kept_graph_is_one_that_is_audited():
 
 def test_what_is_built_for_cpu_would_fail():
     """Where the group convolution is not replaced: the audit sees what it is for."""
-    result = audit(tiny_swin(), "CPU")
+    result = audit(tiny_swin(conv_impl="group"), "CPU")
     assert not result.passed()
     assert {finding.rule for finding in result.findings if finding.verdict == "FAIL"} == {
         "group convolution"
