@@ -45,6 +45,17 @@ def test_first_call_is_compilation_and_warm_up_is_not_measured(clock):
     assert next(costs, None) is None
 
 
+def test_a_turn_lasts_and_its_median_call_counts(clock):
+    """Cold caches make the first call of each turn slow; one long call is a turn of its own."""
+    costs = {"quick": iter([9.0, *[5.0, 1.0, 1.0, 2.0] * 2]), "slow": iter([20.0, 10.0, 12.0])}
+    quick, slow = measure(
+        {name: lambda name=name: clock.spend(next(costs[name])) for name in costs},
+        warmup=0, repeats=2, turn_seconds=8.5,
+    )  # fmt: skip
+    assert quick.seconds == (1.5, 1.5)
+    assert slow.seconds == (10, 12)
+
+
 class Pending:
     """A tensor that is computed only when it is asked for, as in PyNative mode."""
 

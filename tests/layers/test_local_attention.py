@@ -6,7 +6,8 @@ import pytest
 from against_oracle import assert_matches, randomise
 
 from acmix.errors import UserError
-from acmix.layers.attention.local import LocalAttention
+from acmix.layers.attention.local import LocalAttention, _portions
+from acmix.utils.modes import built_for
 
 # (height, width, kernel, stride, dilation): squares, rectangles, maps smaller than the reach.
 SHAPES = [
@@ -51,6 +52,30 @@ def test_heads_and_modes(num_heads, mode, rng):
 
 def test_blocks_that_do_not_divide_the_map(rng):
     check((17, 13, 3, 1, 1), "halo", rng, num_heads=1, dim=2, gradients=False)
+
+
+@pytest.mark.parametrize("layout", ["halo", "whole"])
+def test_portions_are_the_whole(layout, mode, rng):
+    """As many as the cache asks for, if they are equal: 3 images of 2 heads make 1, 2, 3 or 6."""
+    net = LocalAttention(6, 2, 3, 2, 1, layout)
+    randomise(net, rng)
+    net.cached_logits = 1
+    inputs = [rng.standard_normal((3, 6, 5, 6)) for _ in range(3)]
+    assert_matches(net, oracle(2, 3, 2, 1), inputs, rng, gradients=True)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "cached", "portions"),
+    [(6, 10**9, 1), (6, 1, 6), (7, 1, 7), (17, 1, 1), (32, 1, 16)],
+)
+def test_number_of_portions(sequences, cached, portions):
+    assert _portions(sequences, cached, 5, 6, 3, 1, 1, 3, "halo") == portions
+
+
+def test_portions_are_for_the_caches_of_a_cpu():
+    assert LocalAttention(4, 2).cached_logits
+    with built_for("Ascend"):
+        assert LocalAttention(4, 2).cached_logits is None
 
 
 def test_position_bias_cancels(rng):

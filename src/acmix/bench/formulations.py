@@ -18,6 +18,8 @@ from acmix.bench.parts import PARTS, Case, Part
 from acmix.bench.throughput import measure, speed_up
 from acmix.utils.table import Style, render_table
 
+_TURN_SECONDS = 0.3
+
 
 class Backward(nn.Cell):
     """Forward and backward in training: the gradients of a Cell by inputs and parameters."""
@@ -59,7 +61,13 @@ def formulations(
             for backward in (False, True):
                 calls = computations(part, case, batch_size, backward)
                 timings.append(
-                    measure(calls, warmup=warmup, repeats=repeats, batch_size=batch_size)
+                    measure(
+                        calls,
+                        warmup=warmup,
+                        repeats=repeats,
+                        batch_size=batch_size,
+                        turn_seconds=_TURN_SECONDS,
+                    )
                 )
             for measured in zip(*timings, strict=True):
                 name = measured[0].name
@@ -77,7 +85,8 @@ def formulations(
     header += ["with backward ms", "speed-up", *own_memory]
     conditions = (
         f"{machine_phrase(machine_facts())}, batch {batch_size}, float32; medians of "
-        f"{repeats} interleaved rounds after {warmup} of warm-up."
+        f"{repeats} interleaved rounds after {warmup} of warm-up, each turn at least "
+        f"{_TURN_SECONDS} s of calls."
     )
     return f"{render_table(header, rows, style)}\n\n{conditions}"
 

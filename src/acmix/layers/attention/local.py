@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
@@ -18,6 +19,8 @@ from acmix.ops.neighbourhood import neighbourhood_plan
 from acmix.utils.parameters import forget
 
 LAYOUTS = ("auto", "halo", "whole")
+_CACHED_LOGITS = 2**20  # 4 MiB in float32; see docs/performance.md
+_MOST_PORTIONS = 16  # each adds its operators to the graph
 
 
 @constant
@@ -47,6 +50,15 @@ def _output(*plan) -> np.ndarray | None:
     return neighbourhood_plan(*plan).output
 
 
+@constant
+def _portions(sequences: int, cached_logits: int, *plan) -> int:
+    """Return in how many equal portions to attend, so that a cache holds the logits of one."""
+    found = neighbourhood_plan(*plan)
+    logits = sequences * found.blocks * found.mask.size
+    divisors = [n for n in range(1, _MOST_PORTIONS + 1) if sequences % n == 0]
+    return next((n for n in divisors if logits <= n * cached_logits), divisors[-1])
+
+
 def pixel_coordinates(height: int, width: int) -> np.ndarray:
     """Return the coordinates -1..1 of each pixel, x first: (2, H * W)."""
     x = np.broadcast_to(np.linspace(-1, 1, width)[None], (height, width))
@@ -66,7 +78,8 @@ class LocalAttention(SoftmaxAttention):
 
     where p is a learned linear map of the pixel coordinates. The term :math:`q_i^\top p_i` is the
     same for all j and drops out of the softmax, so only k - p is formed, before the padding. Exact,
-    without unfold: see :mod:`acmix.ops.neighbourhood`.
+    without unfold: see :mod:`acmix.ops.neighbourhood`. On CPU a batch of known size is done in
+    portions whose logits fit into the cache.
 
     Args:
         dim: C, channels of q, k and v.
@@ -101,6 +114,7 @@ class LocalAttention(SoftmaxAttention):
         check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
         check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.cached_logits = _CACHED_LOGITS if ms.get_context("device_target") == "CPU" else None
         self.formulation = layout
         # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias
         # cancels in p_i - p_j and is kept because the released checkpoints hold it.
@@ -121,7 +135,7 @@ class LocalAttention(SoftmaxAttention):
             height, width, self.kernel_size, self.stride, self.dilation,
             self.head_dim, self.formulation,
         )  # fmt: skip
-        blocks, gathers_queries, gathers_keys, out_height, out_width = _facts(*arguments)
+        _, gathers_queries, gathers_keys, out_height, out_width = _facts(*arguments)
 
         position = self._position(height, width).astype(k.dtype)
         heads = (-1, self.head_dim, height * width)
@@ -130,20 +144,39 @@ class LocalAttention(SoftmaxAttention):
         v = v.reshape(heads).transpose(0, 2, 1)
         if gathers_queries:
             q = self._chosen(q, arguments)
+        out = self._attend_in_portions(q, k, v, arguments)
+        if gathers_keys:
+            out = self._in_order(out, arguments)
+        return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+
+    def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
+        """Attend; on CPU to as many sequences at a time as the cache holds the logits of."""
+        mask, portions = _mask(*arguments), 1
+        if self.cached_logits is not None and ops.isconstant(q.shape[0]):
+            portions = _portions(q.shape[0], self.cached_logits, *arguments)
+        if portions == 1:
+            return self._attend(q, k, v, mask, arguments)
+        blocks, sequences = _facts(*arguments)[0], q.shape[0] // portions
+        # MindSpore adds equal shapes several times as fast, and the portions share the copies.
+        mask = ops.tile(mask.expand_dims(0), (sequences * blocks, 1, 1))
+        q, k, v = ops.split(q, sequences), ops.split(k, sequences), ops.split(v, sequences)
+        parts = [self._attend(q[i], k[i], v[i], mask, arguments) for i in range(portions)]
+        return ops.cat(parts)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, arguments: tuple) -> Tensor:
+        """Attend to sequences: queries (S, M, d), k and v (S, H * W, d) to (S, M, d)."""
+        blocks, _, gathers_keys, _, _ = _facts(*arguments)
+        queries = q.shape[1]
         if gathers_keys:
             keys = _keys(*arguments)
             k, v = take_rows(k, keys), take_rows(v, keys)
         if blocks > 1:
-            q = q.reshape((-1, q.shape[1] // blocks, self.head_dim))
+            q = q.reshape((-1, queries // blocks, self.head_dim))
             k = k.reshape((-1, k.shape[1] // blocks, self.head_dim))
             v = v.reshape((-1, v.shape[1] // blocks, self.head_dim))
-
-        logits = self.logits(q, k).astype(mstype.float32) + _mask(*arguments)
+        logits = self.logits(q, k).astype(mstype.float32) + mask
         out = self.weighted_sum(self.softmax(logits).astype(v.dtype), v)
-        if gathers_keys:
-            out = out.reshape((-1, blocks * out.shape[1], self.head_dim))
-            out = self._in_order(out, arguments)
-        return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+        return out.reshape((-1, queries, self.head_dim)) if blocks > 1 else out
 
     def _chosen(self, q: Tensor, arguments: tuple) -> Tensor:
         """Take the queries, (B, H * W, d), in the order of their blocks."""
