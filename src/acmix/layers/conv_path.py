@@ -93,9 +93,7 @@ class ConvPath(nn.Cell):
         self.head_dim, self.pieces, self.channels = head_dim, pieces, channels
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.variant, self.maps = kernel, kernel_size**2
-        cheaper = dense_is_cheaper(
-            in_channels or channels, channels, head_dim, kernel_size, stride, reduced
-        )
+        cheaper = dense_is_cheaper(in_channels or channels, channels, head_dim, stride, reduced)
         self.dense = kernel != "shift" and (impl == "dense" or (impl == "auto" and cheaper))
         if impl in ("auto", "dense"):  # of what is given as maps
             impl = "block" if ms.get_context("device_target") == "Ascend" else "group"

@@ -21,7 +21,7 @@ computes 430 while it writes and reads one number in float16."""
 
 
 def dense_is_cheaper(
-    in_channels: int, channels: int, head_dim: int, kernel_size: int, stride: int, reduced: bool
+    in_channels: int, channels: int, head_dim: int, stride: int, reduced: bool
 ) -> bool:
     """Return whether one ordinary convolution takes less time than maps and group convolution.
 
@@ -29,7 +29,6 @@ def dense_is_cheaper(
         in_channels: C_in of the projection.
         channels: C.
         head_dim: d.
-        kernel_size: k.
         stride: step of the output grid; the maps do not have it.
         reduced: whether k and v are projected from a smaller map: their share of the maps is then
             enlarged and added, and the convolution reads the enlarged map instead.
