@@ -77,9 +77,7 @@ class InferenceACmix(nn.Cell):
         if path.dense:
             constants = [constant for _, constant in folded if constant is not None]
             weights = ops.cat([own for own, _ in folded], 1)
-            self.conv = DenseConv(path, weights, sum(constants) if constants else None)
-            channels = np.ones(path.channels)
-            self.conv.absorb_output(beta * channels, 0 * channels)
+            self.conv = DenseConv(path, weights, sum(constants) if constants else None, beta)
             return
         maps = []
         for own, constant in folded:

@@ -48,34 +48,40 @@ class DenseConv(nn.Cell):
         path: whose kernels are composed.
         weight: (d * k^2, C_in) and
         bias: (d * k^2,) or None, both as ``path.fold`` gives them.
+        scale: factor of the output.
     """
 
-    def __init__(self, path: ConvPath, weight: Tensor, bias: Tensor | None):
+    def __init__(self, path: ConvPath, weight: Tensor, bias: Tensor | None, scale: float):
         super().__init__()
         self.stride, self.dilation = path.stride, path.dilation
-        if bias is None:
-            bias = ops.zeros(weight.shape[:1], weight.dtype)
-        both = ops.cat((weight, bias.reshape((-1, 1))), 1)
-        kernel = composed_kernel(path.kernel, both, path.head_dim).asnumpy()
-        self.conv = fixed_conv(kernel[:, :-1], None, path.stride, path.dilation)
-        self.border: Any = frozen(kernel[:, -1:], "border")
+        kernel = path.kernel * scale
+        composed = composed_kernel(kernel, weight, path.head_dim).asnumpy()
+        self.conv = fixed_conv(composed, None, path.stride, path.dilation)
+        self.border: Any = None
+        if bias is not None:
+            border = composed_kernel(kernel, bias.reshape((-1, 1)), path.head_dim).asnumpy()
+            self.border = frozen(border, "border")
 
     def construct(self, x: Tensor) -> Tensor:
         """Convolve (B, C_in, H, W) to (B, C, H', W')."""
+        if self.border is None:
+            return self.conv(x)
         steps = self.stride, self.dilation
         border = self.border.astype(x.dtype)
         return self.conv(x) + bordered_bias(border, x.shape[2], x.shape[3], *steps)
 
     def absorb_output(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""
-        self.border = frozen(self.border.asnumpy() * scale[:, None, None, None], "border")
+        if self.border is not None:
+            self.border = frozen(self.border.asnumpy() * scale[:, None, None, None], "border")
         return absorb_output(self.conv, scale, shift)
 
     def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`; outside of the map there is no shift."""
         weight = self.conv.weight.asnumpy()
         moved = (weight * shift[:, None, None]).sum(1, keepdims=True)
-        self.border = frozen(self.border.asnumpy() + moved, "border")
+        border = moved if self.border is None else self.border.asnumpy() + moved
+        self.border = frozen(border, "border")
         self.conv.weight = frozen(weight * scale[:, None, None], "weight")
         return True
 
