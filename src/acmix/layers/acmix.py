@@ -230,36 +230,34 @@ class ACmix(nn.Cell):
         return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
 
     def _convolve_densely(self, x: Tensor, context: Tensor, scale: Tensor | None) -> Tensor:
-        """Convolve x, and beside it the enlarged context if there is one, to (B, C, H', W')."""
-        x = x if self.layout == "NCHW" else to_maps(x)
-        if self.reduction == 1:
-            weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
-            return self.conv_path.convolve(x, weight, bias, scale)
-        (own, bias), (reduced, more) = self._folded_apart()
-        enlarged = upsample(to_maps(context), self.reduction, x.shape[2], x.shape[3])
-        if more is not None:
-            bias = more if bias is None else bias + more
-        weight = ops.cat((own, reduced), 1)
-        return self.conv_path.convolve(ops.cat((x, enlarged), 1), weight, bias, scale)
+        """Convolve x, and the context if there is one, to (B, C, H', W')."""
+        inputs = dense_input(x, context, self.layout, self.reduction)
+        return self.conv_path.convolve(inputs, *side_by_side(self.folded()), scale)
 
     def _maps(self, x: Tensor, context: Tensor) -> Tensor:
         """Project x, and the context if there is one, to the maps of the convolution path."""
+        folded = self.folded()
+        maps = self._project_to_maps(x, *folded[0])
         if self.reduction == 1:
-            weight, bias = self.conv_path.fold(self.qkv_weight, self.qkv_bias)
-            return self._project_to_maps(x, weight, bias)
+            return maps
         # The projection mixes channels, the enlargement mixes pixels: they commute, so the share of
         # k and v in the maps is computed on the small map and enlarged.
-        own, reduced = self._folded_apart()
-        maps = self._project_to_maps(x, *own)
-        reduced = self._project_to_maps(context, *reduced)
+        reduced = self._project_to_maps(context, *folded[1])
         return maps + upsample(reduced, self.reduction, maps.shape[2], maps.shape[3])
 
     def _project_to_maps(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         projected = project(x, weight, bias, self.layout)
         return projected if self.layout == "NCHW" else to_maps(projected)
 
-    def _folded_apart(self) -> tuple[tuple[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
-        """Fold the projections of q, and of k and v, which live on a smaller map."""
+    def folded(self) -> tuple[tuple[Tensor, Tensor | None], ...]:
+        """Fold the projection with the fully connected layer, see :meth:`ConvPath.fold`.
+
+        Returns:
+            The weight and bias by which the maps come from x. With a reduced context two of them:
+            by which q's share comes from x, and by which that of k and v comes from the context.
+        """
+        if self.reduction == 1:
+            return (self.conv_path.fold(self.qkv_weight, self.qkv_bias),)
         parts = (self.qkv_channels[0], self.qkv_channels[1] + self.qkv_channels[2])
         weights, biases = ops.split(self.qkv_weight, parts, 0), (None, None)
         if self.qkv_bias is not None:
@@ -299,3 +297,25 @@ class ACmix(nn.Cell):
         if self.conv_path is not None:
             counts.update(self.conv_path.macs(*shapes))
         return counts
+
+
+def dense_input(x: Tensor, context: Tensor, layout: str, reduction: int) -> Tensor:
+    """Return what the dense convolution path reads: x, and beside it the context, enlarged to it.
+
+    Returns:
+        (B, C_in, H, W), or (B, 2 C_in, H, W) with a reduced context.
+    """
+    x = x if layout == "NCHW" else to_maps(x)
+    if reduction == 1:
+        return x
+    return ops.cat((x, upsample(to_maps(context), reduction, x.shape[2], x.shape[3])), 1)
+
+
+def side_by_side(folded: tuple) -> tuple[Tensor, Tensor | None]:
+    """Join what :meth:`ACmix.folded` returns to one linear map of :func:`dense_input`."""
+    if len(folded) == 1:
+        return folded[0]
+    (own, bias), (reduced, more) = folded
+    if more is not None:
+        bias = more if bias is None else bias + more
+    return ops.cat((own, reduced), 1), bias

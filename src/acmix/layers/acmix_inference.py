@@ -6,9 +6,9 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
-from acmix.layers.acmix import ACmix
+from acmix.layers.acmix import ACmix, dense_input, side_by_side
 from acmix.layers.aggregation import DenseConv, ShiftSum, aggregation
 from acmix.layers.inference import absorb_input, absorb_output, drop_bias, fixed_conv, fixed_dense
 from acmix.ops.linear import to_maps, to_tokens
@@ -62,22 +62,10 @@ class InferenceACmix(nn.Cell):
 
     def _compose_conv(self, operator: ACmix, beta: float) -> None:
         path = operator.conv_path
-        weight, bias = operator.qkv_weight.asnumpy(), None
-        if operator.qkv_bias is not None:
-            bias = operator.qkv_bias.asnumpy()
-        pieces = [(slice(None), 0)]
-        if self.reduction > 1:  # k and v, on a smaller map, are projected apart
-            queries = operator.qkv_channels[0]
-            pieces = [(slice(queries), 0), (slice(queries, None), queries // path.head_dim)]
-        folded = [
-            path.fold(Tensor(weight[rows]), None if bias is None else Tensor(bias[rows]), first)
-            for rows, first in pieces
-        ]
+        folded = operator.folded()
         self.dense = path.dense
         if path.dense:
-            constants = [constant for _, constant in folded if constant is not None]
-            weights = ops.cat([own for own, _ in folded], 1)
-            self.conv = DenseConv(path, weights, sum(constants) if constants else None, beta)
+            self.conv = DenseConv(path, *side_by_side(folded), beta)
             return
         maps = []
         for own, constant in folded:
@@ -126,14 +114,11 @@ class InferenceACmix(nn.Cell):
         if self.conv_rolled:
             shift = self.attention.active_shift(x.shape[1], x.shape[2])
             x = roll_tokens(x, -shift)
-        out = self.conv(self._inputs(x, context) if self.dense else self._maps(x, context))
+        if self.dense:
+            out = self.conv(dense_input(x, context, self.layout, self.reduction))
+        else:
+            out = self.conv(self._maps(x, context))
         return out if self.layout == "NCHW" else roll_tokens(to_tokens(out), shift)
-
-    def _inputs(self, x: Tensor, context: Tensor) -> Tensor:
-        x = x if self.layout == "NCHW" else to_maps(x)
-        if self.reduction == 1:
-            return x
-        return ops.cat((x, upsample(to_maps(context), self.reduction, x.shape[2], x.shape[3])), 1)
 
     def _maps(self, x: Tensor, context: Tensor) -> Tensor:
         maps = self._project(0, x)
