@@ -187,7 +187,7 @@ def test_running_statistics_are_averaged_and_survive_a_step_that_is_left_out(ran
 def test_a_single_process_talks_to_itself():
     world = World()
     world.barrier()
-    world.check_equal("Anything", b"x", "cannot happen")
+    world.check_equal("Anything", [b"x"], "cannot happen")
     assert world.gather(b"x") == [b"x"]
     assert world.share({"a": 1}) == {"a": 1}
     assert world.average is None

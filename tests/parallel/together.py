@@ -229,7 +229,7 @@ def conversations(world: World) -> dict:
     many = [Tensor(np.full(1 + i % 3, rank + i, np.float32)) for i in range(300)]
     differs = None
     try:
-        world.check_equal("The thing", b"%d" % rank, "mend it")
+        world.check_equal("The thing", [b"%d" % rank], "mend it")
     except UserError as error:
         differs = str(error)
     world.barrier()

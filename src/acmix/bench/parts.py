@@ -108,12 +108,12 @@ def conv_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
         return ACmix(channels, num_heads=num_heads, combine="conv", conv_impl=impl)
 
     first = operator("group")
-    folded = {impl: operator(impl) for impl in ("dense", "group", "block")}
+    composed = {impl: operator(impl) for impl in ("dense", "group", "block")}
     state = {parameter.name: parameter for parameter in first.get_parameters()}
-    for network in folded.values():
+    for network in composed.values():
         ms.load_param_into_net(network, state)
     return {"fc, group": ConvByDefinition(first)} | {
-        f"composed, {impl}": network for impl, network in folded.items()
+        f"composed, {impl}": network for impl, network in composed.items()
     }
 
 

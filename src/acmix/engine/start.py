@@ -100,7 +100,7 @@ def share(state: Mapping[str, Parameter], world: World) -> None:
     world.broadcast(state.values())
     world.check_equal(
         "The state of training",
-        checksum(state),
+        [checksum(state)],
         "its transfer failed: test the network between the machines",
     )
     for name, parameter in state.items():

@@ -177,7 +177,7 @@ class Trainer:
         """Take up the run on the first device and let the others follow."""
         self.world.check_equal(
             "The configuration",
-            repr((self.config.to_yaml(), steps_per_epoch)).encode(),
+            [repr((self.config.to_yaml(), steps_per_epoch)).encode()],
             "start all of them with the same files and overrides",
         )
         progress = Progress(

@@ -95,18 +95,23 @@ class World:
             if not self.is_first:
                 set_value(parameter, np.frombuffer(content, value.dtype).reshape(value.shape))
 
-    def check_equal(self, what: str, content: bytes, remedy: str) -> None:
-        """Compare a checksum of ``content`` over the ranks.
+    def check_equal(self, what: str, content: Iterable[bytes], remedy: str) -> None:
+        """Compare a checksum of ``content`` over the ranks; one alone reads none of it.
 
         Args:
             what: it is, for the message.
-            content: must be the same everywhere.
+            content: parts, which must be the same everywhere when joined.
             remedy: what the user is to do if it is not.
 
         Raises:
             UserError: on every rank, naming those that differ from the first.
         """
-        digests = self.gather(hashlib.sha256(content).digest())
+        if self.size == 1:
+            return
+        checksum = hashlib.sha256()
+        for part in content:
+            checksum.update(part)
+        digests = self.gather(checksum.digest())
         others = [str(rank) for rank, digest in enumerate(digests) if digest != digests[0]]
         check(
             not others,

@@ -43,7 +43,7 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     for split, data in (("training", train_data), ("validation", val_data)):
         world.check_equal(
             f"The list of {split} images",
-            "\n".join(data.names).encode(),
+            (f"{name}\n".encode() for name in data.names),
             "give all machines the same files; what cannot be decoded on one of them counts, too",
         )
     model = build_model(config, len(train_data.classes))

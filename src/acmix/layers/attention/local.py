@@ -13,6 +13,7 @@ from mindspore.common.initializer import Uniform, initializer
 from acmix.errors import check, suggest
 from acmix.layers.attention import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
+from acmix.layers.rearrange import Rearrange
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import rescale, take_rows
 from acmix.ops.neighbourhood import neighbourhood_plan
@@ -114,6 +115,7 @@ class LocalAttention(SoftmaxAttention):
         check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
         check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.rearrange = Rearrange()
         self.cached_logits = _CACHED_LOGITS if ms.get_context("device_target") == "CPU" else None
         self.formulation = layout
         # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mindspore import nn, ops
 
 from acmix.errors import check
-from acmix.layers.rearrange import Rearrange
 from acmix.layers.softmax import Softmax
 
 
@@ -30,4 +29,3 @@ class SoftmaxAttention(nn.Cell):
         self.logits = ops.BatchMatMul(transpose_b=True)
         self.softmax = Softmax()
         self.weighted_sum = ops.BatchMatMul()
-        self.rearrange = Rearrange()

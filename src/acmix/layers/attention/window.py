@@ -13,6 +13,7 @@ from acmix.layers.attention import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense
 from acmix.layers.inference import frozen
+from acmix.layers.rearrange import Rearrange
 from acmix.ops import windows
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import rescale, take_rows
@@ -60,6 +61,7 @@ class WindowAttention(SoftmaxAttention):
             f"shift_size must be from 0 to window_size - 1 = {window_size - 1}, got {shift_size}.",
         )
         self.window_size, self.shift_size = window_size, shift_size
+        self.rearrange = Rearrange()
         self.area = window_size**2
         self.relative_position_bias_table = Parameter(
             initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
