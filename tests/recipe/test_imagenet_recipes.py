@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models.shrunk import arguments
+from models import shrunk
 from PIL import Image
 
 from acmix import recipe
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "configs" / "imagenet").glob("*.yaml"))
 
 
-def shallow(name: str) -> dict:
+def flat(name: str) -> dict:
     """Arguments of a narrow model with one block a stage: what it computes is tested elsewhere."""
-    small = arguments(name)
+    small = shrunk.shallow(name)
     depths = small.get("depths", model_entry(name).arguments.get("depths", ()))
     return {**small, "depths": (1,) * len(depths)}
 
@@ -62,7 +62,7 @@ def test_two_steps_of_the_recipe_train(path, folder, tmp_path):
             f"data.root={folder}",
             f"output={tmp_path / 'run'}",
             f"runtime.mode={mode}",
-            f"model.kwargs={json.dumps(shallow(name))}",
+            f"model.kwargs={json.dumps(flat(name))}",
             "data.image_size=32",
             "data.batch_size=2",
             "data.eval_batch_size=2",
