@@ -159,7 +159,7 @@ class LocalAttention(SoftmaxAttention):
         if portions == 1:
             return self._attend(q, k, v, mask, arguments)
         blocks, sequences = _facts(*arguments)[0], q.shape[0] // portions
-        # MindSpore adds equal shapes several times as fast, and the portions share the copies.
+        # MindSpore adds equal shapes more than twice as fast, and the portions share the copies.
         mask = ops.tile(mask.expand_dims(0), (sequences * blocks, 1, 1))
         q, k, v = ops.split(q, sequences), ops.split(k, sequences), ops.split(v, sequences)
         parts = [self._attend(q[i], k[i], v[i], mask, arguments) for i in range(portions)]
