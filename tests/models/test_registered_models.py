@@ -166,11 +166,10 @@ def test_export_to_mindir_and_back(name, tmp_path, rng):
         "preprocess": preprocess,
         "post_process": {},
     }
-    # Verifying would compile the network and the file once more; below is a stricter comparison.
-    export_model(
-        model, tmp_path / "net.mindir", format="mindir", input_shape=(1, 3, 40, 40),
-        sidecar=sidecar, verify=False,
-    )  # fmt: skip
+    report = export_model(
+        model, tmp_path / "net.mindir", format="mindir", input_shape=(1, 3, 40, 40), sidecar=sidecar
+    )
+    assert report.max_abs_diff < 1e-5
     x = images(rng, 1, 3, 40, 40)
     loaded = load_exported(tmp_path / "net.mindir")(x.asnumpy())
     ms.set_context(mode=ms.PYNATIVE_MODE)
