@@ -173,13 +173,27 @@ launch(WithoutMindSpore("CPU", 1), [script], Path(sys.argv[1]))
 """
 
 
+@pytest.fixture
+def heard():
+    """Let a signal be heard in these tests, which nohup and background shells make them ignore."""
+    before = {}
+
+    def handle(number):
+        before[number] = signal.signal(number, signal.default_int_handler)
+        return signal.getsignal(number)
+
+    yield handle
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def supervise(tmp_path, console, script, **job):
     return launch(WithoutMindSpore("CPU", 2, **job), [script], tmp_path, console)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signal_lets_every_worker_save_and_end(tmp_path, number):
-    before = signal.getsignal(number)
+def test_signal_lets_every_worker_save_and_end(tmp_path, number, heard):
+    before = heard(number)
     assert supervise(tmp_path, Operator(ready=number), WORKER.format(seconds=0)) == 0
     assert signal.getsignal(number) is before
     for rank in (0, 1):
