@@ -72,10 +72,16 @@ def test_number_of_portions(sequences, cached, portions):
     assert _portions(sequences, cached, 5, 6, 3, 1, 1, 3, "halo") == portions
 
 
-def test_portions_are_for_the_caches_of_a_cpu():
-    assert LocalAttention(4, 2).cached_logits
+@pytest.mark.parametrize("layout", ["halo", "whole"])
+def test_equals_the_definition_as_it_is_built_for_ascend(layout, mode, rng):
+    """One portion, transposed and broadcast by the operators of that name."""
     with built_for("Ascend"):
-        assert LocalAttention(4, 2).cached_logits is None
+        net = LocalAttention(6, 2, 3, 2, 1, layout)
+    assert not net.on_cpu
+    randomise(net, rng)
+    net.cached_logits = 1
+    inputs = [rng.standard_normal((3, 6, 5, 6)) for _ in range(3)]
+    assert_matches(net, oracle(2, 3, 2, 1), inputs, rng, gradients=True)
 
 
 def test_position_bias_cancels(rng):

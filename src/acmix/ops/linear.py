@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from mindspore import Tensor, ops
+
+from acmix.ops.constants import tensor_constant
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tensor:
@@ -33,6 +36,48 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tens
 def rescale(x: Tensor, factor: float) -> Tensor:
     """Multiply by a constant, which may be 1 for free."""
     return x if factor == 1 else x * factor
+
+
+def add_to_each(x: Tensor, term: Tensor, as_bias: bool = False) -> Tensor:
+    """Add one term to every element of a batch: (B, ...) and (...) to (B, ...).
+
+    Args:
+        x: the batch; its elements may also be given with other sides that hold as many numbers.
+        term: what is added to each.
+        as_bias: by a BiasAdd with a channel for each number of an element. On CPU MindSpore 2.8
+            looks two 64-bit indices up for each number of a broadcast sum, and keeps them.
+    """
+    if not as_bias:
+        return x.reshape((-1, *term.shape)) + term
+    count = 1
+    for length in term.shape:
+        count *= length
+    y = ops.bias_add(x.reshape((-1, count)), term.reshape((-1,)))
+    return y.reshape((-1, *term.shape))
+
+
+def transposed(x: Tensor, factor: float = 1.0, by_product: bool = False) -> Tensor:
+    """Transpose matrices, and multiply them by a constant: (S, M, N) to (S, N, M).
+
+    Args:
+        x: the matrices.
+        factor: of the result.
+        by_product: as a product with the identity, which is exact. On CPU MindSpore 2.8 looks up a
+            64-bit index for each number that it transposes; where one side is short, a product is
+            faster. S must be known.
+    """
+    if not by_product:
+        return rescale(x, factor).transpose(0, 2, 1)
+    sequences, rows, columns = x.shape
+    identity = _identities(sequences, min(rows, columns), factor).astype(x.dtype)
+    if rows < columns:
+        return ops.BatchMatMul(transpose_a=True)(x, identity)
+    return ops.BatchMatMul(transpose_b=True)(identity, x)
+
+
+@tensor_constant
+def _identities(count: int, size: int, factor: float) -> np.ndarray:
+    return np.tile(factor * np.eye(size, dtype=np.float32), (count, 1, 1))
 
 
 def take_rows(x: Tensor, index: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
@@ -15,12 +14,13 @@ from acmix.layers.attention import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.rearrange import Rearrange
 from acmix.ops.constants import constant, tensor_constant
-from acmix.ops.linear import rescale, take_rows
+from acmix.ops.linear import take_rows, transposed
 from acmix.ops.neighbourhood import neighbourhood_plan
 from acmix.utils.parameters import forget
 
 LAYOUTS = ("auto", "halo", "whole")
-_CACHED_LOGITS = 2**20  # 4 MiB in float32; see docs/performance.md
+_CACHED_LOGITS = 2**19  # 2 MiB in float32, the second-level caches of two cores
+_SHORT = 32  # of a side of matrices that are transposed by a product
 _MOST_PORTIONS = 16  # each adds its operators to the graph
 
 
@@ -116,7 +116,7 @@ class LocalAttention(SoftmaxAttention):
         check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.rearrange = Rearrange()
-        self.cached_logits = _CACHED_LOGITS if ms.get_context("device_target") == "CPU" else None
+        self.cached_logits = _CACHED_LOGITS
         self.formulation = layout
         # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias
         # cancels in p_i - p_j and is kept because the released checkpoints hold it.
@@ -141,26 +141,29 @@ class LocalAttention(SoftmaxAttention):
 
         position = self._position(height, width).astype(k.dtype)
         heads = (-1, self.head_dim, height * width)
-        q = rescale(q.reshape(heads), self.scale).transpose(0, 2, 1)
-        k = (k.reshape(heads) - position).transpose(0, 2, 1)
-        v = v.reshape(heads).transpose(0, 2, 1)
+        q = self._rows(q.reshape(heads), self.scale)
+        k = self._rows(self.add(k.reshape(heads), -position))
+        v = self._rows(v.reshape(heads))
         if gathers_queries:
             q = self._chosen(q, arguments)
         out = self._attend_in_portions(q, k, v, arguments)
         if gathers_keys:
             out = self._in_order(out, arguments)
-        return out.transpose(0, 2, 1).reshape((-1, self.dim, out_height, out_width))
+        return self._rows(out).reshape((-1, self.dim, out_height, out_width))
+
+    def _rows(self, x: Tensor, factor: float = 1.0) -> Tensor:
+        """Transpose matrices with a side of d; see :func:`acmix.ops.linear.transposed`."""
+        by_product = self.on_cpu and self.head_dim <= _SHORT and ops.isconstant(x.shape[0])
+        return transposed(x, factor, by_product)
 
     def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
         """Attend; on CPU to as many sequences at a time as the cache holds the logits of."""
         mask, portions = _mask(*arguments), 1
-        if self.cached_logits is not None and ops.isconstant(q.shape[0]):
+        if self.on_cpu and ops.isconstant(q.shape[0]):
             portions = _portions(q.shape[0], self.cached_logits, *arguments)
         if portions == 1:
             return self._attend(q, k, v, mask, arguments)
-        blocks, sequences = _facts(*arguments)[0], q.shape[0] // portions
-        # MindSpore adds equal shapes more than twice as fast, and the portions share the copies.
-        mask = ops.tile(mask.expand_dims(0), (sequences * blocks, 1, 1))
+        sequences = q.shape[0] // portions
         q, k, v = ops.split(q, sequences), ops.split(k, sequences), ops.split(v, sequences)
         parts = [self._attend(q[i], k[i], v[i], mask, arguments) for i in range(portions)]
         return ops.cat(parts)
@@ -176,7 +179,7 @@ class LocalAttention(SoftmaxAttention):
             q = q.reshape((-1, queries // blocks, self.head_dim))
             k = k.reshape((-1, k.shape[1] // blocks, self.head_dim))
             v = v.reshape((-1, v.shape[1] // blocks, self.head_dim))
-        logits = self.logits(q, k).astype(mstype.float32) + mask
+        logits = self.add(self.logits(q, k).astype(mstype.float32), mask)
         out = self.weighted_sum(self.softmax(logits).astype(v.dtype), v)
         return out.reshape((-1, queries, self.head_dim)) if blocks > 1 else out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
@@ -18,20 +19,26 @@ class SharedProduct(nn.Cell):
     """Multiply several planes by one: x (B, s, M) and weight (B, 1, M) to (B, s, M).
 
     The gradient is written out because it sums over the planes as a product with ones: on CPU that
-    takes a twentieth of the ReduceSum which automatic differentiation puts there.
+    takes a twentieth of the ReduceSum which automatic differentiation puts there. The weights are
+    copied there for every plane: a broadcast takes longer, and memory, see ``docs/performance.md``.
     """
 
     def __init__(self, planes: int):
         super().__init__()
         self.ones = Tensor(np.ones((1, planes), np.float32))
+        self.copies = planes if ms.get_context("device_target") == "CPU" else 1
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
         """Multiply."""
-        return x * weight
+        return x * self._spread(weight)
 
     def bprop(self, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor):
         """Return the gradients by both inputs for that by the output."""
-        return gradient * weight, ops.matmul(self.ones.astype(x.dtype), gradient * x)
+        by_weight = ops.matmul(self.ones.astype(x.dtype), gradient * x)
+        return gradient * self._spread(weight), by_weight
+
+    def _spread(self, weight: Tensor) -> Tensor:
+        return weight if self.copies == 1 else ops.cat((weight,) * self.copies, 1)
 
 
 @register_attention("patchwise")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from mindspore import nn, ops
+import mindspore as ms
+from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.layers.softmax import Softmax
+from acmix.ops.linear import add_to_each
 
 
 class SoftmaxAttention(nn.Cell):
@@ -26,6 +28,11 @@ class SoftmaxAttention(nn.Cell):
         )
         self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
         self.scale = self.head_dim**-0.5
+        self.on_cpu = ms.get_context("device_target") == "CPU"
         self.logits = ops.BatchMatMul(transpose_b=True)
         self.softmax = Softmax()
         self.weighted_sum = ops.BatchMatMul()
+
+    def add(self, x: Tensor, term: Tensor) -> Tensor:
+        """Add a mask, a bias or positions to every element of a batch."""
+        return add_to_each(x, term, as_bias=self.on_cpu)

@@ -90,8 +90,7 @@ class WindowAttention(SoftmaxAttention):
         if _has_mask(*size):
             bias = _window_mask(*size) + bias
             bias = bias.reshape((-1, self.area, self.area))
-        logits = self.logits(q, k).astype(mstype.float32)
-        logits = logits.reshape((-1, *bias.shape)) + bias
+        logits = self.add(self.logits(q, k).astype(mstype.float32), bias)
         attention = self.softmax(logits).astype(v.dtype).reshape((-1, self.area, self.area))
 
         out = self.weighted_sum(attention, v).reshape((-1, rows.shape[0], self.head_dim))
