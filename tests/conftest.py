@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Two pytest-xdist workers on two cores: without this their thread pools fight.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -31,3 +32,17 @@ def mode(request):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def heard():
+    """Give signals Python's own handler: nohup and background shells have the tests ignore some."""
+    before = {}
+
+    def handle(number):
+        before[number] = signal.signal(number, signal.default_int_handler)
+        return signal.getsignal(number)
+
+    yield handle
+    for number, handler in before.items():
+        signal.signal(number, handler)

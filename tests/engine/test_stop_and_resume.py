@@ -90,15 +90,8 @@ def test_signal_ends_training_after_the_step_with_a_checkpoint(tmp_path, number,
         np.testing.assert_array_equal(tensors[name], value, err_msg=name)
 
 
-@pytest.fixture
-def interruptible():
-    """Python's own handler, which a shell that runs the tests in the background takes away."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_second_signal_acts_at_once(interruptible):
+def test_second_signal_acts_at_once(heard):
+    heard(signal.SIGINT)
     with Interruption() as interruption:
         os.kill(os.getpid(), signal.SIGINT)
         assert interruption.signal == "SIGINT"

@@ -78,6 +78,7 @@ def test_equals_the_definition_as_it_is_built_for_ascend(layout, mode, rng):
     with built_for("Ascend"):
         net = LocalAttention(6, 2, 3, 2, 1, layout)
     assert not net.on_cpu
+    assert LocalAttention(6, 2).on_cpu
     randomise(net, rng)
     net.cached_logits = 1
     inputs = [rng.standard_normal((3, 6, 5, 6)) for _ in range(3)]

@@ -173,20 +173,6 @@ launch(WithoutMindSpore("CPU", 1), [script], Path(sys.argv[1]))
 """
 
 
-@pytest.fixture
-def heard():
-    """Let a signal be heard in these tests, which nohup and background shells make them ignore."""
-    before = {}
-
-    def handle(number):
-        before[number] = signal.signal(number, signal.default_int_handler)
-        return signal.getsignal(number)
-
-    yield handle
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def supervise(tmp_path, console, script, **job):
     return launch(WithoutMindSpore("CPU", 2, **job), [script], tmp_path, console)
 

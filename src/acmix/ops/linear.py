@@ -49,10 +49,8 @@ def add_to_each(x: Tensor, term: Tensor, as_bias: bool = False) -> Tensor:
     """
     if not as_bias:
         return x.reshape((-1, *term.shape)) + term
-    count = 1
-    for length in term.shape:
-        count *= length
-    y = ops.bias_add(x.reshape((-1, count)), term.reshape((-1,)))
+    flat = term.reshape((-1,))
+    y = ops.bias_add(x.reshape((-1, flat.shape[0])), flat)
     return y.reshape((-1, *term.shape))
 
 
@@ -64,7 +62,7 @@ def transposed(x: Tensor, factor: float = 1.0, by_product: bool = False) -> Tens
         factor: of the result.
         by_product: as a product with the identity, which is exact. On CPU MindSpore 2.8 looks up a
             64-bit index for each number that it transposes; where one side is short, a product is
-            faster. S must be known.
+            faster. S must be known: batched products do not broadcast there.
     """
     if not by_product:
         return rescale(x, factor).transpose(0, 2, 1)

@@ -158,17 +158,17 @@ class LocalAttention(SoftmaxAttention):
 
     def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
         """Attend; on CPU to as many sequences at a time as the cache holds the logits of."""
-        mask, portions = _mask(*arguments), 1
+        portions = 1
         if self.on_cpu and ops.isconstant(q.shape[0]):
             portions = _portions(q.shape[0], self.cached_logits, *arguments)
         if portions == 1:
-            return self._attend(q, k, v, mask, arguments)
+            return self._attend(q, k, v, arguments)
         sequences = q.shape[0] // portions
         q, k, v = ops.split(q, sequences), ops.split(k, sequences), ops.split(v, sequences)
-        parts = [self._attend(q[i], k[i], v[i], mask, arguments) for i in range(portions)]
+        parts = [self._attend(q[i], k[i], v[i], arguments) for i in range(portions)]
         return ops.cat(parts)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, arguments: tuple) -> Tensor:
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
         """Attend to sequences: queries (S, M, d), k and v (S, H * W, d) to (S, M, d)."""
         blocks, _, gathers_keys, _, _ = _facts(*arguments)
         queries = q.shape[1]
@@ -179,7 +179,7 @@ class LocalAttention(SoftmaxAttention):
             q = q.reshape((-1, queries // blocks, self.head_dim))
             k = k.reshape((-1, k.shape[1] // blocks, self.head_dim))
             v = v.reshape((-1, v.shape[1] // blocks, self.head_dim))
-        logits = self.add(self.logits(q, k).astype(mstype.float32), mask)
+        logits = self.add(self.logits(q, k).astype(mstype.float32), _mask(*arguments))
         out = self.weighted_sum(self.softmax(logits).astype(v.dtype), v)
         return out.reshape((-1, queries, self.head_dim)) if blocks > 1 else out
 
