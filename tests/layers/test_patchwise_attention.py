@@ -9,6 +9,7 @@ from mindspore import Tensor
 from acmix import ACmix
 from acmix.errors import UserError
 from acmix.layers.attention.patchwise import PatchwiseAttention
+from acmix.utils.modes import built_for
 from acmix.utils.parameters import set_value
 
 
@@ -44,6 +45,15 @@ def test_equals_the_definition(height, width, kernel, training, rng):
 def test_shares_and_modes(share, mode, rng):
     net = make(rng, True, dim=6, qk_channels=3, kernel_size=3, share_planes=share)
     assert_matches(net, oracle(3, share, True), maps(rng, 3, 6, 3, 4), rng)
+
+
+def test_equals_the_definition_as_it_is_built_for_ascend(mode, rng):
+    """The weights of a group are broadcast there, and copied on CPU."""
+    with built_for("Ascend"):
+        net = make(rng, True, dim=8, qk_channels=2, kernel_size=3, share_planes=4)
+    assert net.product.copies == 1
+    assert PatchwiseAttention(8, share_planes=4).product.copies == 4
+    assert_matches(net, oracle(3, 4, True), maps(rng, 2, 8, 3, 4), rng)
 
 
 def test_acmix_with_fewer_channels_in_q_and_k_than_in_v(rng):
