@@ -9,9 +9,10 @@ os.environ.setdefault("GLOG_v", "3")
 
 import mindspore as ms
 
-from acmix.bench import Setting, bench_models
 from acmix.export.fusion import fuse
 from acmix.models import create_model
+from acmix.tools.bench.models import bench_models
+from acmix.tools.bench.setting import Setting
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--batch-size", type=int, nargs="+", default=[8])

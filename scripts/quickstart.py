@@ -1,4 +1,4 @@
-"""Run acmix.quickstart: python scripts/quickstart.py [--output DIR] [key=value ...]."""
+"""Run acmix.tools.quickstart: python scripts/quickstart.py [--output DIR] [key=value ...]."""
 
 import argparse
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 os.environ.setdefault("GLOG_v", "3")
 
 from acmix.errors import UserError
-from acmix.quickstart import run
+from acmix.tools.quickstart import run
 
 ROOT = Path(__file__).resolve().parent.parent
 

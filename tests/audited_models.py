@@ -16,10 +16,11 @@ os.environ.setdefault("GLOG_v", "3")
 
 from models import shrunk
 
-from acmix.audit import Audit, Inventory
 from acmix.config import Config, DataConfig, DetectorConfig, ModelConfig, OptimConfig, TrainConfig
 from acmix.models.registry import model_entry
-from acmix.recipe import audit_config
+from acmix.tools.audit.inventory import Inventory
+from acmix.tools.audit.networks import audit_config
+from acmix.tools.audit.report import Audit
 from acmix.utils.files import write_text
 
 FOLDER = Path(__file__).parent.parent / "docs" / "ascend"

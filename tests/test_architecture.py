@@ -10,7 +10,7 @@ SOURCE = ROOT / "src" / "acmix"
 
 # From the bottom up. A package may import itself and what is in a lower row, not its neighbours.
 LAYERS = [
-    ["version", "errors", "choices"],
+    ["version", "errors"],
     ["utils"],
     ["config"],
     ["environment"],
@@ -18,13 +18,10 @@ LAYERS = [
     ["ops"],
     ["layers"],
     ["models"],
+    ["engine", "data", "export", "convert"],
     ["tasks"],
-    ["engine", "data", "export", "audit", "analysis", "convert", "bench"],
-    ["weights"],
-    ["runs"],
-    ["recipe", "integrations"],
-    ["ablation"],
-    ["quickstart", "ascend_check"],
+    ["workflows", "integrations"],
+    ["tools"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

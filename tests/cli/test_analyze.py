@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from acmix import create_model
-from acmix.analysis import complexity, paper
 from acmix.cli import main
+from acmix.tools.analysis import complexity, paper
 from acmix.utils.parameters import set_value
-from acmix.weights import save_model
+from acmix.workflows.weights import save_model
 
 SMALL = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
 MODEL = [

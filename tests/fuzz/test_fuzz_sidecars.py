@@ -11,7 +11,7 @@ from acmix.config import Config
 from acmix.data import Preprocess
 from acmix.errors import UserError
 from acmix.export import read_sidecar, sidecar_path
-from acmix.recipe.workflows import WORKFLOWS
+from acmix.tasks.workflows import WORKFLOWS
 
 GOOD = {
     "format": "onnx",

@@ -13,7 +13,7 @@ from acmix.convert import read_state, write_state
 from acmix.engine import CheckpointFolder, load_weights, save_weights
 from acmix.engine.checkpoint import Progress, read_checkpoint, save_checkpoint
 from acmix.errors import UserError
-from acmix.weights import read_tensors
+from acmix.workflows.weights import read_tensors
 
 STATE = {"layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array([7])}
 

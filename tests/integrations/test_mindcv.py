@@ -14,7 +14,7 @@ import pytest
 import acmix
 from acmix.errors import UserError
 from acmix.utils.parameters import get_value
-from acmix.weights import save_model
+from acmix.workflows.weights import save_model
 
 MODULE = "acmix.integrations.mindcv"
 SMALL = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}

@@ -8,12 +8,12 @@ import pytest
 import shrunk
 from mindspore import Tensor, ops
 
-from acmix.analysis import trace
 from acmix.errors import UserError
 from acmix.export import export_model, load_exported
 from acmix.layers.conv_path import ConvPath
 from acmix.models import create_model, list_models
 from acmix.ops.shift import shift_kernels
+from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import set_value
 
 # Exact parameters, and multiply-adds in G at 224 x 224 where a published count exists:

@@ -61,14 +61,10 @@ def add_to(subparsers, overrides_help: str) -> None:
 
 def path_bias(options: Namespace) -> None:
     """Table and plot alpha, beta and log(alpha / beta) over depth, for several runs (Fig. 5)."""
-    from acmix.analysis import (
-        path_biases,
-        path_weights,
-        plot_path_biases,
-        undefined_ratios,
-        write_path_biases,
-    )
-    from acmix.runs import open_checkpoint
+    from acmix.layers.path_weights import path_weights
+    from acmix.tools.analysis.path_bias import path_biases, undefined_ratios, write_path_biases
+    from acmix.tools.analysis.path_plots import plot_path_biases
+    from acmix.workflows.runs import open_checkpoint
 
     runs = {}
     for name, checkpoint in _named(options.checkpoints, _run_name).items():
@@ -90,9 +86,10 @@ def attention(options: Namespace) -> None:
     """Draw what a pixel attends to, for each head of an operator."""
     import numpy as np
 
-    from acmix.analysis import attention_layers, attention_shares, plot_attention
     from acmix.data import Preprocess
-    from acmix.runs import open_checkpoint
+    from acmix.tools.analysis.attention import attention_layers, attention_shares
+    from acmix.tools.analysis.path_plots import plot_attention
+    from acmix.workflows.runs import open_checkpoint
 
     model, config = open_checkpoint(options.checkpoint, options.model, options.overrides)
     preprocess = Preprocess.from_config(config.data)
@@ -107,7 +104,7 @@ def attention(options: Namespace) -> None:
 
 def curve(options: Namespace) -> None:
     """Draw how alpha and beta moved over the epochs of runs."""
-    from acmix.analysis import plot_path_curves
+    from acmix.tools.analysis.path_plots import plot_path_curves
 
     folders = _named(options.runs, lambda run: Path(run).resolve().name)
     plot_path_curves({n: Path(f) / "metrics.jsonl" for n, f in folders.items()}, options.output)
@@ -116,7 +113,7 @@ def curve(options: Namespace) -> None:
 
 def complexity(options: Namespace) -> None:
     """Count convolution, self-attention and ACmix at both stages (Tab. 1 and Tab. 8)."""
-    from acmix.analysis.complexity import paper_complexity, render_complexity, render_theory
+    from acmix.tools.analysis.complexity import paper_complexity, render_complexity, render_theory
     from acmix.utils.table import Style
 
     style: Style = "markdown" if options.markdown else "text"

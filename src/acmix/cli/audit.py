@@ -54,24 +54,24 @@ def run(options: Namespace) -> int:
 
     style: Style = "markdown" if options.markdown else "text"
     if options.inventories:
-        from acmix.audit import Inventory
+        from acmix.tools.audit.inventory import Inventory
 
         print(Inventory.load(*options.inventories).render(style))
         return 0
-    from acmix import recipe
     from acmix.config import load_config
+    from acmix.tools.audit.networks import audit_config, audit_file, network_config
     from acmix.utils.files import write_text
 
     if options.target and Path(options.target[0]).suffix == ".mindir":
         _check_is_of_file(options)
-        result = recipe.audit_file(options.target[0])
+        result = audit_file(options.target[0])
     else:
         config = (
-            recipe.network_config(options.model, options.overrides)
+            network_config(options.model, options.overrides)
             if options.model
             else load_config(options.target[0], options.overrides)
         )
-        result = recipe.audit_config(
+        result = audit_config(
             config,
             training=options.training,
             batch_size=options.batch_size,

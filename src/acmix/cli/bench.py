@@ -9,11 +9,11 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acmix.choices import BENCH_BACKENDS, BENCH_TABLES
 from acmix.errors import check
+from acmix.tools.bench.choices import BENCH_BACKENDS, BENCH_TABLES
 
 if TYPE_CHECKING:
-    from acmix.bench.reading import Report
+    from acmix.tools.bench.reading import Report
 
 
 def add_to(parser: ArgumentParser, models_help: str, size, positive) -> None:
@@ -125,7 +125,7 @@ def run(options: Namespace) -> None:
 
 
 def _render(patterns: list[str]) -> None:
-    from acmix.bench import read_report
+    from acmix.tools.bench.reading import read_report
 
     files = [file for pattern in patterns for file in sorted(glob(pattern))]
     check(bool(files), f"{', '.join(patterns)} does not exist; --json writes one.")
@@ -134,9 +134,9 @@ def _render(patterns: list[str]) -> None:
 
 
 def _formulations(options: Namespace) -> None:
-    from acmix.bench.formulations import formulations
     from acmix.config import RuntimeConfig
     from acmix.environment import set_device
+    from acmix.tools.bench.formulations import formulations
 
     set_device(RuntimeConfig(device=options.device))
     print(formulations(warmup=options.warmup, repeats=options.repeats, memory=options.memory))
@@ -147,15 +147,16 @@ def _measure_training(options: Namespace) -> None:
         not (options.models or options.checkpoint or options.table),
         "--data and --scaling: configurations name the networks; leave models and tables out.",
     )
-    from acmix import recipe
     from acmix.config import load_config
+    from acmix.tools.bench.input_pipeline import bench_pipeline
+    from acmix.tools.bench.scaling_jobs import bench_scaling
 
     report: Report
     if options.data:
         file, *overrides = options.data
-        report = recipe.bench_pipeline(load_config(file, overrides), seconds=options.seconds)
+        report = bench_pipeline(load_config(file, overrides), seconds=options.seconds)
     else:
-        report = recipe.bench_scaling(
+        report = bench_scaling(
             [name for name in options.scaling if "=" not in name],
             options.workers,
             [name for name in options.scaling if "=" in name],
@@ -175,8 +176,8 @@ def _measure(options: Namespace) -> None:
         options.baseline is None or not (options.table or options.gain),
         "--baseline: a table and --gain have their own; leave it out.",
     )
-    from acmix import recipe
-    from acmix.bench import Setting
+    from acmix.tools.bench.measuring import bench, bench_table
+    from acmix.tools.bench.setting import Setting
 
     conditions = {
         "setting": Setting(
@@ -195,11 +196,9 @@ def _measure(options: Namespace) -> None:
         "repeats": options.repeats,
     }
     if options.table:
-        report = recipe.bench_table(options.table, **conditions)
+        report = bench_table(options.table, **conditions)
     else:
-        report = recipe.bench(
-            options.models, options.checkpoint, baseline=options.baseline, **conditions
-        )
+        report = bench(options.models, options.checkpoint, baseline=options.baseline, **conditions)
     _show(report, options.json)
 
 

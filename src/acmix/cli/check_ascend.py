@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.choices import BENCH_TABLES
+from acmix.tools.bench.choices import BENCH_TABLES
 
 
 def add_to(parser: ArgumentParser) -> None:
@@ -38,20 +38,20 @@ def add_to(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Check an Ascend machine from the driver to the tables of speeds; exit code 1 on a FAIL."""
-    from acmix import ascend_check
+    from acmix.tools.ascend_check import results, runner
     from acmix.utils.table import Style
 
     style: Style = "markdown" if options.markdown else "text"
     if options.merge:
-        for file in ascend_check.merge(options.merge, options.results):
+        for file in results.merge(options.merge, options.results):
             print(f"Wrote {file}")
         print("Now run python scripts/update_readme.py")
         return 0
     if options.show:
-        print(ascend_check.render(ascend_check.read_reports(options.results), style))
+        print(results.render(results.read_reports(options.results), style))
         return 0
-    report = ascend_check.run_checks(
+    report = runner.run_checks(
         options.output, options.config, tables=options.tables, soc=options.soc
     )
-    print(f"\n{ascend_check.render([report], style)}\n\nWrote {options.output}/check_ascend.json")
+    print(f"\n{results.render([report], style)}\n\nWrote {options.output}/check_ascend.json")
     return int(report.failed)

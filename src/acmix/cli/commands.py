@@ -52,8 +52,9 @@ def summary(options: Namespace) -> None:
         bool(options.table) or not (options.source or options.json),
         "--from and --json are for --table.",
     )
-    from acmix.analysis import render_summary, trace
-    from acmix.recipe import create_network, default_size
+    from acmix.tools.analysis.macs import trace
+    from acmix.tools.analysis.summary import render_summary
+    from acmix.tools.bench.measuring import create_network, default_size
     from acmix.utils.table import render_table
 
     style: Style = "markdown" if options.markdown else "text"
@@ -77,9 +78,9 @@ def summary(options: Namespace) -> None:
 
 def _paper_table(options: Namespace, style: Style) -> None:
     """Count the networks of a table of the paper's, or render counts made before."""
-    from acmix.analysis import counts, paper, paper_table
     from acmix.models import create_model
     from acmix.models.detection import create_detector
+    from acmix.tools.analysis import counts, paper, paper_table
     from acmix.utils.files import write_text
 
     if options.table == "paper":
@@ -115,11 +116,11 @@ def prepare(options: Namespace) -> None:
 
 def train(options: Namespace) -> None:
     """Train a model as a configuration says."""
-    from acmix import recipe
+    from acmix import workflows
     from acmix.config import load_config
 
     config = load_config(options.config, options.overrides)
-    result = recipe.train(config, options.resume)
+    result = workflows.train(config, options.resume)
     if result.stopped_by:
         print(
             f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
@@ -132,10 +133,11 @@ def train(options: Namespace) -> None:
 
 def evaluate(options: Namespace) -> None:
     """Evaluate a checkpoint on the validation split."""
-    from acmix import recipe
-    from acmix.analysis import plot_confusion_matrix
+    from acmix import workflows
     from acmix.config import load_config
     from acmix.tasks import ClassificationMetric, DetectionMetric
+    from acmix.tasks.confusion_plot import plot_confusion_matrix
+    from acmix.tasks.workflows import WORKFLOWS
     from acmix.utils.files import write_text
 
     config = load_config(options.config, options.overrides)
@@ -147,8 +149,8 @@ def evaluate(options: Namespace) -> None:
         options.results is None or config.task == "detection",
         "--results, COCO's list of detections, is for detectors.",
     )
-    metric, classes = recipe.evaluate(config, options.checkpoint)
-    report = recipe.WORKFLOWS[config.task].report(metric, classes)
+    metric, classes = workflows.evaluate(config, options.checkpoint)
+    report = WORKFLOWS[config.task].report(metric, classes)
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, accuracy in report["per_class"].items():
@@ -166,7 +168,7 @@ def evaluate(options: Namespace) -> None:
 
 def ablate(options: Namespace) -> None:
     """Train several configurations and set them side by side in one table."""
-    from acmix import ablation
+    from acmix.tools import ablation
 
     rows = ablation.run(
         options.configs,
@@ -184,10 +186,10 @@ def export(options: Namespace) -> None:
     from acmix.export import check_export
 
     check_export(options.output, options.format)  # before anything costs time
-    from acmix import recipe
+    from acmix import workflows
     from acmix.config import load_config
 
-    report = recipe.export(
+    report = workflows.export(
         load_config(options.config, options.overrides),
         options.checkpoint,
         options.output,
@@ -207,16 +209,16 @@ def export(options: Namespace) -> None:
 
 def predict(options: Namespace) -> None:
     """Say what is in images, with a checkpoint or an exported file."""
-    from acmix import recipe
+    from acmix import workflows
     from acmix.config import load_config
     from acmix.utils.files import write_text
 
     config = load_config(options.config) if options.config else None
-    predictions = recipe.predict(options.model, options.images, config, options.top)
+    predictions = workflows.predict(options.model, options.images, config, options.top)
     content = json.dumps([prediction.to_dict() for prediction in predictions], indent=1)
     if options.output:
         folder = Path(options.output)
-        names = recipe.picture_names(options.images)
+        names = workflows.picture_names(options.images)
         for prediction, name in zip(predictions, names, strict=True):
             prediction.draw(folder / name)
         write_text(folder / "predictions.json", content)
@@ -233,8 +235,8 @@ def predict(options: Namespace) -> None:
 
 def convert(options: Namespace) -> None:
     """Convert weights from PyTorch's files to a checkpoint, or back."""
-    from acmix import recipe
-    from acmix.runs import named_config
+    from acmix import workflows
+    from acmix.workflows.runs import named_config
 
     overrides = list(options.overrides)
     if options.num_classes is not None:
@@ -242,8 +244,8 @@ def convert(options: Namespace) -> None:
     if options.source:
         check(options.model is not None, "--from torch needs --model NAME, out of 'acmix list'.")
         config = named_config(options.model, overrides)
-        print(recipe.import_torch(options.file, options.output, config))
+        print(workflows.import_torch(options.file, options.output, config))
     else:
-        count = recipe.export_torch(options.file, options.output, options.model, overrides)
+        count = workflows.export_torch(options.file, options.output, options.model, overrides)
         print(f"{count} tensors under the official names")
     print(f"Wrote {options.output}")

@@ -43,11 +43,11 @@ def run(options: Namespace) -> None:
 
     Formulas, their sources and what they leave out are in docs/plan.md.
     """
-    from acmix import recipe
     from acmix.config import load_config
+    from acmix.tools.plan.planning import plan_config
     from acmix.utils.files import write_text
 
-    result = recipe.plan_config(
+    result = plan_config(
         load_config(options.config, options.overrides),
         options.devices,
         device=options.device,

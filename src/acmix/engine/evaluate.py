@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from mindspore import Tensor
 
+from acmix.engine.task import Metric, Task
 from acmix.parallel import World
-from acmix.tasks import Metric, Task
 from acmix.utils.modes import evaluation_mode
 
 

@@ -27,10 +27,10 @@ from acmix.engine.profile import profile_training
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import learning_rates
 from acmix.engine.start import share, take_up
+from acmix.engine.task import Task
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
 from acmix.parallel import World
-from acmix.tasks import Task
 
 logger = logging.getLogger(__name__)
 

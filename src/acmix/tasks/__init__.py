@@ -1,6 +1,5 @@
 """What is learned: a task joins a model, its loss and its metric."""
 
-from acmix.tasks.base import Metric, Task
 from acmix.tasks.classification import ClassificationMetric, ClassificationTask
 from acmix.tasks.detection import DetectionMetric, DetectionTask
 
@@ -9,6 +8,4 @@ __all__ = [
     "ClassificationTask",
     "DetectionMetric",
     "DetectionTask",
-    "Metric",
-    "Task",
 ]

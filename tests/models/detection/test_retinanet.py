@@ -8,7 +8,6 @@ from mindspore import Tensor, nn
 from models import shrunk
 from models.detection.small_detector import NUM_CLASSES, Detect, Losses, batch, small_detector
 
-from acmix.analysis import trace
 from acmix.config import OptimConfig
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision
@@ -16,6 +15,7 @@ from acmix.engine.train_step import TrainStep
 from acmix.models.detection import AnchorGenerator, HostPostProcess, PostProcess, create_detector
 from acmix.models.detection.fpn import level_sizes
 from acmix.models.detection.retinanet import RetinaHead
+from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import get_value, set_value
 
 FAMILIES = shrunk.distinct_models()

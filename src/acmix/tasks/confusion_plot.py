@@ -1,0 +1,52 @@
+"""Confusion matrices drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from acmix.errors import check
+from acmix.utils.figures import save_figure
+
+_LARGEST_MATRIX_WITH_NUMBERS = 20
+
+
+def plot_confusion_matrix(
+    matrix: np.ndarray, classes: Sequence[str], target: str | Path, title: str = ""
+) -> None:
+    """Draw a confusion matrix; colours are shares of a row, numbers are counts.
+
+    Args:
+        matrix: Counts (K, K): rows are true classes, columns predicted ones.
+        classes: The K names.
+        target: Picture to write; its suffix names the format.
+        title: Text above the picture.
+
+    Raises:
+        UserError: ``matrix`` is not (K, K) for the K classes.
+    """
+    matrix = np.asarray(matrix)
+    count = len(classes)
+    check(
+        matrix.shape == (count, count),
+        f"matrix: shape {matrix.shape} does not fit {count} classes; give ({count}, {count}).",
+    )
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+    from matplotlib.figure import Figure
+
+    side = min(4 + 0.35 * count, 24)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.set_xticks(range(count), classes, rotation=90)
+    axes.set_yticks(range(count), classes)
+    if count <= _LARGEST_MATRIX_WITH_NUMBERS:
+        for row, column in np.argwhere(matrix):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            text = str(matrix[row, column])
+            axes.text(column, row, text, ha="center", va="center", color=color)
+    save_figure(figure, Path(target))

@@ -1,0 +1,1 @@
+"""Measuring and judging networks; nothing below the command line imports these packages."""

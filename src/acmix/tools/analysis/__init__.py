@@ -1,0 +1,1 @@
+"""Counting networks, and looking into trained ones."""

@@ -1,0 +1,143 @@
+"""Pictures of the two paths: weights over depth and over time, and what a pixel attends to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from acmix.errors import check
+from acmix.tools.analysis.path_bias import PathBias, check_comparable, path_biases
+from acmix.utils.figures import save_figure
+from acmix.workflows.curve import read_records
+
+_COLUMNS = 4
+
+
+def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path) -> None:
+    """Draw alpha, beta and log(alpha / beta) over depth, as Fig. 5 (Sec. 5.4) does.
+
+    The line is the mean over the runs, the band one standard deviation to either side; each run is
+    a row of dots. Depths where no run has a ratio stay empty.
+
+    Args:
+        runs: by name, the operators of one model in order of depth.
+        target: Picture to write; its suffix names the format.
+
+    Raises:
+        UserError: the runs are not of one model, or have no operator with both paths.
+    """
+    check_comparable(runs)
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    for axes, (title, name) in zip(
+        figure.subplots(1, 3),
+        (("alpha (attention)", "alpha"), ("beta (convolution)", "beta"),
+         ("log(alpha / beta)", "log_ratio")),
+        strict=True,
+    ):  # fmt: skip
+        values = np.array([[getattr(bias, name) for bias in biases] for biases in runs.values()])
+        depth = np.arange(1, values.shape[1] + 1)
+        known = np.ma.masked_invalid(values)
+        mean, spread = known.mean(axis=0), known.std(axis=0)
+        axes.plot(depth, mean.filled(np.nan), marker="o", markersize=3)
+        axes.fill_between(depth, (mean - spread).filled(np.nan), (mean + spread).filled(np.nan),
+                          alpha=0.2)  # fmt: skip
+        for row in values:
+            axes.plot(depth, row, ".", color="grey", markersize=3)
+        axes.set(title=title, xlabel="depth of the operator")
+        axes.grid(alpha=0.3)
+    save_figure(figure, Path(target))
+
+
+def plot_path_curves(metrics_files: Mapping[str, str | Path], target: str | Path) -> None:
+    """Draw how alpha and beta of each operator moved over the epochs, one row of plots per run.
+
+    Args:
+        metrics_files: by name of the run, its ``metrics.jsonl``.
+        target: Picture to write; its suffix names the format.
+
+    Raises:
+        UserError: a file is missing, is not JSON lines, or holds no weights of two paths.
+    """
+    runs = {name: _curves(Path(file)) for name, file in metrics_files.items()}
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2 * len(runs)), layout="constrained")
+    grid = figure.subplots(len(runs), 2, squeeze=False)
+    for row, (name, (epochs, biases)) in zip(grid, runs.items(), strict=True):
+        count = len(biases[0])
+        for axes, path in zip(row, ("alpha", "beta"), strict=True):
+            for index in range(count):
+                values = [getattr(bias[index], path) for bias in biases]
+                # From dark to bright with depth, as the operators follow one another.
+                color = _depth_color(index / max(count - 1, 1))
+                axes.plot(epochs, values, color=color, marker=".", label=biases[0][index].operator)
+            axes.set(title=f"{name}: {path}", xlabel="epoch")
+            axes.grid(alpha=0.3)
+        if count <= 12:
+            row[1].legend(fontsize=6)
+    save_figure(figure, Path(target))
+
+
+def plot_attention(
+    image: np.ndarray,
+    query: tuple[int, int],
+    shares: np.ndarray,
+    target: str | Path,
+    title: str = "",
+) -> None:
+    """Draw for each head what a pixel attends to, over the image.
+
+    Args:
+        image: (H, W, C) for one or three channels, 0 to 1.
+        query: row and column of the pixel, marked by a cross.
+        shares: (N, H', W') from :func:`acmix.tools.analysis.attention.attention_shares`.
+        target: Picture to write; its suffix names the format.
+        title: Text above the picture.
+    """
+    from matplotlib.figure import Figure
+
+    panels = len(shares) + 1
+    columns = min(panels, _COLUMNS)
+    rows = ceil(panels / columns)
+    figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+    for axes in grid:
+        axes.set_axis_off()
+    for index, axes in enumerate(grid[:panels]):
+        axes.imshow(image.mean(axis=2) if index else image.squeeze(), cmap="gray", vmin=0, vmax=1)
+        axes.plot(query[1], query[0], "x", color="red")
+        axes.set_title(f"head {index}" if index else "query", fontsize=8)
+        if index:
+            share = shares[index - 1]
+            limits = {"cmap": "viridis", "vmin": 0, "vmax": share.max()}
+            if share.min() < -1e-6:  # modes without a softmax
+                limits = {"cmap": "coolwarm", "vmin": -abs(share).max(), "vmax": abs(share).max()}
+            shown = axes.imshow(share, extent=extent, alpha=0.7, **limits)
+            figure.colorbar(shown, ax=axes, shrink=0.7)
+    save_figure(figure, Path(target))
+
+
+def _curves(metrics_file: Path) -> tuple[list[float], list[list[PathBias]]]:
+    records = [record for record in read_records(metrics_file) if record.get("scalars")]
+    biases = [path_biases(record["scalars"]) for record in records]
+    check(
+        bool(biases) and bool(biases[0]),
+        f"{metrics_file} holds no weights of two paths; they are logged by 'acmix train' at the "
+        "end of each epoch of an ACmix model.",
+    )
+    return [record["epoch"] for record in records], biases
+
+
+def _depth_color(share: float):
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.9 * share)

@@ -1,0 +1,115 @@
+"""The steps of deployment: exported files, MindSpore Lite, ATC."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from acmix.tools.ascend_check.session import Failed, Session, Skipped, last_line
+
+LITE = "MindSpore Lite, https://www.mindspore.cn/lite"
+_FRAMEWORKS = {"air": "1", "onnx": "5"}  # ATC's numbers
+
+
+def export(session: Session, format: str) -> str:
+    """The trained network becomes a file, checked against the network where that can be."""
+    checkpoint = session.need(session.checkpoint, "training")
+    if format == "air":
+        session.need_ascend()
+    file = session.exported(format)
+    config = session.folder / "training" / "config.yaml"
+    return last_line(
+        session.acmix(
+            "export", config, "--checkpoint", checkpoint, "--format", format, "--output", file
+        )
+    )
+
+
+def audit(session: Session) -> str:
+    """Everything in the graphs of inference and training is registered for Ascend.
+
+    Not of the exported file: on another device than Ascend it has that device's formulation of the
+    convolution path.
+    """
+    config = session.need(session.folder / "training" / "config.yaml", "training")
+    heads = []
+    for graph in ((), ("--training",)):
+        # Exit code 1 stands for the verdict that is read below.
+        output = session.acmix("audit", config, *graph, accepted=(0, 1))
+        heads.append(output.partition("\n")[0])
+    found = " ".join(heads)
+    if ": FAIL" in found:
+        raise Failed(found)
+    return found
+
+
+def lite_convert(session: Session) -> str:
+    """MindSpore Lite's converter takes the MindIR file."""
+    converter = session.tool("converter_lite", LITE)
+    source = session.need(session.exported("mindir"), "mindir")
+    target = _lite_file(session)
+    optimize = "ascend_oriented" if session.device == "Ascend" else "none"
+    session.call(
+        converter,
+        "--fmk=MINDIR",
+        "--saveType=MINDIR",
+        f"--optimize={optimize}",
+        f"--modelFile={source}",
+        f"--outputFile={target.with_suffix('')}",
+    )
+    return _written(target, f"optimized for {optimize}")
+
+
+def lite_benchmark(session: Session) -> str:
+    """MindSpore Lite's benchmark runs the converted file."""
+    benchmark = session.tool("benchmark", LITE)
+    file = session.need(_lite_file(session), "lite convert")
+    output = session.call(
+        benchmark,
+        f"--modelFile={file}",
+        f"--device={session.device}",
+        "--warmUpLoopCount=10",
+        "--loopCount=100",
+    )
+    found = re.search(r"AvgRunTime\s*=\s*([\d.]+)\s*ms", output)
+    if not found:
+        raise Failed(f"it printed no AvgRunTime: {last_line(output)}")
+    return f"{found[1]} ms on average on {session.device}"
+
+
+def atc(session: Session, format: str) -> str:
+    """ATC makes an offline model of the exported file."""
+    tool = session.tool("atc", "the CANN toolkit")
+    source = session.need(session.exported(format), format)
+    soc = session.soc or (f"Ascend{session.npu}" if session.npu else "")
+    if not soc:
+        raise Skipped("the chip is not known: no npu-smi here; name it with --soc Ascend910B2")
+    target = session.folder / f"net_{format}.om"
+    sidecar = json.loads(Path(f"{source}.json").read_text(encoding="utf-8"))
+    shape = ",".join(map(str, sidecar["input_shape"]))
+    # AIR, unlike ONNX, does not keep the name of the input.
+    names = {
+        "onnx": [f"--input_shape={sidecar['input_name']}:{shape}"],
+        "air": ["--input_format=NCHW"],
+    }
+    session.call(
+        tool,
+        f"--framework={_FRAMEWORKS[format]}",
+        f"--model={source}",
+        f"--output={target.with_suffix('')}",
+        f"--soc_version={soc}",
+        "--output_type=FP32",
+        *names[format],
+    )
+    return _written(target, f"for {soc}")
+
+
+def _lite_file(session: Session) -> Path:
+    return session.folder / "net_lite.mindir"
+
+
+def _written(file: Path, how: str) -> str:
+    if not file.is_file():
+        raise Failed(f"it ended well but wrote no {file.name}")
+    return f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB, {how}"

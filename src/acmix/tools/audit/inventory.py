@@ -1,0 +1,83 @@
+"""Inventories of many graphs: kept in files, compared by tests, shown as one table."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from acmix.errors import UserError, check
+from acmix.tools.audit.evidence import evidence_of
+from acmix.tools.audit.report import SCOPE, Audit, marks
+from acmix.tools.audit.verdict import judge
+from acmix.utils.table import Style, render_table
+
+
+class Inventory:
+    """What graphs hold: :meth:`.Audit.inventory` by the name of the graph.
+
+    Args:
+        graphs: as :meth:`to_json` writes them.
+    """
+
+    def __init__(self, graphs: Mapping[str, dict[str, Any]]):
+        self.graphs = dict(graphs)
+
+    @classmethod
+    def of(cls, audits: Mapping[str, Audit]) -> Inventory:
+        """Take the inventories of audits."""
+        return cls({name: audit.inventory() for name, audit in audits.items()})
+
+    @classmethod
+    def load(cls, *paths: str | Path) -> Inventory:
+        """Read files that :meth:`to_json` wrote, or folders of them, as one.
+
+        Raises:
+            UserError: a file is missing or something else.
+        """
+        graphs: dict[str, dict[str, Any]] = {}
+        files: list[Path] = []
+        for path in map(Path, paths):
+            files += sorted(path.glob("*.json")) if path.is_dir() else [path]
+        check(bool(files), f"{', '.join(map(str, paths))} holds no .json file.")
+        for path in files:
+            check(path.is_file(), f"{path} does not exist.")
+            try:
+                graphs.update(json.loads(path.read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise UserError(f"{path} is not an inventory: {error}.") from error
+        return cls(graphs)
+
+    def to_json(self) -> str:
+        """Return the inventory, a line per operator, so that differences can be read."""
+        return json.dumps(self.graphs, indent=1, sort_keys=True) + "\n"
+
+    def render(self, style: Style = "text") -> str:
+        """Return a table of all operators with their evidence, and one of the graphs."""
+        counts: Counter[str] = Counter()
+        users: Counter[str] = Counter()
+        for graph in self.graphs.values():
+            counts.update(graph["operators"])
+            users.update(graph["operators"].keys())
+        judged = {name: judge(evidence_of(name)) for name in counts}
+        operators = [
+            [name, users[name], counts[name], judged[name][0].value, *marks(evidence_of(name)),
+             judged[name][1]]
+            for name in sorted(counts, key=lambda name: (-judged[name][0].severity, name))
+        ]  # fmt: skip
+        header = ["operator", "graphs", "nodes", "verdict", "documented", "aclnn", "GE", "AICPU",
+                  "why"]  # fmt: skip
+        remarks: Counter[str] = Counter()
+        for graph in self.graphs.values():
+            remarks.update(graph["findings"].keys())
+        rows = sorted(remarks.items())
+        verdicts = Counter(graph["verdict"] for graph in self.graphs.values())
+        summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        parts = [
+            f"{len(self.graphs)} graphs: {summary}. {SCOPE}",
+            render_table(header, operators, style),
+            render_table(["finding", "graphs"], rows, style),
+        ]
+        return "\n\n".join(parts)

@@ -1,0 +1,73 @@
+"""From evidence to a verdict on an operator."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from acmix.tools.audit.evidence import VERSION, Evidence
+from acmix.utils.mindir import CALL
+
+
+class Verdict(str, Enum):
+    """How well the registries of MindSpore speak for something on Ascend."""
+
+    PASS = "PASS"
+    """Documented for Ascend, and has a kernel there."""
+    LIKELY = "PASS*"
+    """Has a kernel, and is not documented either way."""
+    NOTE = "note"
+    """Nothing against it; worth knowing."""
+    REVIEW = "REVIEW"
+    """Only weak evidence, or legal but possibly slow: somebody has to look."""
+    FAIL = "FAIL"
+    """Documented as not for Ascend, or unknown to all lists."""
+
+    @property
+    def severity(self) -> int:
+        """Return how bad it is, from 0."""
+        return list(Verdict).index(self)
+
+
+_STRUCTURE = {
+    *("MakeTuple", "TupleGetItem", "MakeList", "ListGetItem", "Return", "Depend", "Load"),
+    *("UpdateState", "Partial", "Switch", "SwitchLayer", "StopGradient", CALL),
+}
+"""What the executor of the graph does itself."""
+
+
+def judge(evidence: Evidence) -> tuple[Verdict, str]:
+    """Return the verdict on an operator, and why.
+
+    What the lists say is necessary rather than sufficient: of 126 operators documented for other
+    platforms only, 91 have an adapter or a kernel all the same. Hence the docstring goes first.
+    """
+    if evidence.operator in _STRUCTURE:
+        return Verdict.PASS, "structure of the graph, needs no kernel"
+    if evidence.platforms and not evidence.documented:
+        return Verdict.FAIL, f"documented for {', '.join(evidence.platforms)} only"
+    if evidence.documented and (evidence.aclnn or evidence.ge):
+        return Verdict.PASS, f"documented ({evidence.place}), {_kernel(evidence)}"
+    if evidence.aclnn:
+        return Verdict.LIKELY, f"no platforms documented, {_kernel(evidence)}"
+    if evidence.ge and evidence.models:
+        return Verdict.LIKELY, f"GE adapter, in mindcv's {evidence.models[0]} trained on Ascend"
+    if evidence.documented and evidence.passes:
+        return Verdict.REVIEW, f"documented, no kernel, rewritten by {evidence.passes[0]}"
+    if evidence.documented or evidence.passes or evidence.ge or evidence.aicpu:
+        return Verdict.REVIEW, f"only {_weak(evidence)}"
+    return Verdict.FAIL, f"nothing is registered for it in MindSpore {VERSION}"
+
+
+def _kernel(evidence: Evidence) -> str:
+    kinds = ("aclnn kernel", evidence.aclnn), ("GE adapter", evidence.ge)
+    return " and ".join(kind for kind, found in kinds if found)
+
+
+def _weak(evidence: Evidence) -> str:
+    kinds = (
+        ("a docstring", evidence.documented),
+        ("a GE adapter", evidence.ge),
+        ("an AICPU kernel", evidence.aicpu),
+        (f"the pass {' '.join(evidence.passes)}", bool(evidence.passes)),
+    )
+    return " and ".join(kind for kind, found in kinds if found)

@@ -1,0 +1,1 @@
+"""Measured speed: candidates in turns, raw samples kept, tables made from them."""

@@ -1,0 +1,158 @@
+"""A benchmark as JSON with its raw samples, and the table any README shows, made from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from acmix.errors import UserError
+from acmix.tools.bench.machine import machine_phrase
+from acmix.tools.bench.peak import Peak
+from acmix.tools.bench.setting import Setting
+from acmix.tools.bench.throughput import Timing, speed_up
+from acmix.utils.table import Style, render_table
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Everything needed to judge and to repeat a measurement.
+
+    Attributes:
+        environment: ``acmix.environment.describe()`` of the machine.
+        mode: ``graph`` or ``pynative``.
+        input_shape: Shape (C, H, W) of an image.
+        warmup: Rounds before the measured ones.
+        matmul_gflops: The fastest matrix product of the run, see :mod:`acmix.tools.bench.peak`.
+        baselines: For each network that is compared the name of the one it is compared with.
+        macs: Multiply-adds per image by name, where known.
+        published: What the paper prints for a network, and where it was measured, by name.
+        timings: Raw samples.
+        peaks: Speed of matrix products in the rounds of each batch size.
+        setting: What was measured of the networks.
+    """
+
+    environment: dict[str, str | int | None]
+    mode: str
+    input_shape: tuple[int, ...]
+    warmup: int
+    matmul_gflops: float
+    baselines: dict[str, str]
+    macs: dict[str, int]
+    timings: tuple[Timing, ...]
+    published: dict[str, str] = field(default_factory=dict)
+    peaks: tuple[Peak, ...] = ()
+    setting: Setting = field(default_factory=Setting)
+
+    def to_json(self) -> str:
+        """The report as text that :meth:`from_json` reads back."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> BenchReport:
+        """Read a report.
+
+        Raises:
+            UserError: ``text`` was not written by :meth:`to_json`.
+        """
+        try:
+            content = json.loads(text)
+            timings = tuple(
+                Timing(**{**timing, "seconds": tuple(timing["seconds"])})
+                for timing in content.pop("timings")
+            )
+            return cls(
+                **{
+                    **content,
+                    "input_shape": tuple(content["input_shape"]),
+                    "peaks": tuple(
+                        Peak(
+                            peak["batch_size"],
+                            tuple(peak["gflops"]),
+                            tuple(peak.get("names", ())),
+                        )
+                        for peak in content.get("peaks", ())
+                    ),
+                    "setting": Setting(**content.get("setting", {})),
+                },
+                timings=timings,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"report: this is not a JSON of 'acmix bench': {error!r}") from error
+
+    def render(self, style: Style = "markdown") -> str:
+        """The table and the line that says on what and how it was measured."""
+        header = ["model", "batch", "img/s", "ms", "IQR ms", "compile s"]
+        header += [self._comparison()] if self.baselines else []
+        header += ["GMACs", "% of matmul peak"] if self.macs else []
+        header += ["the paper's"] if self.published else []
+        rows = [self._row(timing) for timing in self.timings]
+        return render_table(header, rows, style) + "\n\n" + self._conditions()
+
+    def _row(self, timing: Timing) -> list[str]:
+        cells = [
+            timing.name,
+            str(timing.batch_size),
+            f"{timing.fps:.{1 if timing.fps >= 1 else 3}f}",
+            f"{1e3 * timing.median:.2f}",
+            f"{1e3 * timing.iqr:.2f}",
+            f"{timing.compile_seconds:.1f}",
+        ]
+        if self.baselines:
+            cells.append(self._ratio(timing))
+        if self.macs:
+            cells += self._work(timing)
+        if self.published:
+            cells.append(self.published.get(timing.name, ""))
+        return cells
+
+    def _comparison(self) -> str:
+        common = set(self.baselines.values())
+        return f"vs {common.pop()}" if len(common) == 1 else "speed-up"
+
+    def _ratio(self, timing: Timing) -> str:
+        """Compare with the baseline, and name it unless the header does."""
+        if timing.name not in self.baselines:
+            return ""
+        ratio = speed_up(timing, self._baseline_of(timing))
+        text = f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})"
+        several = len(set(self.baselines.values())) > 1
+        return f"{text} of {self.baselines[timing.name]}" if several else text
+
+    def _work(self, timing: Timing) -> list[str]:
+        if timing.name not in self.macs:
+            return ["", ""]
+        macs = self.macs[timing.name]
+        return [f"{macs / 1e9:.3f}", f"{100 * self.efficiency(timing):.0f}"]
+
+    def efficiency(self, timing: Timing) -> float:
+        """The share of the matmul peak that a network reaches: 2 MACs / time / peak.
+
+        It is the median over the rounds, each with its own peak, so that what else the machine
+        does hits both.
+        """
+        done = 2 * self.macs[timing.name] * timing.batch_size / np.array(timing.seconds) / 1e9
+        of_rounds = [
+            peak.gflops
+            for peak in self.peaks
+            if peak.batch_size == timing.batch_size
+            and (timing.name in peak.names or not peak.names)
+        ]
+        return float(np.median(done / (of_rounds[0] if of_rounds else self.matmul_gflops)))
+
+    def _baseline_of(self, timing: Timing) -> Timing:
+        return next(
+            other
+            for other in self.timings
+            if (other.name, other.batch_size) == (self.baselines[timing.name], timing.batch_size)
+        )
+
+    def _conditions(self) -> str:
+        rounds = len(self.timings[0].seconds)
+        what = [f"{'x'.join(map(str, self.input_shape))} images", *self.setting.phrases()]
+        return (
+            f"{machine_phrase(self.environment)}, {self.mode} mode, float32, "
+            f"{', '.join(what)}; median of {rounds} interleaved rounds "
+            f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
+        )

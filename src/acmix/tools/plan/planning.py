@@ -1,0 +1,160 @@
+"""Plans of distributed runs, from configurations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+import mindspore as ms
+from mindspore import Parameter, Tensor
+
+from acmix.config import Config
+from acmix.engine.moving_statistics import running_statistics
+from acmix.parallel.averaging import bucket_size, buckets
+from acmix.tasks.workflows import WORKFLOWS
+from acmix.tools.analysis.macs import trace
+from acmix.tools.audit.networks import step_graph
+from acmix.tools.bench.link import loopback_bandwidth
+from acmix.tools.bench.peak import matmul_peak
+from acmix.tools.plan.activations import kept_for_backward
+from acmix.tools.plan.devices import THIS_MACHINE, Device, find_device
+from acmix.tools.plan.formulas import (
+    FLOAT32,
+    TRAINING_TO_FORWARD,
+    Assumptions,
+    Workload,
+    check_devices,
+    footprint,
+    plan,
+    scaling_limit,
+)
+from acmix.tools.plan.report import ClusterPlan
+from acmix.utils.modes import built_for
+from acmix.workflows.runs import build_model
+
+TRAINING_IMAGES = {"classification": 1_281_167, "detection": 117_266}
+"""Of ImageNet-1k, and of COCO train2017 with at least one box."""
+
+_COUNTED = 2  # images of the step that is compiled; mixing needs two
+
+
+def plan_config(
+    config: Config,
+    devices: Sequence[int],
+    *,
+    device: str = "ascend-910",
+    efficiency: float = 0.3,
+    images: int | None = None,
+    communication: float = 0.2,
+) -> ClusterPlan:
+    """Plan the training of a configuration on several numbers of devices.
+
+    Neither data nor weights are read; a network whose ``model.num_classes`` is not configured has
+    as many classes as ImageNet, or COCO. It is run once on one image, to count multiply-adds, and
+    its training step is compiled, to see what the backward pass reads: minutes for a large one.
+
+    Args:
+        config: what is to be trained.
+        devices: a row of the plan for each.
+        device: a name out of ``acmix/analysis/devices.yaml``, a file like it, or ``this-machine``.
+        efficiency: share of the device's peak that training reaches.
+        images: of the training set; None for ImageNet's or COCO's.
+        communication: share of a step in the exchange at which training no longer scales.
+
+    Raises:
+        UserError: an argument is out of its range, ``device`` is unknown, or the network cannot be
+            built. That it does not fit into the memory is a result.
+    """
+    figures = this_machine() if device == THIS_MACHINE else find_device(device)
+    assumed = Assumptions(
+        efficiency=efficiency,
+        images=TRAINING_IMAGES[config.task] if images is None else images,
+        optim=config.optim,
+        communication=communication,
+    )
+    of_device = config.data.batch_size * config.train.accumulate
+    for number in devices:  # before minutes go into the network
+        check_devices(number, figures, of_device, assumed.images)
+    workload = workload_of(config, "CPU" if device == THIS_MACHINE else "Ascend")
+    return ClusterPlan(
+        workload=workload,
+        device_name=device,
+        device=figures,
+        assumed=assumed,
+        epochs=config.train.epochs,
+        rows=tuple(plan(workload, figures, number, assumed) for number in devices),
+        limit=scaling_limit(workload, figures, assumed),
+    )
+
+
+def workload_of(config: Config, built: str = "Ascend") -> Workload:
+    """Build the network and count what one device does in a step of its training.
+
+    Args:
+        config: what is to be trained.
+        built: device for whose formulations the activations are counted.
+    """
+    workflow = WORKFLOWS[config.task]
+    classes = config.model.num_classes or workflow.num_classes
+    shape = workflow.image_shape(config)
+    model = build_model(config, classes)
+    # The form for ONNX ends where the losses begin: before what chooses detections.
+    traced = trace(workflow.deployed(model, "onnx"), (1, *shape))
+    batch, accumulate = config.data.batch_size, config.train.accumulate
+    half = config.train.amp != "O0"
+    trained = model.trainable_params()
+    statistics = running_statistics(model)
+    with built_for(built):
+        images = Tensor(shape=(_COUNTED, *shape), dtype=ms.float32)
+        kept = kept_for_backward(step_graph(config, build_model(config, classes), images))
+    return Workload(
+        name=config.network_name,
+        batch=batch,
+        accumulate=accumulate,
+        flops=2.0 * TRAINING_TO_FORWARD * traced.macs * batch * accumulate,
+        half=half,
+        exchanged_bytes=FLOAT32 * _elements([*trained, *statistics]),
+        exchanges=sum(
+            len(buckets(tuple(p.shape for p in group), bucket_size(built)))
+            for group in (trained, statistics)
+        ),
+        memory=footprint(
+            parameters=_elements(model.get_parameters()),
+            trained=_elements(trained),
+            statistics=_elements(statistics),
+            derived=kept.of_weights,
+            activations=kept.of_batch * batch // _COUNTED,
+            optimizer=config.optim.name,
+            accumulate=accumulate,
+            averaged=config.train.ema_decay is not None,
+        ),
+    )
+
+
+def _elements(parameters: Iterable[Parameter]) -> int:
+    return sum(parameter.size for parameter in parameters)
+
+
+def this_machine() -> Device:
+    """Measure this process as a device: one of those that a machine's cores have threads for."""
+    threads = int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
+    peak, link = matmul_peak(), loopback_bandwidth()
+    measured = f"measured in this process with {threads} threads"
+    return Device(
+        peak_fp16=peak,
+        peak_fp32=peak,
+        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        per_node=max(1, (os.cpu_count() or 1) // threads),
+        intra_node=link,
+        inter_node=link,
+        latency=0.0,
+        source={
+            "peak_fp16": "as peak_fp32: the processor computes in float32",
+            "peak_fp32": f"{measured}, by acmix.tools.bench.peak",
+            "memory": "of the whole machine",
+            "per_node": "cores by threads",
+            "intra_node": "measured through a socket of the loopback",
+            "inter_node": "as intra_node",
+            "latency": "left out",
+        },
+    )

@@ -1,0 +1,60 @@
+"""The first minutes with the project: train, evaluate, export, check and measure on the digits."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from acmix import workflows
+from acmix.config import load_config
+from acmix.environment import describe
+from acmix.tools import ablation
+from acmix.utils.files import write_text
+from acmix.workflows.runs import run_config
+
+PATHS = {"ACmix": "acmix", "attention only": "attention", "convolution only": "conv"}
+
+
+def run(configs: Path, output: Path, overrides: tuple[str, ...] = ()) -> dict:
+    """Train Swin-ACmix and its two one-path twins, export the first, and print one table.
+
+    Args:
+        configs: folder with ``digits_{acmix,attention,conv}_swin.yaml``.
+        output: folder for the runs, ``acmix.mindir`` and ``summary.json``.
+        overrides: of the configurations, ``key=value``.
+
+    Returns:
+        What ``summary.json`` holds: top-1 of the three, the largest difference between MindIR and
+        checkpoint, images per second of the three, and the seconds all of it took.
+    """
+    start = time.perf_counter()
+    chosen = {
+        name: load_config(configs / f"digits_{path}_swin.yaml", overrides)
+        for name, path in PATHS.items()
+    }
+    rows, report = ablation.compare(chosen, output)
+    first = rows[0]
+    exported = workflows.export(
+        run_config(first.checkpoint),
+        first.checkpoint,
+        output / "acmix.mindir",
+        format="mindir",
+    )
+    by_path = {PATHS[row.name]: row for row in rows}
+    summary = {
+        "top1": by_path["acmix"].metrics["top1"],
+        "top1_attention": by_path["attention"].metrics["top1"],
+        "top1_conv": by_path["conv"].metrics["top1"],
+        "mindir_max_abs_diff": exported.max_abs_diff,
+        "fps": {path: row.fps for path, row in by_path.items()},
+        "path_weights": first.path_weights,
+        "seconds": time.perf_counter() - start,
+        "environment": describe(),
+    }
+    write_text(output / "summary.json", json.dumps(summary, indent=1))
+    write_text(output / "bench.json", report.to_json())
+    print(f"\n{ablation.render(rows)}\n")
+    print(f"{exported.path}: max abs difference to the checkpoint {exported.max_abs_diff:.1e}")
+    print(f"{summary['seconds']:.0f} s; details in {output / 'summary.json'}")
+    return summary

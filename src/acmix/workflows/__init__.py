@@ -1,0 +1,15 @@
+"""Use cases of a configuration: train, evaluate, export, predict, convert."""
+
+from acmix.workflows.conversion import export_torch, import_torch
+from acmix.workflows.deployment import export, picture_names, predict
+from acmix.workflows.training import evaluate, train
+
+__all__ = [
+    "evaluate",
+    "export",
+    "export_torch",
+    "import_torch",
+    "picture_names",
+    "predict",
+    "train",
+]

@@ -1,0 +1,57 @@
+"""Weights between PyTorch's files and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from acmix.config import Config
+from acmix.convert import (
+    Report,
+    check_state_file,
+    load_torch_state,
+    read_state,
+    torch_state,
+    write_state,
+)
+from acmix.models.registry import model_entry
+from acmix.workflows.runs import build_model, open_checkpoint, prepare
+from acmix.workflows.weights import check_checkpoint_name, head_size, save_model
+
+
+def import_torch(file: str | Path, output: str | Path, config: Config) -> Report:
+    """Convert a file of an official PyTorch implementation to a checkpoint.
+
+    Args:
+        file: ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``, see :func:`acmix.convert.read_state`.
+        output: the ``.ckpt`` to write.
+        config: names the model; without ``model.num_classes`` it has the file's classes.
+
+    Returns:
+        What was loaded, and what was ignored and why.
+    """
+    check_checkpoint_name(output)
+    state = read_state(file)
+    prepare(config)
+    model = build_model(config, head_size(model_entry(config.model.name).cls, state) or 0)
+    report = load_torch_state(model, state)
+    save_model(model, output)
+    return report
+
+
+def export_torch(
+    checkpoint: str | Path,
+    output: str | Path,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> int:
+    """Convert a checkpoint to a file with the official names; return the number of tensors.
+
+    Args:
+        checkpoint, name, overrides: see :func:`acmix.workflows.runs.open_checkpoint`.
+        output: the ``.safetensors`` or ``.npz`` to write.
+    """
+    check_state_file(output)
+    state = torch_state(open_checkpoint(checkpoint, name, overrides)[0])
+    write_state(state, output)
+    return len(state)

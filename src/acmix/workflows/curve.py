@@ -1,0 +1,72 @@
+"""The training curve of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from acmix.errors import UserError, check
+from acmix.utils.figures import save_figure
+
+
+def plot_training_curve(
+    metrics_file: str | Path, target: str | Path, metrics: Sequence[str] = ("top1", "top5")
+) -> None:
+    """Plot loss, learning rate and validation metrics of a run over its steps.
+
+    Args:
+        metrics_file: ``metrics.jsonl`` of a run folder: one object per line with ``step``,
+            ``loss``, ``lr`` and, on some lines, validation metrics.
+        target: Picture to write; its suffix names the format.
+        metrics: Names of the metrics to draw; those that never occur are left out.
+
+    Raises:
+        UserError: The file is missing, is not JSON lines, or holds no loss.
+    """
+    records = read_records(Path(metrics_file))
+    series = {name: _series(records, name) for name in ("loss", "lr", *metrics)}
+    check(bool(series["loss"]), f"metrics file: {metrics_file} holds no 'step' with a 'loss'.")
+    drawn = [name for name in metrics if series[name]]
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    loss, rate, *rest = figure.subplots(1, 3 if drawn else 2)
+    _draw(loss, "loss", series["loss"])
+    _draw(rate, "learning rate", series["lr"])
+    for axes in rest:
+        for name in drawn:
+            _draw(axes, "validation", series[name], label=name)
+        axes.legend()
+    save_figure(figure, Path(target))
+
+
+def read_records(path: Path) -> list[dict]:
+    """Read the lines of a ``metrics.jsonl``; raise UserError if it is missing or damaged."""
+    check(path.is_file(), f"metrics file: {path} does not exist; it is written by 'acmix train'.")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            # The last line of a killed run may be half of one.
+            if number == len(lines):
+                break
+            raise UserError(f"metrics file: line {number} of {path} is not JSON.") from error
+        check(isinstance(record, dict), f"metrics file: line {number} of {path} is not an object.")
+        records.append(record)
+    return records
+
+
+def _series(records: list[dict], name: str) -> list[tuple[float, float]]:
+    return [(record["step"], record[name]) for record in records if {"step", name} <= record.keys()]
+
+
+def _draw(axes, title: str, points: list[tuple[float, float]], label: str | None = None) -> None:
+    steps, values = zip(*points, strict=True) if points else ((), ())
+    # A curve of one point would be invisible without a marker.
+    axes.plot(steps, values, marker="o" if len(points) < 30 else None, label=label, markersize=3)
+    axes.set(title=title, xlabel="step")
+    axes.grid(alpha=0.3)

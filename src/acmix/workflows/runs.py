@@ -1,0 +1,171 @@
+"""Models as configured, and the models, configurations and classes of finished runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+
+from acmix.config import Config, load_config
+from acmix.data import create_dataset
+from acmix.engine import load_weights
+from acmix.environment import set_device
+from acmix.errors import UserError, check
+from acmix.models import Backbone, create_model
+from acmix.models.detection import Detector, PostProcess, create_detector
+from acmix.models.registry import model_entry
+from acmix.workflows.weights import copy_features, head_size, load_model, read_tensors, warm_start
+
+CLASSES_FILE = "classes.json"
+
+
+def prepare(config: Config) -> str:
+    """Choose device and mode, seed everything; return the device target."""
+    target = set_device(config.runtime)
+    ms.set_seed(config.seed)
+    return target
+
+
+def build_model(config: Config, num_classes: int) -> Backbone | Detector:
+    """Make the configured network for a data set of ``num_classes`` classes.
+
+    Raises:
+        UserError: ``model.num_classes`` is smaller than that, or the network refuses an argument.
+    """
+    own = config.model.num_classes
+    check(
+        own is None or own >= num_classes,
+        f"model.num_classes={own} is less than the {num_classes} classes of the data set; leave "
+        "it out to have as many.",
+    )
+    if config.task == "detection":
+        return _build_detector(config, own or num_classes)
+    return _build_classifier(config, own or num_classes)
+
+
+def _build_classifier(config: Config, num_classes: int) -> Backbone:
+    arguments = _model_arguments(config)
+    if config.task == "detection":
+        arguments.pop("out_indices", None)  # a detector's choice of stages
+    return create_model(config.model.name, num_classes=num_classes, **arguments)
+
+
+def _build_detector(config: Config, num_classes: int) -> Detector:
+    section = config.detector
+    post_process = PostProcess(
+        score_threshold=section.score_threshold,
+        nms_threshold=section.nms_threshold,
+        max_detections=section.max_detections,
+    )
+    return create_detector(
+        config.network_name,
+        num_classes=num_classes,
+        frozen_stages=section.frozen_stages,
+        frozen_norm=section.frozen_norm,
+        post_process=post_process,
+        backbone=_model_arguments(config),
+        **section.kwargs,
+    )
+
+
+def _model_arguments(config: Config) -> dict[str, Any]:
+    return {
+        "in_channels": config.data.channels,
+        "drop_path_rate": config.model.drop_path_rate,
+        **config.model.kwargs,
+    }
+
+
+def load_pretrained(config: Config, model: Backbone | Detector) -> None:
+    """Start a new network from ``model.pretrained``; a detector's backbone, if it is one.
+
+    Raises:
+        UserError: see :func:`acmix.workflows.weights.warm_start`.
+    """
+    section = config.model
+    file = section.pretrained
+    check(file is not None, "model.pretrained names no file.")
+    if isinstance(model, Backbone):
+        warm_start(model, str(file), section.warm_start, section.reset_head)
+        return
+    # The classifier takes the file, with all the checks and conversions there are for it.
+    classes = head_size(model_entry(section.name).cls, read_tensors(str(file)))
+    classifier = _build_classifier(config, classes or 0)
+    warm_start(classifier, str(file), section.warm_start)
+    copy_features(classifier, model.backbone)
+
+
+def restore(config: Config, checkpoint: str | Path) -> tuple[Backbone | Detector, tuple[str, ...]]:
+    """Make the model of a finished run, ready for inference, and the names of its classes."""
+    prepare(config)
+    classes = class_names(config, checkpoint)
+    model = build_model(config, len(classes))
+    load_model(model, checkpoint)
+    model.set_train(False)
+    return model, classes
+
+
+def class_names(config: Config, checkpoint: str | Path) -> tuple[str, ...]:
+    """Return the classes of a run: from its folder, or from the data set if it is not there."""
+    file = run_folder(checkpoint) / CLASSES_FILE
+    if not file.is_file():
+        return create_dataset(config.data, "val", seed=config.seed).classes
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is not JSON ({error}); remove it or restore it.") from error
+    check(
+        isinstance(names, list) and bool(names) and all(isinstance(n, str) for n in names),
+        f"{file} must hold a list of class names; remove it or restore it.",
+    )
+    return tuple(names)
+
+
+def run_folder(checkpoint: str | Path) -> Path:
+    """Return the run folder that a checkpoint lies in."""
+    return Path(checkpoint).resolve().parent.parent
+
+
+def run_config(checkpoint: str | Path) -> Config:
+    """Load the resolved configuration beside a checkpoint.
+
+    Raises:
+        UserError: the checkpoint is not in a run folder.
+    """
+    check(Path(checkpoint).is_file(), f"{checkpoint} does not exist.")
+    file = run_folder(checkpoint) / "config.yaml"
+    check(file.is_file(), f"{file} is missing; name the run's configuration with --config.")
+    return load_config(file)
+
+
+def named_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
+    """Return the default configuration for the model ``name``, with ``key=value`` overrides."""
+    named = [] if name is None else [f"model.name={name}"]
+    return load_config(None, [*named, *overrides])
+
+
+def open_checkpoint(
+    checkpoint: str | Path, name: str | None = None, overrides: Sequence[str] = ()
+) -> tuple[Backbone | Detector, Config]:
+    """Make the network of any checkpoint, ready for inference, and its configuration.
+
+    Args:
+        checkpoint: of a run, or, with ``name``, any other ``.ckpt`` of that model.
+        name: of the model; None for that of the run folder the checkpoint lies in.
+        overrides: ``key=value`` strings for a model that is not the registered default.
+
+    Raises:
+        UserError: no ``name`` and no run folder, or the checkpoint is not the model's.
+    """
+    if name is None:
+        config = run_config(checkpoint)
+        return restore(config, checkpoint)[0], config
+    config = named_config(name, overrides)
+    prepare(config)
+    classes = head_size(model_entry(config.model.name).cls, load_weights(checkpoint))
+    model = build_model(config, classes or 0)
+    load_model(model, checkpoint)
+    return model.set_train(False), config

@@ -1,0 +1,87 @@
+"""Train as configured, and evaluate what was trained."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from acmix.config import Config
+from acmix.data import create_dataset
+from acmix.engine import FitResult, RunDir, Trainer
+from acmix.engine import evaluate as run_evaluation
+from acmix.engine.task import Metric
+from acmix.environment import describe
+from acmix.layers.path_weights import path_weights
+from acmix.parallel import join, synchronise_norms
+from acmix.tasks.workflow import Workflow
+from acmix.tasks.workflows import WORKFLOWS
+from acmix.utils.files import write_text
+from acmix.workflows.curve import plot_training_curve
+from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, prepare
+from acmix.workflows.weights import load_model
+
+logger = logging.getLogger(__name__)
+
+
+def train(config: Config, resume: str | None = None) -> FitResult:
+    """Train as configured and leave the run in ``config.output``.
+
+    In a process that a launcher started as one of several, this is its part of the training.
+
+    Args:
+        config: what to train.
+        resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
+    """
+    target = prepare(config)
+    world = join()
+    run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
+    if resume is None and world.is_first:
+        run_dir.check_unused()  # before minutes go into reading the data
+    shard = {"num_shards": world.size, "shard_id": world.rank}
+    train_data = create_dataset(config.data, "train", seed=config.seed, **shard)
+    val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
+    for split, data in (("training", train_data), ("validation", val_data)):
+        world.check_equal(
+            f"The list of {split} images",
+            (f"{name}\n".encode() for name in data.names),
+            "give all machines the same files; what cannot be decoded on one of them counts, too",
+        )
+    model = build_model(config, len(train_data.classes))
+    if config.model.pretrained is not None and world.is_first:  # the others get what it has
+        resumes = resume != "auto" and resume is not None
+        resumes |= resume == "auto" and run_dir.checkpoints.to_resume() is not None
+        if not resumes:
+            load_pretrained(config, model)
+    if config.train.sync_batch_norm:
+        synchronise_norms(model, target)
+    parameters = sum(parameter.size for parameter in model.trainable_params())
+    logger.info(
+        "Training %s (%.2f M parameters) on %d images of %d classes, %d x %s, %s mode, into %s",
+        config.network_name,
+        parameters / 1e6,
+        train_data.num_samples,
+        len(train_data.classes),
+        world.size,
+        target,
+        config.runtime.mode,
+        run_dir.path,
+    )
+    task = WORKFLOWS[config.task].task(config, model, val_data)
+    trainer = Trainer(task, config, run_dir, scalars=lambda: path_weights(model), world=world)
+    result = trainer.fit(train_data, val_data, resume)
+    if world.is_first:
+        write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
+        plot_training_curve(run_dir.metrics_file, run_dir.path / "curve.png")
+    world.barrier()  # a rank that ends early counts as lost
+    return result
+
+
+def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:
+    """Evaluate a checkpoint on the validation split; return the filled metric and the classes."""
+    prepare(config)
+    data = create_dataset(config.data, "val", seed=config.seed)
+    model = build_model(config, len(data.classes))
+    load_model(model, checkpoint)
+    workflow: Workflow = WORKFLOWS[config.task]
+    return run_evaluation(workflow.task(config, model, data), data), data.classes

@@ -1,0 +1,87 @@
+"""Pictures are written, and bad input is told from good."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from acmix.errors import UserError
+from acmix.tasks.confusion_plot import plot_confusion_matrix
+from acmix.workflows.curve import plot_training_curve
+
+
+@pytest.fixture
+def metrics_file(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    records = [{"epoch": k, "step": 10 * k, "loss": 1 / k, "lr": 0.1} for k in range(1, 5)]
+    records[-1]["top1"] = 0.9
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_curve_is_a_picture(metrics_file, tmp_path):
+    plot_training_curve(metrics_file, tmp_path / "curve.png")
+    picture = cv2.imread(str(tmp_path / "curve.png"))
+    assert picture.shape[:2] == (420, 1080)
+    assert picture.min() < 128
+
+
+def test_curve_depends_on_the_metrics(metrics_file, tmp_path):
+    plot_training_curve(metrics_file, tmp_path / "with.png")
+    plot_training_curve(metrics_file, tmp_path / "without.png", metrics=())
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
+
+
+def test_half_a_last_line_of_a_killed_run_is_left_out(metrics_file, tmp_path):
+    with metrics_file.open("a") as file:
+        file.write('{"epoch": 5, "st')
+    plot_training_curve(metrics_file, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").exists()
+
+
+def test_a_broken_line_in_the_middle_is_refused(metrics_file, tmp_path):
+    metrics_file.write_text("{}\nnonsense\n{}\n")
+    with pytest.raises(UserError, match="line 2 of"):
+        plot_training_curve(metrics_file, tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", '{"epoch": 1}\n'])
+def test_a_file_without_a_loss_is_refused(text, tmp_path):
+    (tmp_path / "m.jsonl").write_text(text)
+    with pytest.raises(UserError, match="no 'step' with a 'loss'"):
+        plot_training_curve(tmp_path / "m.jsonl", tmp_path / "curve.png")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        plot_training_curve(tmp_path / "no.jsonl", tmp_path / "curve.png")
+
+
+def test_an_unknown_picture_format_leaves_nothing_behind(metrics_file, tmp_path):
+    with pytest.raises(UserError, match=r"curve\.nope"):
+        plot_training_curve(metrics_file, tmp_path / "curve.nope")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+@pytest.mark.parametrize("count", [2, 25])
+def test_confusion_matrix_is_darkest_where_the_counts_are(count, tmp_path):
+    classes = [f"class {k}" for k in range(count)]
+    plot_confusion_matrix(np.eye(count, dtype=int) * 9, classes, tmp_path / "right.png")
+    plot_confusion_matrix(np.ones((count, count), int), classes, tmp_path / "wrong.png")
+    full = np.array([107, 48, 8])  # BGR of a share of 1 in the colour map "Blues"
+    right, wrong = (cv2.imread(str(tmp_path / name)) for name in ("right.png", "wrong.png"))
+    assert (right == full).all(axis=2).sum() > 500
+    assert not (wrong == full).all(axis=2).any()
+
+
+def test_confusion_matrix_with_an_empty_class(tmp_path):
+    plot_confusion_matrix(np.array([[3, 1], [0, 0]]), ["a", "b"], tmp_path / "matrix.png")
+    assert (tmp_path / "matrix.png").stat().st_size > 0
+
+
+def test_confusion_matrix_of_another_size_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"\(2, 2\) does not fit 3 classes"):
+        plot_confusion_matrix(np.zeros((2, 2)), ["a", "b", "c"], tmp_path / "matrix.png")

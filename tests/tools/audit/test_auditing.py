@@ -1,0 +1,120 @@
+"""Every registered model's graphs, built as on Ascend, against the inventories in docs/ascend."""
+
+import audited_models
+import mindspore as ms
+import pytest
+
+from acmix.errors import UserError
+from acmix.export import Exported
+from acmix.models import create_model
+from acmix.tools.audit.capture import graph_of
+from acmix.tools.audit.inventory import Inventory
+from acmix.tools.audit.networks import audit_config, network_config
+from acmix.tools.audit.report import audit
+from acmix.utils.modes import built_for
+
+# The rest takes minutes and differs from these in what inference shows too.
+TRAINED = ("acmix_swin_small", "acmix_resnet26", "acmix_san10", "retinanet_resnet26")
+TINY = {"embed_dim": 12, "depths": (1,), "num_heads": (2,), "window_size": 4}
+
+
+def cases():
+    for name in audited_models.names():
+        yield pytest.param(name, "inference")
+        marks = () if name in TRAINED else pytest.mark.slow
+        yield pytest.param(name, "training", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "kind"), list(cases()))
+def test_graphs_pass_and_hold_nothing_new(name, kind):
+    """Counts may change with every formulation; an operator or a finding must not come unseen."""
+    result = audited_models.audited(name, kind)
+    assert result.passed(), result.render()
+    kept = Inventory.load(audited_models.file_of(name)).graphs.get(f"{name} {kind}", {})
+    found = Inventory.of({"it": result}).graphs["it"]
+    remedy = f"look at what is new, then: python tests/audited_models.py {name}"
+    for part in ("operators", "convolutions", "findings"):
+        assert found[part].keys() <= kept.get(part, {}).keys(), remedy
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["acmix_resnet26", "acmix_swin_small", "acmix_pvt_small",
+     pytest.param("acmix_san10", marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_what_is_exported_in_float16_passes_too(name):
+    result = audit_config(audited_models.config(name), fp16=True)
+    assert result.passed(), result.render()
+    assert "float16" in result.subject
+    assert {"Cast"} <= {entry.name for entry in result.operators}
+
+
+def test_every_kept_graph_is_one_that_is_audited():
+    kept = {key.split()[0] for key in Inventory.load(audited_models.FOLDER).graphs}
+    assert kept == set(audited_models.names())
+
+
+def test_what_is_built_for_cpu_would_fail():
+    """Where the group convolution is not replaced: the audit sees what it is for."""
+    result = audit(tiny_swin(conv_impl="group"), "CPU")
+    assert not result.passed()
+    assert {finding.rule for finding in result.findings if finding.verdict == "FAIL"} == {
+        "group convolution"
+    }
+
+
+def test_mindspores_own_branches_do_not_change_the_graph(monkeypatch):
+    """Our formulations ask ``ms.get_context``, MindSpore's modules ``context.get_context``."""
+    with built_for("Ascend"):
+        both = audit(tiny_swin(), "net").inventory()
+        ours_alone = ms.get_context
+    monkeypatch.setattr(ms, "get_context", ours_alone)
+    assert ms.context.get_context("device_target") == "CPU"
+    assert audit(tiny_swin(), "net").inventory() == both
+
+
+def tiny_swin(**arguments):
+    model = create_model("acmix_swin_tiny", **TINY, **arguments).set_train(False)
+    return graph_of(Exported(model), [ms.Tensor(shape=(1, 3, 64, 64), dtype=ms.float32)])
+
+
+def test_the_answered_device_is_for_a_while():
+    def fail():
+        raise ZeroDivisionError
+
+    with built_for("Ascend"):
+        assert ms.get_context("device_target") == ms.context.get_context("device_target")
+        assert ms.get_context("device_target") == "Ascend"
+        assert ms.get_context("mode") == ms.GRAPH_MODE
+    with pytest.raises(ZeroDivisionError), built_for("Ascend"):
+        fail()
+    assert ms.get_context("device_target") == ms.context.get_context("device_target") == "CPU"
+
+
+def test_the_step_is_the_one_that_is_configured():
+    config = network_config(
+        "resnet26", ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "optim.name=sgd",
+                     "optim.weight_decay=1e-4", "data.image_size=32"]
+    )  # fmt: skip
+    result = audit_config(config, training=True)
+    counts = {entry.name: entry.count for entry in result.operators}
+    assert counts["SGD"] == len(
+        create_model("resnet26", width=8, depths=(1, 1, 1, 1)).trainable_params()
+    )
+    assert "AdamWeightDecay" not in counts
+    assert "Switch" in counts  # the update that is left out where a gradient is not finite
+    assert result.passed()
+
+
+def test_mixed_labels_and_a_dynamic_batch():
+    small = ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "data.image_size=32"]
+    config = network_config("resnet26", small)
+    result = audit_config(config, dynamic_batch=True)
+    assert "dynamic batch" in {finding.rule for finding in result.findings}
+    assert "-1x3x32x32" in result.subject
+    mixed = audit_config(network_config("resnet26", [*small, "data.mixup=0.8"]), training=True)
+    assert "GatherD" not in {entry.name for entry in mixed.operators}
+    with pytest.raises(UserError, match="dynamic-batch is for inference"):
+        audit_config(config, training=True, dynamic_batch=True)
+    with pytest.raises(UserError, match="fp16 is for inference"):
+        audit_config(config, training=True, fp16=True)

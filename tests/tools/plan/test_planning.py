@@ -1,0 +1,146 @@
+"""Plans against what training really holds, sends and computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import mindspore as ms
+import numpy as np
+import pytest
+from models.shrunk import arguments
+
+from acmix.cli import main
+from acmix.config import Config, DetectorConfig, ModelConfig, OptimConfig, TrainConfig
+from acmix.config.data import DataConfig
+from acmix.engine.ema import ExponentialMovingAverage
+from acmix.engine.optim import create_optimizer
+from acmix.engine.precision import apply_mixed_precision
+from acmix.engine.train_step import TrainStep
+from acmix.errors import UserError
+from acmix.tasks.workflows import WORKFLOWS
+from acmix.tools.analysis.macs import trace
+from acmix.tools.bench.throughput import measure
+from acmix.tools.plan import planning
+from acmix.tools.plan.planning import workload_of
+from acmix.tools.training_step import training_step
+from acmix.workflows.runs import build_model
+
+BATCH = 2
+TINY = {"embed_dim": 12, "depths": (1,), "num_heads": (2,), "window_size": 4}
+
+
+def classifier(optimizer="adamw", **train):
+    return Config(
+        model=ModelConfig(name="acmix_swin_tiny", num_classes=5, kwargs=TINY),
+        data=DataConfig(image_size=32, batch_size=BATCH),
+        optim=OptimConfig(name=optimizer),
+        train=TrainConfig(**train),
+    )
+
+
+def detector():
+    return Config(
+        task="detection",
+        model=ModelConfig(name="resnet26", num_classes=4, kwargs=arguments("resnet26")),
+        detector=DetectorConfig(frozen_stages=2, kwargs={"channels": 8, "num_convs": 1}),
+        data=DataConfig(name="coco", batch_size=BATCH, short_side=(64,), long_side=96),
+        optim=OptimConfig(name="sgd"),
+    )
+
+
+def held_by_training(config):
+    """Bytes of weights, gradients, optimizer state and what is exchanged, after one step."""
+    workflow = WORKFLOWS[config.task]
+    model = build_model(config, config.model.num_classes)
+    network = workflow.task(config, model, None).train_network.set_train()
+    network = apply_mixed_precision(network, config.train.amp)
+    optimizer = create_optimizer(network, config.optim)
+    exchanged = []
+
+    def record(gradients):
+        exchanged.append(size_of(gradients))
+        return gradients
+
+    targets = [
+        np.zeros(target.shape, ms.dtype_to_nptype(target.dtype))
+        for target in workflow.targets(config, BATCH, config.model.num_classes)
+    ]
+    images = np.zeros((BATCH, *workflow.image_shape(config)), np.float32)
+    step = TrainStep(network, optimizer, reduce=record)
+    losses = step([(images, *targets)], 1e-3).losses
+    own = {id(parameter) for parameter in network.get_parameters()}
+    state = [p for p in optimizer.get_parameters() if id(p) not in own and "." in p.name]
+    statistics = size_of(step.statistics.parameters)
+    sent = sum(exchanged) - 4 * (1 + len(losses))  # the wish to stop, and the losses
+    return {
+        "weights": size_of(network.get_parameters()) + statistics,
+        "gradients": sent - statistics,
+        "optimizer": size_of(state),
+        "average": size_of(ExponentialMovingAverage(network, 0.9).averages),
+        "sent": sent,
+    }
+
+
+def size_of(tensors):
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [classifier(ema_decay=0.9), classifier("sgd", ema_decay=0.9, amp="O2"), detector()],
+    ids=["adamw", "sgd-fp16", "frozen-detector"],
+)
+def test_what_is_predicted_is_what_a_training_step_holds(config):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    held = held_by_training(config)
+    predicted = workload_of(config)
+    assert predicted.exchanged_bytes == held["sent"]
+    for what in ("weights", "gradients", "optimizer"):
+        assert getattr(predicted.memory, what) == held[what], what
+    assert predicted.memory.average == (held["average"] if config.train.ema_decay else 0)
+
+
+def test_a_plan_of_a_file_is_printed_and_written(tmp_path, capsys):
+    file, report = tmp_path / "config.yaml", tmp_path / "plan.json"
+    file.write_text(classifier(accumulate=2, epochs=3).to_yaml())
+    asked = ["plan", str(file), "optim.lr_batch=8", "--devices", "1,8", "--device", "ascend-910b"]
+    assert main([*asked, "--images", "100", "--json", str(report)]) == 0
+    assert "acmix_swin_tiny in float32, 2 images per device, 2 batches per step" in (
+        capsys.readouterr().out
+    )
+    content = json.loads(report.read_text())
+    one, eight = content["rows"]
+    assert (one["global_batch"], eight["global_batch"]) == (4, 32)
+    assert (one["learning_rate"], eight["learning_rate"]) == (0.5e-3, 4e-3)
+    assert (one["steps"], eight["steps"]) == (25, 3)
+    assert eight["run_seconds"] == pytest.approx(9 * eight["step_seconds"])
+    model = build_model(classifier(), 5)
+    macs = trace(model, (4, 3, 32, 32)).macs
+    assert one["compute_seconds"] == pytest.approx(3 * 2 * macs / (0.3 * 80e12))
+    trained = sum(parameter.size for parameter in model.trainable_params())
+    assert eight["sent_bytes"] == pytest.approx(2 * 7 / 8 * 4 * trained)
+    assert main([*asked, "--images", "3"]) == 2
+    assert "takes 4 images, the training set has 3" in capsys.readouterr().err
+
+
+def test_mistakes_are_named_before_the_network_is_built(monkeypatch):
+    monkeypatch.setattr(planning, "build_model", None)
+    with pytest.raises(UserError, match="Did you mean 'ascend-910'"):
+        planning.plan_config(classifier(), [8], device="ascend-91")
+    with pytest.raises(UserError, match="--devices must be at least 1, got 0"):
+        planning.plan_config(classifier(), [8, 0])
+    with pytest.raises(UserError, match="12 does not fill nodes of 8"):
+        planning.plan_config(classifier(), [12])
+
+
+@pytest.mark.slow
+def test_no_step_of_this_machine_is_faster_than_planned_at_its_peak():
+    machine = planning.this_machine()
+    config = replace(classifier(), data=DataConfig(image_size=224, batch_size=8),
+                     model=ModelConfig(name="resnet26", num_classes=5))  # fmt: skip
+    (row,) = planning.plan_config(config, [1], device="this-machine", efficiency=1.0).rows
+    images = np.zeros((8, 3, 224, 224), np.float32)
+    (timing,) = measure({"step": training_step(build_model(config, 5))(images)}, repeats=3)
+    assert machine.memory > 2**30
+    assert 0.02 * timing.median < row.compute_seconds < timing.median

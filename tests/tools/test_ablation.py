@@ -1,0 +1,139 @@
+"""`acmix ablate` on the digits: rows, files, resuming, and runs that do not belong together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mindspore as ms
+import pytest
+
+from acmix.cli import main
+from acmix.config import load_config
+from acmix.layers.acmix import COMBINATIONS
+from acmix.layers.conv_path import KERNELS
+from acmix.tools.ablation import Row, render
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "ablation"
+ROWS = [str(CONFIGS / "paths" / "alpha.yaml"), str(CONFIGS / "kernel" / "shift.yaml")]
+DIGITS = [
+    "data={name: digits, image_size: 16, channels: 1, mean: [0.3], std: [0.3], scale: null, "
+    "batch_size: 700}",
+    "model.kwargs.embed_dim=6",
+    "model.kwargs.depths=[1, 1]",
+    "model.kwargs.num_heads=[1, 2]",
+    "schedule.warmup_epochs=0",
+    "train.epochs=1",
+    "runtime.mode=pynative",
+]
+MEASURE = ["--batch-size", "2", "--warmup", "1", "--repeats", "2"]
+
+
+def ablate(output, *overrides, rows=ROWS):
+    settings = ["--set", *DIGITS, *overrides, "--output", str(output), *MEASURE]
+    return main(["ablate", *rows, *settings])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _graph_mode_afterwards():
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    output = tmp_path_factory.mktemp("ablation")
+    assert ablate(output) == 0
+    return output
+
+
+def test_each_file_is_a_row_of_one_measurement(finished):
+    content = json.loads((finished / "ablation.json").read_text())
+    assert [row["name"] for row in content["rows"]] == ["alpha", "shift"]
+    timings = content["measurement"]["timings"]
+    assert [(timing["name"], len(timing["seconds"])) for timing in timings] == [
+        ("alpha", 2),
+        ("shift", 2),
+    ]
+    for row in content["rows"]:
+        assert 0 <= row["metrics"]["top1"] <= 1
+        assert row["fps"] > 0
+        assert Path(row["checkpoint"]).is_file()
+    alpha, shift = content["rows"]
+    kernels, betas = (6 + 12) * 9 * 3 * 3, 2
+    assert alpha["params"] - shift["params"] == kernels - betas
+    for row, learned in ((alpha, False), (shift, True)):
+        values = [value for name, value in row["path_weights"].items() if name.endswith("beta")]
+        assert len(values) == betas
+        assert all(value == 1 for value in values) != learned
+    assert content["configurations"]["shift"]["model"]["kwargs"]["conv_kernel"] == "shift"
+
+
+def test_tables_hold_a_line_per_row(finished):
+    markdown = (finished / "table.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in markdown[2:]] == ["alpha", "shift"]
+    text = (finished / "table.txt").read_text()
+    assert "top-1" in text
+    assert "|" not in text
+
+
+def test_a_second_call_measures_again_without_training(finished, capsys):
+    before = (finished / "alpha" / "metrics.jsonl").read_bytes()
+    assert ablate(finished) == 0
+    assert (finished / "alpha" / "metrics.jsonl").read_bytes() == before
+    assert "images/s" in capsys.readouterr().out
+
+
+def test_runs_of_another_configuration_are_not_shown_as_this_one(finished, capsys):
+    assert ablate(finished, "optim.lr=0.5") == 2
+    assert "differs from the configuration asked for" in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, capsys):
+    twin = tmp_path / "alpha.yaml"
+    twin.write_text("train: {epochs: 1}\n")
+    assert ablate(tmp_path / "out", rows=[ROWS[0], str(twin)]) == 2
+    assert "alpha, alpha" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder", "argument", "choices"),
+    [("paths", "combine", COMBINATIONS), ("kernel", "conv_kernel", KERNELS)],
+)
+def test_ready_configs_cover_all_rows_of_the_table_and_differ_in_nothing_else(
+    folder, argument, choices
+):
+    files = [f for f in sorted((CONFIGS / folder).glob("*.yaml")) if f.stem != "conv_swin"]
+    assert {file.stem for file in files} == set(choices)
+    rest = []
+    for file in files:
+        tree = load_config(file, ["output=x"]).to_dict()
+        assert tree["model"]["kwargs"].pop(argument) == file.stem
+        rest.append(tree)
+    assert all(tree == rest[0] for tree in rest)
+
+
+def test_conv_swin_differs_from_the_other_rows_in_the_model_alone():
+    conv_swin, both = (
+        load_config(CONFIGS / "paths" / f"{name}.yaml", ["output=x"]).to_dict()
+        for name in ("conv_swin", "both")
+    )
+    assert conv_swin["model"].pop("name") == "conv_swin_tiny"
+    assert both["model"].pop("name") == "acmix_swin_tiny"
+    both["model"]["kwargs"].pop("combine")
+    assert conv_swin == both
+
+
+def test_rows_of_different_tasks_are_refused_before_any_training(tmp_path, capsys):
+    detector = CONFIGS.parent / "detection" / "shapes_retinanet_acmix_resnet.yaml"
+    rows = ["--output", str(tmp_path / "out"), *MEASURE]
+    assert main(["ablate", ROWS[0], str(detector), *rows]) == 2
+    assert "must share the task" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_detectors_are_compared_by_their_precision():
+    rows = [Row("plain", Path("x"), 7, 9_000_000, {"bbox_mAP": 0.25}, {}, 3.0)]
+    header, _, line = render(rows).splitlines()
+    assert "box AP" in header
+    assert "0.2500" in line

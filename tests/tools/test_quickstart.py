@@ -1,0 +1,42 @@
+"""The quickstart on one epoch of the digits: everything it promises is written and true."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from acmix.engine import load_weights
+from acmix.tools.quickstart import run
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "classification"
+
+
+def test_quickstart_writes_what_it_promises(tmp_path, capsys):
+    tiny = (
+        "train.epochs=1",
+        "model.kwargs.embed_dim=8",
+        "model.kwargs.depths=[1]",
+        "model.kwargs.num_heads=[2]",
+        "data.batch_size=256",
+        "schedule.warmup_epochs=0",
+    )
+    returned = run(CONFIGS, tmp_path, tiny)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary == returned
+    for name in ("top1", "top1_attention", "top1_conv"):
+        assert 0 <= summary[name] <= 1
+    assert summary["mindir_max_abs_diff"] < 1e-5
+    assert summary["fps"].keys() == {"acmix", "attention", "conv"}
+    assert min(summary["fps"].values()) > 0
+    assert summary["seconds"] > 0
+    printed = capsys.readouterr().out
+    assert "convolution only" in printed
+
+    weights = load_weights(tmp_path / "ACmix" / "checkpoints" / "last.ckpt")
+    alphas = [name for name in summary["path_weights"] if name.endswith("alpha")]
+    assert len(alphas) == 1
+    for name in alphas:
+        assert summary["path_weights"][name] == pytest.approx(float(weights[name][0]))
+    for twin, absent in (("attention only", "conv_path"), ("convolution only", "attention")):
+        names = load_weights(tmp_path / twin / "checkpoints" / "last.ckpt")
+        assert not any(f".{absent}." in name for name in names)

@@ -1,0 +1,113 @@
+"""Every ImageNet recipe: two steps on a folder of a few images, and what its header promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import shrunk
+from PIL import Image
+
+from acmix import workflows
+from acmix.config import Config, load_config
+from acmix.models.registry import model_entry
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "configs" / "imagenet").glob("*.yaml"))
+
+
+def flat(name: str) -> dict:
+    """Arguments of a narrow model with one block a stage: what it computes is tested elsewhere."""
+    small = shrunk.shallow(name)
+    depths = small.get("depths", model_entry(name).arguments.get("depths", ()))
+    return {**small, "depths": (1,) * len(depths)}
+
+
+def distinct() -> list[Path]:
+    """One file for each family and recipe, of the ACmix net: that holds all of its plain twin."""
+    chosen = {}
+    for path in FILES:  # acmix_* come first
+        config = load_config(path)
+        family = model_entry(config.model.name).cls
+        sections = (config.data, config.loss, config.optim, config.schedule, config.train)
+        chosen.setdefault((family, sections), path)
+    return sorted(chosen.values())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes of four training and two validation images, 48 x 40 pixels."""
+    root = tmp_path_factory.mktemp("imagenet")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 2), ("val", 1)):
+        for name in ("dark", "light"):
+            target = root / split / name
+            target.mkdir(parents=True)
+            for i in range(count):
+                pixels = generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(target / f"{i}.jpg")
+    return root
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_two_steps_of_the_recipe_train(path, folder, tmp_path):
+    name = load_config(path).model.name
+    mode = "graph" if path in distinct() else "pynative"  # a graph takes long to compile
+    config = load_config(
+        path,
+        [
+            f"data.root={folder}",
+            f"output={tmp_path / 'run'}",
+            f"runtime.mode={mode}",
+            f"model.kwargs={json.dumps(flat(name))}",
+            "data.image_size=32",
+            "data.batch_size=2",
+            "data.eval_batch_size=2",
+            "data.num_workers=1",
+            "schedule.warmup_epochs=0",
+            "train.epochs=1",
+            "train.accumulate=1",
+        ],
+    )
+    workflows.train(config)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert last["step"] == 2
+    assert np.isfinite(last["loss"])
+    assert last["grad_norm"] > 0
+    assert 0 <= last["top1"] <= 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_header_and_model_belong_to_the_file(path):
+    config = load_config(path)
+    assert config.model.name == path.stem
+    model_entry(config.model.name)
+    header = path.read_text()
+    assert f"# acmix train {path.relative_to(ROOT)} data.root=FOLDER\n" in header
+    assert "Source: " in header
+    assert re.search(r"Expected top-1: [78]\d\.\d % \(the paper's number, not ours\)", header)
+
+
+def batch(config: Config) -> int:
+    return config.data.batch_size * config.train.accumulate
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_optimisation_is_that_of_appendix_b(path):
+    config = load_config(path)
+    assert (config.data.image_size, config.loss.label_smoothing) == (224, 0.1)
+    if config.optim.name == "sgd":
+        assert (batch(config), config.optim.lr, config.train.epochs) == (256, 0.1, 100)
+        assert not config.data.mixes
+        assert config.data.rand_augment is None
+    else:
+        assert config.optim.lr == pytest.approx(5e-4 * batch(config) / 512)
+        assert (config.optim.weight_decay, config.train.epochs) == (0.05, 300)
+        assert (config.data.mixup, config.data.cutmix, config.data.mix_prob) == (0.8, 1.0, 1.0)
+        assert (config.data.rand_augment, config.data.rand_augment_std) == (9, 0.5)
+        assert config.data.random_erasing == 0.25
+        assert config.model.drop_path_rate > 0
