@@ -16,7 +16,17 @@ os.environ.setdefault("GLOG_v", "3")
 
 from models import shrunk
 
-from acmix.config import Config, DataConfig, DetectorConfig, ModelConfig, OptimConfig, TrainConfig
+from acmix.config import (
+    ClassificationConfig,
+    ClassificationDataConfig,
+    Config,
+    DetectionConfig,
+    DetectionDataConfig,
+    DetectorConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+)
 from acmix.models.registry import model_entry
 from acmix.tools.audit.inventory import Inventory
 from acmix.tools.audit.networks import audit_config
@@ -46,15 +56,16 @@ def config(name: str, **changes) -> Config:
     kwargs = {**shrunk.arguments(body), **changes}
     if name == body:
         model = ModelConfig(name=name, num_classes=10, drop_path_rate=0.1, kwargs=kwargs)
-        return Config(model=model, data=DataConfig(image_size=224), **_TRAINING)
+        return ClassificationConfig(
+            model=model, data=ClassificationDataConfig(image_size=224), **_TRAINING
+        )
     levels = min(3, len(kwargs["depths"]))
     kwargs["out_indices"] = tuple(range(-levels, 0))
     detector = DetectorConfig(kwargs={"channels": 16, "num_levels": levels + 1, "num_convs": 1})
-    return Config(
-        task="detection",
+    return DetectionConfig(
         model=ModelConfig(name=body, num_classes=10, kwargs=kwargs),
         detector=detector,
-        data=DataConfig(name="coco"),
+        data=DetectionDataConfig(),
         **_TRAINING,
     )
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from acmix.config import TASK_CONFIGS
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "acmix"
 
@@ -33,28 +35,53 @@ def home(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> set[str]:
-    """Return the layers a file imports, also inside of functions, but not for type checking."""
+def module_name(path: Path) -> str:
+    return ".".join(["acmix", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    )
+
+
+BY_NAME = {module_name(path): path for path in MODULES}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of ours a file imports, also in functions, but not for type checking."""
     found = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             return
-        names: list[str] = []
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            if node.module == "acmix":
-                names = [f"acmix.{alias.name}" for alias in node.names]
-            else:
-                names = [node.module or ""]
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in BY_NAME else node.module or "")
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        found.update(name.split(".")[1] for name in names if name.startswith("acmix."))
+            found.update(alias.name for alias in node.names)
         for child in ast.iter_child_nodes(node):
             visit(child)
 
     visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found
+    return {name for name in found if name.startswith("acmix.")}
+
+
+def imported(path: Path) -> set[str]:
+    """Return the layers a file imports."""
+    return {name.split(".")[1] for name in imports(path)}
+
+
+def circle(start: str) -> list[str]:
+    """Return a way along imports from a module back to itself; empty where there is none."""
+    pending, seen = [[start]], set()
+    while pending:
+        way = pending.pop(0)
+        for name in sorted(imports(BY_NAME[way[-1]]) & set(BY_NAME)):
+            if name == start:
+                return [*way, start]
+            if name not in seen:
+                seen.add(name)
+                pending.append([*way, name])
+    return []
 
 
 def test_every_module_has_a_layer():
@@ -69,6 +96,50 @@ def test_imports_go_downwards(path):
     for name in imported(path) - {own}:
         assert name in LEVEL, f"{path} imports acmix.{name}, which has no layer"
         assert LEVEL[name] < LEVEL[own], f"{own} must not import acmix.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_no_import_leads_back_to_its_module(name):
+    way = circle(name)
+    assert not way, " -> ".join(way)
+
+
+def task_packages() -> set[str]:
+    """Return what belongs to single tasks: their folders, their configuration, their models."""
+    own = set()
+    for task in TASK_CONFIGS:
+        own |= {f"acmix.tasks.{task}", f"acmix.config.{task}", f"acmix.models.{task}"}
+    return own
+
+
+def is_of_a_task(name: str) -> bool:
+    return any(name == own or name.startswith(f"{own}.") for own in task_packages())
+
+
+def task_branches(path: Path) -> list[str]:
+    """Return the places where a file asks which task it serves."""
+    found = []
+    docstrings = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            docstrings.add(id(node.value))
+        elif isinstance(node, ast.Constant) and node.value in TASK_CONFIGS:
+            found.append((node.lineno, id(node), repr(node.value)))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            if ast.unparse(node.args[1]) in {"Detector", "Backbone"}:
+                found.append((node.lineno, 0, ast.unparse(node)))
+    return [f"{path}:{line}: {text}" for line, node, text in found if node not in docstrings]
+
+
+# Files that name a task although they serve all of them, and why.
+MAY_NAME_A_TASK: set[str] = set()
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_only_a_task_s_own_files_know_which_task_it_is(name):
+    if is_of_a_task(name) or name in MAY_NAME_A_TASK:
+        return
+    assert not task_branches(BY_NAME[name])
 
 
 def test_operators_know_only_mindspore_and_numpy():

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from acmix.config import Config, load_config
+from acmix.config import ClassificationConfig, load_config
 from acmix.errors import UserError
 
 
@@ -23,7 +23,7 @@ def write(tmp_path):
 
 def test_empty_file_gives_the_defaults_and_an_output_named_after_it(write):
     config = load_config(write("mine.yaml", ""))
-    assert config == Config(output="runs/mine")
+    assert config == ClassificationConfig(output="runs/mine")
 
 
 def test_later_bases_win_and_the_file_wins_over_its_bases(write):

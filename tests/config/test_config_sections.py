@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 import numpy as np
 import pytest
 
-from acmix.config import Config, DataConfig, ModelConfig, OptimConfig, ScheduleConfig, TrainConfig
+from acmix.config import (
+    ClassificationConfig,
+    ClassificationDataConfig,
+    Config,
+    DetectionDataConfig,
+    ModelConfig,
+    OptimConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from acmix.config.typed import Range, Section
 from acmix.errors import UserError
 
@@ -67,17 +76,20 @@ def test_strict_bounds_are_outside_and_others_inside(bound):
     ("make", "key"),
     [
         (lambda: TrainConfig(epochs=0), "train.epochs"),
-        (lambda: DataConfig(mean=(0.5,)), "data.mean"),
-        (lambda: DataConfig(channels=1, mean=(0.5,)), "data.std"),
-        (lambda: DataConfig(std=(0.1, 0.0, 0.1)), "data.std"),
-        (lambda: DataConfig(scale=(0.9, 0.1)), "data.scale"),
-        (lambda: DataConfig(pad_crop=4), "data.pad_crop"),
-        (lambda: DataConfig(image_size=10**9), "data.image_size"),
+        (lambda: ClassificationDataConfig(mean=(0.5,)), "data.mean"),
+        (lambda: ClassificationDataConfig(channels=1, mean=(0.5,)), "data.std"),
+        (lambda: ClassificationDataConfig(std=(0.1, 0.0, 0.1)), "data.std"),
+        (lambda: ClassificationDataConfig(scale=(0.9, 0.1)), "data.scale"),
+        (lambda: ClassificationDataConfig(pad_crop=4), "data.pad_crop"),
+        (lambda: ClassificationDataConfig(image_size=10**9), "data.image_size"),
         (lambda: OptimConfig(nesterov=True, momentum=0.0), "optim.nesterov"),
         (lambda: ScheduleConfig(name="step"), "schedule.milestones"),
         (lambda: ScheduleConfig(milestones=(3, 3)), "schedule.milestones"),
-        (lambda: Config(schedule=ScheduleConfig(warmup_epochs=101.0)), "schedule.warmup_epochs"),
-        (lambda: Config(schedule=ScheduleConfig(min_lr=1.0)), "schedule.min_lr"),
+        (
+            lambda: ClassificationConfig(schedule=ScheduleConfig(warmup_epochs=101.0)),
+            "schedule.warmup_epochs",
+        ),
+        (lambda: ClassificationConfig(schedule=ScheduleConfig(min_lr=1.0)), "schedule.min_lr"),
         (lambda: ModelConfig(kwargs={"x": np.float32(1)}), "model.kwargs"),
         (lambda: ModelConfig(kwargs={1: 2}), "model.kwargs"),
     ],
@@ -95,23 +107,27 @@ def test_free_form_arguments_are_copied():
     assert config.kwargs == {"depths": (1, 2)}
 
 
-def test_a_detection_set_refuses_what_only_classification_uses():
-    with pytest.raises(UserError, match=r"data.image_size=64 has no meaning for data.name=shapes"):
-        DataConfig(name="shapes", image_size=64)
-    with pytest.raises(UserError, match=r"data.long_side=64 has no meaning for data.name=digits"):
-        DataConfig(name="digits", channels=1, mean=(0.5,), std=(0.5,), long_side=64)
+def test_a_task_refuses_the_keys_of_another_by_name():
+    for tree, message in (
+        ({"task": "detection", "data": {"image_size": 64}}, "data.image_size needs task=class"),
+        ({"data": {"long_side": 64}}, "data.long_side needs task=detection"),
+        ({"task": "detection", "data": {"nosuch": 64}}, "unknown key 'data.nosuch'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Config.from_dict(tree)
     with pytest.raises(UserError, match=r"short_side=\[900\] must not exceed data.long_side=800"):
-        DataConfig(name="coco", short_side=(900,), long_side=800)
+        DetectionDataConfig(name="coco", short_side=(900,), long_side=800)
 
 
 def test_task_and_data_belong_together():
     detection = {"task": "detection", "data": {"name": "coco"}}
-    assert Config.from_dict(detection).data.task == "detection"
+    assert Config.from_dict(detection).data == DetectionDataConfig()
     for tree, message in (
-        ({"task": "detection"}, "data.name=image_folder, which is for classification"),
+        ({"task": "detection", "data": {"name": "digits"}}, "digits, which is for classification"),
+        ({"task": "detcetion"}, "Did you mean 'detection'"),
         ({"data": {"name": "coco"}}, "task=classification cannot be learned"),
         ({"detector": {"frozen_stages": 1}}, "needs task=detection"),
-        ({**detection, "loss": {"label_smoothing": 0.1}}, "loss.label_smoothing=0.1"),
+        ({**detection, "loss": {"label_smoothing": 0.1}}, "loss needs task=classification"),
     ):
         with pytest.raises(UserError, match=message):
             Config.from_dict(tree)

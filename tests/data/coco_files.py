@@ -6,7 +6,7 @@ import json
 
 from image_files import encode, pattern
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 
 CATEGORIES = [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}]
 
@@ -39,7 +39,7 @@ def write_split(root, tree, split="train2017", images=True):
     return root
 
 
-def detection_config(root, **changes) -> DataConfig:
+def detection_config(root, **changes) -> DetectionDataConfig:
     settings = {
         "name": "coco",
         "root": None if root is None else str(root),
@@ -51,4 +51,4 @@ def detection_config(root, **changes) -> DataConfig:
         "max_boxes": 4,
         "interpolation": "bilinear",
     }
-    return DataConfig(**(settings | changes))
+    return DetectionDataConfig(**(settings | changes))

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 
 
 def pattern(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -38,6 +38,6 @@ def make_folder(root, per_class=None, size=(10, 12), splits=("train", "val")):
     return root
 
 
-def folder_config(root, **changes) -> DataConfig:
+def folder_config(root, **changes) -> ClassificationDataConfig:
     settings = {"root": str(root), "image_size": 8, "batch_size": 2, "num_workers": 1} | changes
-    return DataConfig(**settings)
+    return ClassificationDataConfig(**settings)

@@ -7,14 +7,14 @@ import pytest
 from image_files import encode, pattern
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data.augment import Augment, jitter, pad_and_crop, random_crop, random_square
 
 PLAIN = {"image_size": 8, "scale": None, "hflip": 0.0, "mean": (0.0,) * 3, "std": (1.0,) * 3}
 
 
 def apply(pixels, seed=0, **changes):
-    augment = Augment(DataConfig(**(PLAIN | changes)))
+    augment = Augment(ClassificationDataConfig(**(PLAIN | changes)))
     image = augment(encode(pixels), np.random.default_rng(seed))
     return np.rint(image.transpose(1, 2, 0) * 255).astype(int)
 

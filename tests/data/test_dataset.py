@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from image_files import folder_config, make_folder
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data import Preprocess, create_dataset
 from acmix.errors import UserError
 
@@ -172,7 +172,7 @@ def test_batches_that_are_kept_are_not_overwritten(root):
 
 
 def test_digits_pass_through_the_same_pipeline():
-    config = DataConfig(
+    config = ClassificationDataConfig(
         name="digits", image_size=16, channels=1, mean=(0.3,), std=(0.3,), scale=None, batch_size=32
     )
     train = create_dataset(config, "train", seed=0)

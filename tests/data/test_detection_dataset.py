@@ -12,7 +12,7 @@ from coco_files import annotation, coco_tree, detection_config, write_split
 from image_files import encode, pattern
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 from acmix.data import DetectionDataset, create_dataset
 from acmix.errors import UserError
 
@@ -345,7 +345,7 @@ def test_orientation_in_the_exif_data_is_applied_before_sizes_are_compared(tmp_p
 
 
 def test_shapes_pass_through_the_same_pipeline():
-    config = DataConfig(name="shapes", short_side=(64,), long_side=96, batch_size=16)
+    config = DetectionDataConfig(name="shapes", short_side=(64,), long_side=96, batch_size=16)
     train = create_dataset(config, "train", seed=0)
     assert isinstance(train, DetectionDataset)
     images, boxes, labels = next(train.epoch(0))

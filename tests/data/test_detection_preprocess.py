@@ -9,15 +9,15 @@ import pytest
 from image_files import encode, pattern
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 from acmix.data import DetectionPreprocess, buckets
 from acmix.data.decode import DecodeError
 from acmix.errors import UserError
 
 
-def config(**changes) -> DataConfig:
+def config(**changes) -> DetectionDataConfig:
     settings = {"name": "coco", "interpolation": "bilinear", "bucket_aspects": (4 / 3,)}
-    return DataConfig(**(settings | changes))
+    return DetectionDataConfig(**(settings | changes))
 
 
 def preprocess(**changes) -> DetectionPreprocess:
@@ -29,7 +29,7 @@ SMALL = {"short_side": (32,), "long_side": 64, "size_divisor": 8}
 
 def test_buckets_of_the_paper_are_the_largest_shape_and_the_aspect_4_to_3_each_lying_and_upright():
     assert buckets(config()) == ((800, 1088), (1088, 800), (800, 1344), (1344, 800))
-    assert len(buckets(DataConfig(name="coco"))) == 6  # the default has 3 to 2 as well
+    assert len(buckets(DetectionDataConfig(name="coco"))) == 6  # the default has 3 to 2 as well
     assert buckets(config(bucket_aspects=())) == ((800, 1344), (1344, 800))
 
 

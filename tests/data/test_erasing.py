@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from image_files import encode, pattern
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data.augment import Augment
 from acmix.data.erasing import erase
 
@@ -65,8 +65,8 @@ def test_an_image_that_no_rectangle_fits_into_is_left_alone(rng):
 def test_the_training_transform_erases_with_the_configured_probability(probability, expected):
     settings = {"image_size": 16, "scale": None, "hflip": 0.0}
     encoded = encode(pattern(16, 16))
-    plain = Augment(DataConfig(**settings))(encoded, np.random.default_rng(0))
-    augment = Augment(DataConfig(**settings, random_erasing=probability))
+    plain = Augment(ClassificationDataConfig(**settings))(encoded, np.random.default_rng(0))
+    augment = Augment(ClassificationDataConfig(**settings, random_erasing=probability))
     changed = [
         (augment(encoded, np.random.default_rng(seed)) != plain).any() for seed in range(300)
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from image_files import folder_config, make_folder
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data import create_dataset
 from acmix.data.mixing import Mixing, random_box
 from acmix.errors import UserError
@@ -173,4 +173,4 @@ def test_without_mixing_labels_are_classes(root, off):
 )
 def test_impossible_augmentation_is_named(changes, key):
     with pytest.raises(UserError, match=key):
-        DataConfig(**(MIXED | changes))
+        ClassificationDataConfig(**(MIXED | changes))

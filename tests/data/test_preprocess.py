@@ -9,11 +9,11 @@ import pytest
 from image_files import encode, pattern
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data import Preprocess
 from acmix.errors import UserError
 
-CONFIG = DataConfig(image_size=28, crop_pct=0.875)
+CONFIG = ClassificationDataConfig(image_size=28, crop_pct=0.875)
 
 
 def raw(preprocess: Preprocess, encoded: bytes) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_equals_resize_of_the_shorter_side_then_centre_crop(size):
 
 def test_image_of_the_right_size_is_only_normalised():
     pixels = pattern(8, 8)
-    preprocess = Preprocess.from_config(DataConfig(image_size=8, crop_pct=1.0))
+    preprocess = Preprocess.from_config(ClassificationDataConfig(image_size=8, crop_pct=1.0))
     expected = (pixels / 255 - np.array(preprocess.mean)) / np.array(preprocess.std)
     actual = preprocess(encode(pixels))
     assert actual.dtype == np.float32
@@ -48,7 +48,9 @@ def test_image_of_the_right_size_is_only_normalised():
 
 
 def test_grey():
-    config = DataConfig(image_size=8, crop_pct=1.0, channels=1, mean=(0.25,), std=(0.5,))
+    config = ClassificationDataConfig(
+        image_size=8, crop_pct=1.0, channels=1, mean=(0.25,), std=(0.5,)
+    )
     grey = pattern(8, 8)[..., 0]
     actual = Preprocess.from_config(config)(encode(grey))
     np.testing.assert_allclose(actual, (grey[None] / 255 - 0.25) / 0.5, atol=1e-5)
@@ -57,7 +59,7 @@ def test_grey():
 def test_shrinking_is_antialiased():
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
-    config = DataConfig(
+    config = ClassificationDataConfig(
         image_size=8, crop_pct=1.0, channels=1, mean=(0.0,), std=(1.0,), interpolation="bilinear"
     )
     assert np.abs(Preprocess.from_config(config)(encode(stripes)) - 0.5).max() < 0.05

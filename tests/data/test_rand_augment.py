@@ -9,7 +9,7 @@ import pytest
 from image_files import encode, pattern
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data.augment import Augment
 from acmix.data.rand_augment import OPERATIONS, RandAugment, Warp
 
@@ -192,10 +192,13 @@ def test_magnitude_zero_without_spread_leaves_the_geometry_and_the_colours(pictu
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
 def test_the_training_transform_applies_it_by_the_generator_alone(interpolation):
-    config = DataConfig(
+    config = ClassificationDataConfig(
         image_size=16, scale=None, hflip=0.0, rand_augment=9, interpolation=interpolation
     )
-    augment, plain = Augment(config), Augment(DataConfig(image_size=16, scale=None, hflip=0.0))
+    augment, plain = (
+        Augment(config),
+        Augment(ClassificationDataConfig(image_size=16, scale=None, hflip=0.0)),
+    )
     encoded = encode(pattern(16, 16))
     images = [augment(encoded, np.random.default_rng(seed)) for seed in range(30)]
     again = [augment(encoded, np.random.default_rng(seed)) for seed in range(30)]

@@ -7,7 +7,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.ops.random import random_state, uniform
-from acmix.tasks import ClassificationTask
+from acmix.tasks.classification.objective import ClassificationObjective
 
 
 class RandomScale(nn.Cell):
@@ -71,4 +71,4 @@ class Blobs:
 
 
 def toy_task(seed=0, label_smoothing=0.0):
-    return ClassificationTask(ToyNet(seed), num_classes=4, label_smoothing=label_smoothing)
+    return ClassificationObjective(ToyNet(seed), num_classes=4, label_smoothing=label_smoothing)

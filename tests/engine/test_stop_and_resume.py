@@ -20,7 +20,7 @@ from acmix.engine.start import take_up
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
 from acmix.parallel import World
-from acmix.tasks import ClassificationTask
+from acmix.tasks.classification.objective import ClassificationObjective
 
 TIMES = ("images_per_second", "seconds", "eval_seconds")
 SETTINGS = {
@@ -151,7 +151,7 @@ def without_step(run_dir, on_nonfinite, interval=4, world=None):
     train = {"epochs": 1, "on_nonfinite": on_nonfinite, "log_interval": interval}
     # Without ReLU, which on CPU turns NaN into 0.
     linear = nn.SequentialCell(nn.BatchNorm2d(1), nn.Flatten(), nn.Dense(16, 4))
-    task = ClassificationTask(linear, num_classes=4)
+    task = ClassificationObjective(linear, num_classes=4)
     config = Config.from_dict({**SETTINGS, "train": train})
     return Trainer(task, config, run_dir, world=world).fit(Lossless(8))
 
@@ -179,7 +179,7 @@ def test_lost_step_stops_training_and_is_named_with_rate_and_last_good_checkpoin
 def test_network_that_diverged_unseen_is_told_with_the_step_by_its_evaluation(tmp_path):
     train = {"epochs": 1, "on_nonfinite": "skip", "log_interval": 1}
     linear = nn.SequentialCell(nn.Flatten(), nn.Dense(16, 4))
-    task = ClassificationTask(linear, num_classes=4)
+    task = ClassificationObjective(linear, num_classes=4)
     trainer = Trainer(task, Config.from_dict({**SETTINGS, "train": train}), RunDir(tmp_path))
     with pytest.raises(UserError, match=r"NaN or Inf.*evaluation after step 2; --resume auto"):
         trainer.fit(Blobs(2), Lossless(3))

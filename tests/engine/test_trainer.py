@@ -9,7 +9,7 @@ from acmix.config import Config
 from acmix.engine import RunDir, Trainer, evaluate, load_weights
 from acmix.engine.checkpoint import read_checkpoint
 from acmix.errors import UserError
-from acmix.tasks import ClassificationTask
+from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.utils.parameters import load_values
 
 
@@ -147,7 +147,7 @@ class Poisoned(Blobs):
 def test_divergence_stops_with_step_rate_and_last_good_checkpoint(run_dir):
     # A linear model: ReLU on CPU turns NaN into 0.
     linear = nn.SequentialCell(nn.Flatten(), nn.Dense(16, 4))
-    task = ClassificationTask(linear, num_classes=4)
+    task = ClassificationObjective(linear, num_classes=4)
     trainer = Trainer(task, config(schedule={"name": "constant"}), run_dir)
     with pytest.raises(UserError) as error:
         trainer.fit(Poisoned(batches=6), Blobs(batches=1))

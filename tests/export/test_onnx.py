@@ -14,7 +14,7 @@ from random_weights import draw_anew
 from acmix import create_model
 from acmix.errors import UserError
 from acmix.export import export_model, fuse, load_exported
-from acmix.tasks.detection import DecodedInference
+from acmix.tasks.detection.objective import DecodedInference
 
 SIDECAR = {"task": "classification", "model": "m", "classes": "ab", "preprocess": {},
            "post_process": {}}  # fmt: skip

@@ -6,13 +6,22 @@ from damages import answer_or_clear_error, answer_or_error, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmix.config import Config, load_config
+from acmix.config import TASK_CONFIGS, Config, load_config
 from acmix.config.yaml_text import dump_yaml, parse_yaml
 
-SECTIONS = sorted(name for name, value in Config().to_dict().items() if isinstance(value, dict))
-KEYS = {section: sorted(Config().to_dict()[section]) for section in SECTIONS}
+DEFAULTS = [cls().to_dict() for cls in TASK_CONFIGS.values()]
+SECTIONS = sorted({name for tree in DEFAULTS for name in tree if isinstance(tree[name], dict)})
+KEYS = {
+    section: sorted({key for tree in DEFAULTS for key in tree.get(section, ())})
+    for section in SECTIONS
+}
 
-TEXTS = [dump_yaml({section: Config().to_dict()[section]}).encode() for section in SECTIONS]
+TEXTS = [
+    dump_yaml({"task": tree["task"], section: tree[section]}).encode()
+    for tree in DEFAULTS
+    for section in SECTIONS
+    if section in tree
+]
 
 SCALARS = st.one_of(
     st.none(),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from acmix.config import Config
+from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
 from acmix.data.decode import DecodeError, decode
 
@@ -63,6 +63,6 @@ def file(tmp_path_factory):
 @given(content=st.sampled_from(IMAGES).flatmap(damaged))
 def test_file_is_transformed_or_named(file, content):
     file.write_bytes(content)
-    preprocess = Preprocess.from_config(replace(Config().data, image_size=4))
+    preprocess = Preprocess.from_config(replace(ClassificationConfig().data, image_size=4))
     image = answer_or_clear_error(preprocess.read, file)
     assert image is None or (image.shape == (3, 4, 4) and np.isfinite(image).all())

@@ -7,18 +7,18 @@ from damages import answer_or_clear_error, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmix.config import Config
+from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
 from acmix.errors import UserError
 from acmix.export import read_sidecar, sidecar_path
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import TASKS, get_task
 
 GOOD = {
     "format": "onnx",
     "task": "classification",
     "model": "net",
     "classes": ["cat", "dog"],
-    "preprocess": Preprocess.from_config(Config().data).to_dict(),
+    "preprocess": Preprocess.from_config(ClassificationConfig().data).to_dict(),
     "post_process": {},
     "input_name": "images",
     "input_shape": [None, 3, 224, 224],
@@ -45,9 +45,9 @@ def read(model):
     """Read as ``acmix predict`` does, up to the network."""
     sidecar = read_sidecar(model)
     described = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
-    if sidecar.task not in WORKFLOWS:
+    if sidecar.task not in TASKS:
         raise UserError(f"{model}: unknown task")
-    WORKFLOWS[sidecar.task].reader(described, sidecar.classes, sidecar.image_shape, 5)
+    get_task(sidecar.task).reader(described, sidecar.classes, sidecar.image_shape, 5)
     return sidecar
 
 
@@ -62,7 +62,7 @@ def test_damaged_text(model, text):
     answer_or_clear_error(read, model)
 
 
-@given(key=st.sampled_from(sorted(GOOD)), value=JSON, task=st.sampled_from(sorted(WORKFLOWS)))
+@given(key=st.sampled_from(sorted(GOOD)), value=JSON, task=st.sampled_from(sorted(TASKS)))
 def test_any_value_of_a_key(model, key, value, task):
     sidecar_path(model).write_text(json.dumps({**GOOD, "task": task, key: value}))
     answer_or_clear_error(read, model)
@@ -71,7 +71,7 @@ def test_any_value_of_a_key(model, key, value, task):
 @given(
     key=st.sampled_from(sorted(GOOD["preprocess"])) | st.text(max_size=4),
     value=JSON,
-    task=st.sampled_from(sorted(WORKFLOWS)),
+    task=st.sampled_from(sorted(TASKS)),
     post_process=st.just({}) | st.dictionaries(st.text(max_size=4), JSON, max_size=2),
 )
 def test_any_transform(model, key, value, task, post_process):

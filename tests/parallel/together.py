@@ -24,7 +24,8 @@ from acmix.models.detection.freeze import freeze_norm
 from acmix.parallel import World, join
 from acmix.parallel.averaging import averaging
 from acmix.parallel.world import _CHUNK
-from acmix.tasks import ClassificationTask, DetectionMetric
+from acmix.tasks.classification.objective import ClassificationObjective
+from acmix.tasks.detection.metric import DetectionMetric
 
 RESNET = Config.from_dict(
     {
@@ -101,7 +102,7 @@ def train_in(
         create_dataset(config.data, split, seed=0, num_shards=world.size, shard_id=world.rank)
         for split in ("train", "val")
     ]
-    trainer = Trainer(ClassificationTask(model, 10), config, RunDir(folder), world=world)
+    trainer = Trainer(ClassificationObjective(model, 10), config, RunDir(folder), world=world)
     result = trainer.fit(Few(data[0], STEPS * config.train.accumulate), data[1], resume)
     weights = {p.name: p.asnumpy().copy() for p in model.get_parameters()}
     return {
@@ -188,7 +189,7 @@ def stopped(world: World, folder: Path) -> dict:
     model = nn.SequentialCell(nn.BatchNorm2d(1), nn.Flatten(), nn.Dense(256, 10))
     config = Config.from_dict({**RESNET.to_dict(), "train": {"epochs": 1, "log_interval": 1}})
     data = create_dataset(config.data, "train", seed=0, num_shards=2, shard_id=world.rank)
-    trainer = Trainer(ClassificationTask(model, 10), config, RunDir(folder), world=world)
+    trainer = Trainer(ClassificationObjective(model, 10), config, RunDir(folder), world=world)
     result = trainer.fit(Stopped(data, 6, signalled=world.rank == world.size - 1))
     return {
         "step": result.progress.step,

@@ -7,8 +7,8 @@ from mindspore import Tensor, nn
 
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError
-from acmix.tasks import ClassificationMetric, ClassificationTask
-from acmix.tasks.classification import ClassificationLoss
+from acmix.tasks.classification.metric import ClassificationMetric
+from acmix.tasks.classification.objective import ClassificationLoss, ClassificationObjective
 
 
 def smoothed_cross_entropy(logits, labels, smoothing):
@@ -106,7 +106,7 @@ def test_loss_stays_in_float32_under_mixed_precision(labels, mode):
 
 
 def test_networks_do_not_prefix_the_models_parameter_names():
-    task = ClassificationTask(nn.Dense(3, 2), num_classes=2)
+    task = ClassificationObjective(nn.Dense(3, 2), num_classes=2)
     assert [p.name for p in task.train_network.get_parameters()] == ["weight", "bias"]
     assert [p.name for p in task.eval_network.get_parameters()] == ["weight", "bias"]
 
@@ -163,4 +163,4 @@ def test_metric_of_nothing_is_refused():
 )
 def test_impossible_arguments_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
-        ClassificationTask(nn.Identity(), **arguments)
+        ClassificationObjective(nn.Identity(), **arguments)

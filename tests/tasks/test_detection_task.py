@@ -8,8 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from acmix.errors import UserError
-from acmix.tasks import DetectionMetric
-from acmix.tasks.detection import COCO_NUMBERS
+from acmix.tasks.detection.metric import COCO_NUMBERS, DetectionMetric
 
 CATEGORY_IDS = (3, 17)
 IMAGE_IDS = (42, 7)

@@ -14,7 +14,7 @@ from acmix import create_model, workflows
 from acmix.cli import main
 from acmix.config import load_config
 from acmix.errors import UserError
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.utils.parameters import get_value, set_value
 from acmix.workflows.runs import build_model, load_pretrained
 from acmix.workflows.weights import load_model, save_model
@@ -152,13 +152,13 @@ def test_onnx_ends_before_suppression_and_the_side_car_says_how_to_go_on(
     workflows.export(config, checkpoint, exported, format="onnx", verify=False)
     sidecar = json.loads((tmp_path / "net.onnx.json").read_text())
     assert sidecar["task"] == "detection"
-    workflow = WORKFLOWS["detection"]
+    task = get_task("detection")
     model = build_model(config, 2)
     load_model(model, checkpoint)
     image = str(folder / "val2017" / "0.png")
-    reader = workflow.reader(sidecar, sidecar["classes"], (3, 64, 64), 1)
+    reader = task.reader(sidecar, sidecar["classes"], (3, 64, 64), 1)
     tensor, placement = reader.read(image)
-    network = workflow.deployed(model.set_train(False), "onnx")
+    network = task.deployed(model.set_train(False), post_process=False)
     outputs = tuple(o.asnumpy()[0] for o in network(ms.Tensor(tensor[None])))
     found = reader.explain(image, outputs, placement)
     (expected,) = workflows.predict(checkpoint, [image], config)

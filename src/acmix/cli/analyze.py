@@ -86,17 +86,17 @@ def attention(options: Namespace) -> None:
     """Draw what a pixel attends to, for each head of an operator."""
     import numpy as np
 
-    from acmix.data import Preprocess
+    from acmix.tasks import get_task
     from acmix.tools.analysis.attention import attention_layers, attention_shares
     from acmix.tools.analysis.path_plots import plot_attention
     from acmix.workflows.runs import open_checkpoint
 
     model, config = open_checkpoint(options.checkpoint, options.model, options.overrides)
-    preprocess = Preprocess.from_config(config.data)
-    image = preprocess.read(options.image)
+    task = get_task(config.task)
+    image, _ = task.reader(task.describe(config, model), (), None, 1).read(options.image)
     layer = options.layer or next(reversed(attention_layers(model)), None)
     shares = attention_shares(model, image, options.query, layer)
-    shown = image.transpose(1, 2, 0) * np.array(preprocess.std) + np.array(preprocess.mean)
+    shown = image.transpose(1, 2, 0) * np.array(config.data.std) + np.array(config.data.mean)
     title = f"{layer}, query {options.query[0]},{options.query[1]}"
     plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title)
     print(f"Wrote {options.output}: {len(shares)} heads of {layer}")

@@ -59,15 +59,16 @@ def run(options: Namespace) -> int:
         print(Inventory.load(*options.inventories).render(style))
         return 0
     from acmix.config import load_config
-    from acmix.tools.audit.networks import audit_config, audit_file, network_config
+    from acmix.tools.audit.networks import audit_config, audit_file
     from acmix.utils.files import write_text
+    from acmix.workflows.runs import named_config
 
     if options.target and Path(options.target[0]).suffix == ".mindir":
         _check_is_of_file(options)
         result = audit_file(options.target[0])
     else:
         config = (
-            network_config(options.model, options.overrides)
+            named_config(options.model, options.overrides)
             if options.model
             else load_config(options.target[0], options.overrides)
         )

@@ -10,11 +10,12 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from acmix.errors import check
 
 if TYPE_CHECKING:
+    from acmix.config import Config
     from acmix.utils.table import Style
 
 
@@ -135,35 +136,35 @@ def evaluate(options: Namespace) -> None:
     """Evaluate a checkpoint on the validation split."""
     from acmix import workflows
     from acmix.config import load_config
-    from acmix.tasks import ClassificationMetric, DetectionMetric
-    from acmix.tasks.confusion_plot import plot_confusion_matrix
-    from acmix.tasks.workflows import WORKFLOWS
+    from acmix.tasks import get_task
     from acmix.utils.files import write_text
 
     config = load_config(options.config, options.overrides)
-    check(
-        options.confusion is None or config.task == "classification",
-        "--confusion is for classifiers.",
-    )
-    check(
-        options.results is None or config.task == "detection",
-        "--results, COCO's list of detections, is for detectors.",
-    )
+    files = _eval_files(config, options)
     metric, classes = workflows.evaluate(config, options.checkpoint)
-    report = WORKFLOWS[config.task].report(metric, classes)
+    task = get_task(config.task)
+    report = task.report(metric, classes)
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, accuracy in report["per_class"].items():
             print(f"  {name}: {accuracy:.4f}")
-    if options.confusion:
-        confusion = cast(ClassificationMetric, metric).confusion[: len(classes), : len(classes)]
-        plot_confusion_matrix(confusion, classes, options.confusion)
-        print(f"Wrote {options.confusion}")
-    if options.results:
-        write_text(Path(options.results), json.dumps(cast(DetectionMetric, metric).results))
-        print(f"Wrote {options.results}")
+    for option, file in files.items():
+        task.write_eval_file(option, metric, classes, Path(file))
+        print(f"Wrote {file}")
     if options.json:
         write_text(Path(options.json), json.dumps(report, indent=1))
+
+
+def _eval_files(config: Config, options: Namespace) -> dict[str, str]:
+    """Return the files that are asked for, by option; refuse those of another task."""
+    from acmix.config import TASK_CONFIGS
+
+    own = config.eval_files
+    every = {option: task for task, cls in TASK_CONFIGS.items() for option in cls.eval_files}
+    asked = {option: getattr(options, option) for option in every if getattr(options, option)}
+    for option in asked:
+        check(option in own, f"--{option} is for task={every[option]}, this is {config.task}.")
+    return asked
 
 
 def ablate(options: Namespace) -> None:

@@ -1,11 +1,18 @@
-"""Configuration: frozen, typed, range-checked dataclasses read from small YAML files."""
+"""Configuration: frozen, typed, range-checked dataclasses read from small YAML files.
 
-from acmix.config.data import DataConfig
-from acmix.config.loader import load_config
-from acmix.config.sections import (
-    Config,
-    DetectorConfig,
+A task adds a file with a class under ``@register_task_config``, and its import here.
+"""
+
+from acmix.config.classification import (
+    ClassificationConfig,
+    ClassificationDataConfig,
     LossConfig,
+)
+from acmix.config.data import DataConfig
+from acmix.config.detection import DetectionConfig, DetectionDataConfig, DetectorConfig
+from acmix.config.loader import load_config
+from acmix.config.run import TASK_CONFIGS, Config
+from acmix.config.sections import (
     ModelConfig,
     OptimConfig,
     RuntimeConfig,
@@ -14,8 +21,13 @@ from acmix.config.sections import (
 )
 
 __all__ = [
+    "TASK_CONFIGS",
+    "ClassificationConfig",
+    "ClassificationDataConfig",
     "Config",
     "DataConfig",
+    "DetectionConfig",
+    "DetectionDataConfig",
     "DetectorConfig",
     "LossConfig",
     "ModelConfig",

@@ -1,23 +1,25 @@
 """From YAML files over ``_base_`` files and ``key=value`` overrides to one `Config`.
 
-Every source is checked by itself before it is merged, so that an error names the file or the
-override that holds the mistake.
+The merged task decides which keys there are. Every source is then checked by itself, so that an
+error names the file or the override that holds the mistake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from acmix.config.sections import Config
-from acmix.config.typed import check_tree
+from acmix.config.run import Config, check_keys, config_class
 from acmix.config.yaml_text import LARGEST_TEXT, parse_yaml
 from acmix.errors import UserError, check
 
 _BASE = "_base_"
+
+Source = tuple[str, dict[str, Any]]
+"""A name for messages, and the part of a configuration that stands there."""
 
 
 def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -36,13 +38,23 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
             one), a wrong type or an impossible value, naming the file or override.
     """
     tree: dict[str, Any] = {}
+    sources: list[Source] = []
     if path is not None:
         tree["output"] = f"runs/{Path(path).stem}"
-        tree = merge(tree, _read_with_bases(Path(path), chain=()))
+        sources = list(_files(Path(path), chain=()))
+        for _, own in sources:
+            tree = merge(tree, own)
     for override in overrides:
-        tree = _apply_override(tree, override)
+        tree, source = _apply_override(tree, override)
+        sources.append(source)
     try:
-        return Config.from_dict(tree)
+        cls = config_class(tree)
+    except UserError as error:
+        raise UserError(f"{_place_of_task(path, sources)}{error}") from None
+    for source in sources:
+        _check_source(cls, *source)
+    try:
+        return cls.from_dict(tree)
     except UserError as error:
         raise UserError(f"{path}: {error}" if path else str(error)) from None
 
@@ -57,7 +69,8 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
+def _files(path: Path, chain: tuple[Path, ...]) -> Iterator[Source]:
+    """Yield the file and all it builds on, the file itself last."""
     resolved = _resolved(path)
     circle = " -> ".join(str(step) for step in (*chain, resolved))
     check(resolved not in chain, f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
@@ -69,11 +82,9 @@ def _read_with_bases(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         isinstance(bases, list) and all(isinstance(base, str) for base in bases),
         f"{path}: {_BASE} must be a path or a list of paths, got {bases!r}.",
     )
-    tree: dict[str, Any] = {}
     for base in bases:
-        tree = merge(tree, _read_with_bases(path.parent / base, (*chain, resolved)))
-    _check_source(own, str(path))
-    return merge(tree, own)
+        yield from _files(path.parent / base, (*chain, resolved))
+    yield str(path), own
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -103,7 +114,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"cannot read the configuration {path}: {reason}.")
 
 
-def _apply_override(tree: Mapping[str, Any], override: str) -> dict[str, Any]:
+def _apply_override(tree: Mapping[str, Any], override: str) -> tuple[dict[str, Any], Source]:
     """Assign one ``dotted.key=value``; a mapping replaces what was there, as '=' says."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
@@ -111,9 +122,9 @@ def _apply_override(tree: Mapping[str, Any], override: str) -> dict[str, Any]:
         bool(equals) and all(parts),
         f"override '{override}' must have the form key=value, for example optim.lr=1e-3.",
     )
-    value = _parse_yaml(text, f"override '{override}'")
-    _check_source(_nest(parts, value), f"override '{override}'")
-    return _assign(tree, parts, value)
+    name = f"override '{override}'"
+    value = _parse_yaml(text, name)
+    return _assign(tree, parts, value), (name, _nest(parts, value))
 
 
 def _nest(parts: Sequence[str], value: Any) -> dict[str, Any]:
@@ -127,11 +138,19 @@ def _assign(tree: Mapping[str, Any], parts: Sequence[str], value: Any) -> dict[s
     return {**tree, parts[0]: value}
 
 
-def _check_source(tree: Mapping[str, Any], source: str) -> None:
+def _check_source(cls: type[Config], name: str, tree: Mapping[str, Any]) -> None:
     try:
-        check_tree(Config, tree)
+        check_keys(cls, tree)
     except UserError as error:
-        raise UserError(f"{source}: {error}") from None
+        raise UserError(f"{name}: {error}") from None
+
+
+def _place_of_task(path: str | Path | None, sources: Sequence[Source]) -> str:
+    """Return where the task is set, to begin an error with; else the file that was asked for."""
+    for name, tree in reversed(sources):
+        if "task" in tree:
+            return f"{name}: "
+    return f"{path}: " if path else ""
 
 
 def _parse_yaml(text: str, source: str) -> Any:

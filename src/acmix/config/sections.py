@@ -1,22 +1,19 @@
-"""What can be configured: one dataclass per section of a YAML file, with every default."""
+"""The sections that every task has, one dataclass each, with every default."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from acmix.config.data import DataConfig
 from acmix.config.typed import (
     Decay,
     NonNegative,
     NonNegativeInt,
     Positive,
     PositiveInt,
-    Probability,
     Ratio,
     Section,
 )
-from acmix.config.yaml_text import dump_yaml
 from acmix.errors import check
 
 
@@ -59,34 +56,6 @@ class ModelConfig(Section, prefix="model"):
             self.pretrained is not None or (self.warm_start == "strict" and not self.reset_head),
             "model.warm_start and model.reset_head say how model.pretrained is used; name a file.",
         )
-
-
-@dataclass(frozen=True)
-class DetectorConfig(Section, prefix="detector"):
-    """What ``acmix.models.detection.create_detector`` puts on the backbone of ``model``."""
-
-    name: str = "retinanet"
-    """A detector out of ``acmix list '*_*'``, without the backbone's name."""
-    frozen_stages: NonNegativeInt = 0
-    """Stem and this many first stages of the backbone are not trained; 0 trains all."""
-    frozen_norm: bool = False
-    """BatchNorms of the backbone keep and use their running statistics in training."""
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the detector; lists become tuples."""
-    score_threshold: Probability = 0.05
-    """Detections with a lower score are dropped before non-maximum suppression."""
-    nms_threshold: Probability = 0.5
-    """IoU above which the lower of two detections of one class is suppressed."""
-    max_detections: PositiveInt = 100
-    """Detections kept of an image."""
-
-
-@dataclass(frozen=True)
-class LossConfig(Section, prefix="loss"):
-    """Training loss of classifiers; a detector's is among ``detector.kwargs``."""
-
-    label_smoothing: Decay = 0.0
-    """Share of the target spread evenly over all classes."""
 
 
 @dataclass(frozen=True)
@@ -189,82 +158,3 @@ class TrainConfig(Section, prefix="train"):
     """What a loss that is NaN or infinite does: end the run, or leave the step out and count it."""
     sync_batch_norm: bool = False
     """Let BatchNorm see the batches of all devices; on Ascend only."""
-
-
-@dataclass(frozen=True)
-class Config(Section):
-    """Everything that defines a run.
-
-    Raises:
-        UserError: a wrong type or an impossible value, naming the dotted key, the value and what
-            is allowed.
-    """
-
-    seed: NonNegativeInt = 0
-    """Seed of initial weights, data order, augmentation and dropout."""
-    output: str = "runs/acmix"
-    """Run folder; files read by :func:`load_config` default to ``runs/<name of the file>``."""
-    profile: bool = False
-    """Measure the parts of a training step before training goes on, undisturbed."""
-    task: Literal["classification", "detection"] = "classification"
-    """What is learned."""
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def validate(self) -> None:
-        """Check what involves several sections."""
-        check(
-            self.schedule.warmup_epochs <= self.train.epochs,
-            f"schedule.warmup_epochs={self.schedule.warmup_epochs} must not exceed "
-            f"train.epochs={self.train.epochs}.",
-        )
-        for name in ("warmup_lr", "min_lr"):
-            value = getattr(self.schedule, name)
-            check(
-                value <= self.optim.lr,
-                f"schedule.{name}={value} must not exceed optim.lr={self.optim.lr}.",
-            )
-        check(
-            self.task == self.data.task,
-            f"task={self.task} cannot be learned from data.name={self.data.name}, which is for "
-            f"{self.data.task}; set task={self.data.task} or another data.name.",
-        )
-        if self.task == "detection":
-            self._check_detection()
-        else:
-            check(
-                self.detector == DetectorConfig(),
-                "the section 'detector' needs task=detection.",
-            )
-        check(
-            not (self.runtime.mode == "pynative" and self.runtime.jit_level),
-            f"runtime.jit_level={self.runtime.jit_level} needs runtime.mode=graph.",
-        )
-
-    @property
-    def network_name(self) -> str:
-        """Name of what is trained: the model's, or a detector's with its backbone."""
-        if self.task == "detection":
-            return f"{self.detector.name}_{self.model.name}"
-        return self.model.name
-
-    def _check_detection(self) -> None:
-        check(
-            self.loss.label_smoothing == 0,
-            f"loss.label_smoothing={self.loss.label_smoothing} is for classifiers; set it to 0.",
-        )
-        check(
-            not self.model.reset_head,
-            "model.reset_head=true is for classifiers: detectors leave the classifier of "
-            "model.pretrained out anyway.",
-        )
-
-    def to_yaml(self) -> str:
-        """Return YAML that :func:`load_config` reads back to an equal ``Config``."""
-        return dump_yaml(self.to_dict())

@@ -120,6 +120,11 @@ def annotations_of(section: type[Section]) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(section)}
 
 
+def is_section(annotation: Any) -> bool:
+    """Return whether an annotation is a section."""
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
 def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
     """Check the keys and values of a partial ``tree`` of ``section``, missing keys allowed.
 
@@ -131,7 +136,7 @@ def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
         key = f"{section.prefix}{name}"
         check(name in annotations, f"unknown key '{key}'.{_hint(section, str(name))}")
         annotation = annotations[name]
-        if _is_section(annotation) and isinstance(value, Mapping):
+        if is_section(annotation) and isinstance(value, Mapping):
             check_tree(annotation, value)
         else:
             convert(value, annotation, key)
@@ -180,7 +185,7 @@ def _convert(value: Any, annotation: Any) -> Any:
         return _convert_tuple(value, arguments)
     if origin is dict:
         return _convert_free(value)
-    if _is_section(annotation):
+    if is_section(annotation):
         return value if isinstance(value, annotation) else annotation.from_dict(value)
     if annotation is type(None):
         return _require(value is None, value, "null")
@@ -252,15 +257,11 @@ def _require(condition: bool, value: Any, expected: str) -> Any:
     return value
 
 
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
 def _hint(section: type[Section], name: str) -> str:
     """Suggest a sibling of ``name``, or the same name in another section."""
-    namesakes = [
+    namesakes = dict.fromkeys(
         f"{owner.prefix}{name}" for owner in _family(section) if name in annotations_of(owner)
-    ]
+    )
     if namesakes:
         return " Did you mean " + " or ".join(f"'{key}'" for key in namesakes) + "?"
     return suggest(name, annotations_of(section))
@@ -268,7 +269,10 @@ def _hint(section: type[Section], name: str) -> str:
 
 def _family(section: type[Section]) -> Iterator[type[Section]]:
     """Yield all sections that belong to the same configuration as ``section``."""
-    for other in Section.__subclasses__():
+    pending = list(Section.__subclasses__())
+    while pending:
+        other = pending.pop(0)
+        pending += other.__subclasses__()
         if _package(other) == _package(section):
             yield other
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data.decode import decode
 from acmix.data.erasing import erase
 from acmix.data.preprocess import RESAMPLING, Box, Preprocess
@@ -25,7 +25,7 @@ _CROP_ATTEMPTS = 10
 class Augment:
     """The training transform of a data configuration: encoded bytes -> (C, S, S), float32."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: ClassificationDataConfig) -> None:
         self.config = config
         self.target = Preprocess.from_config(config)
         self.rand_augment = rand_augment(config)
@@ -108,7 +108,7 @@ def jitter(image: Image.Image, strength: float, rng: np.random.Generator) -> Ima
     return image
 
 
-def rand_augment(config: DataConfig) -> RandAugment | None:
+def rand_augment(config: ClassificationDataConfig) -> RandAugment | None:
     """Return the configured RandAugment, which fills up with the mean colour; None for none."""
     if config.rand_augment is None:
         return None

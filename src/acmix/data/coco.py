@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
 from acmix.data.mindrecord import RecordedImages, records_of
 from acmix.data.samples import Split
@@ -17,7 +17,7 @@ from acmix.errors import UserError, check
 _NAMED = 5
 
 
-def coco(config: DataConfig, split: Split) -> DetectionSamples:
+def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
     """List the images of one split and their boxes; no image is read yet.
 
     The annotations are not kept but read again for the ground truth: those of COCO's training

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.data.augment import Augment
 from acmix.data.mixing import Mixing
 from acmix.data.pipeline import PADDING, Batch, reading, run_pipeline
@@ -39,7 +39,7 @@ class ImageDataset(ShardedDataset):
         preprocess: the evaluation transform.
     """
 
-    def __init__(self, samples: Samples, config: DataConfig, **share: Any) -> None:
+    def __init__(self, samples: Samples, config: ClassificationDataConfig, **share: Any) -> None:
         super().__init__(samples.names, config, **share)
         self.classes = samples.classes
         self.preprocess = Preprocess.from_config(config)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record
 from acmix.data.decode import decode
 from acmix.data.detection_preprocess import DetectionPreprocess, Shape
@@ -47,7 +47,9 @@ class DetectionDataset(ShardedDataset):
         preprocess: the evaluation transform.
     """
 
-    def __init__(self, samples: DetectionSamples, config: DataConfig, **share: Any) -> None:
+    def __init__(
+        self, samples: DetectionSamples, config: DetectionDataConfig, **share: Any
+    ) -> None:
         check(
             len(samples) > 0,
             f"data.root={config.root}: there are no images to use. Training leaves out images "

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from acmix.config import DataConfig
+from acmix.config import DetectionDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import ImageSize, Interpolation, Positive, Section
 from acmix.data.decode import DEFAULT_MAX_PIXELS, decode
@@ -19,7 +19,7 @@ Shape = tuple[int, int]
 """Height and width in pixels."""
 
 
-def buckets(config: DataConfig) -> tuple[Shape, ...]:
+def buckets(config: DetectionDataConfig) -> tuple[Shape, ...]:
     """Return the shapes that images are padded to, the smallest first.
 
     They are the largest shape, ``long_side`` x the largest of ``short_side``, and one for each of
@@ -63,7 +63,7 @@ class DetectionPreprocess(Section, prefix="preprocess"):
     interpolation: Interpolation
 
     @classmethod
-    def from_config(cls, config: DataConfig) -> DetectionPreprocess:
+    def from_config(cls, config: DetectionDataConfig) -> DetectionPreprocess:
         """Return the evaluation transform of a data configuration."""
         names = ("long_side", "channels", "mean", "std", "interpolation")
         return cls(

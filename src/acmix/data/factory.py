@@ -1,11 +1,16 @@
-"""`create_dataset`: from the section ``data`` to the batches of one split."""
+"""`create_dataset`: from the section ``data`` to the batches of one split.
+
+A new source of samples is one file with a function ``(config, split) -> samples``, and one line in
+:data:`SOURCES`. The samples are of a kind that there is a data set for, or bring their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from acmix.config import DataConfig
+from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, drop_empty
 from acmix.data.coco import coco
 from acmix.data.dataset import ImageDataset
@@ -13,31 +18,65 @@ from acmix.data.detection import DetectionDataset
 from acmix.data.digits import digits
 from acmix.data.integrity import drop_corrupt
 from acmix.data.prepared import read_image_folder
-from acmix.data.samples import Samples, Split
+from acmix.data.samples import Split
 from acmix.data.shapes import shapes
+from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
 
-SOURCES: dict[str, Callable[[DataConfig, Split], Samples]] = {
-    "digits": lambda config, split: digits(split),
-    "image_folder": lambda config, split: read_image_folder(config.root, split),
+
+@dataclass(frozen=True)
+class Source:
+    """How the data set of one ``data.name`` is read.
+
+    Attributes:
+        open: takes the section ``data`` and a split; returns samples, see
+            :class:`acmix.data.integrity.Images`.
+        dataset: makes batches of the samples; takes them, the section, and what
+            :class:`ShardedDataset` takes.
+    """
+
+    open: Callable[[Any, Split], Any]
+    dataset: Callable[..., ShardedDataset]
+
+
+def _with_boxes(
+    open_source: Callable[[Any, Split], DetectionSamples],
+) -> Callable[[DetectionDataConfig, Split], DetectionSamples]:
+    """Apply ``data.empty_images`` to a source of boxes."""
+
+    def open_split(config: DetectionDataConfig, split: Split) -> DetectionSamples:
+        samples = open_source(config, split)
+        drops = split == "train" and config.empty_images == "skip"
+        return drop_empty(samples) if drops else samples
+
+    return open_split
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(lambda config, split: digits(split), ImageDataset),
+    "image_folder": Source(
+        lambda config, split: read_image_folder(config.root, split), ImageDataset
+    ),
+    "shapes": Source(_with_boxes(lambda config, split: shapes(split)), DetectionDataset),
+    "coco": Source(_with_boxes(coco), DetectionDataset),
 }
-DETECTION_SOURCES: dict[str, Callable[[DataConfig, Split], DetectionSamples]] = {
-    "shapes": lambda config, split: shapes(split),
-    "coco": coco,
-}
+"""By ``data.name``."""
 
 
 def create_dataset(
     config: DataConfig, split: str, *, seed: int, num_shards: int = 1, shard_id: int = 0
-) -> ImageDataset | DetectionDataset:
-    """Open one split of the configured data set, for the task that ``data.name`` is labelled for.
+) -> Any:
+    """Open one split of the configured data set.
 
     Args:
-        config: the section ``data``.
+        config: the section ``data`` of any task.
         split: ``"train"`` (shuffled, augmented) or ``"val"`` (in order, as it is).
         seed: of order and augmentation.
         num_shards: devices that share the split.
         shard_id: which of them this is.
+
+    Returns:
+        The data set of the source: an :class:`ImageDataset` or a :class:`DetectionDataset`.
 
     Raises:
         UserError: missing or malformed files, corrupt images, too few samples for one batch.
@@ -47,19 +86,14 @@ def create_dataset(
         0 <= shard_id < num_shards,
         f"shard_id must be in 0..num_shards - 1, got {shard_id=} of {num_shards=}.",
     )
-    settings: dict[str, Any] = {
-        "training": split == "train",
-        "seed": seed,
-        "num_shards": num_shards,
-        "shard_id": shard_id,
-    }
-    if config.task == "detection":
-        boxed, corrupt = drop_corrupt(_with_boxes(config, cast(Split, split)), config)
-        return DetectionDataset(boxed, config, corrupt=corrupt, **settings)
-    samples, corrupt = drop_corrupt(SOURCES[config.name](config, cast(Split, split)), config)
-    return ImageDataset(samples, config, corrupt=corrupt, **settings)
-
-
-def _with_boxes(config: DataConfig, split: Split) -> DetectionSamples:
-    samples = DETECTION_SOURCES[config.name](config, split)
-    return drop_empty(samples) if split == "train" and config.empty_images == "skip" else samples
+    source = SOURCES[config.name]
+    samples, corrupt = drop_corrupt(source.open(config, cast(Split, split)), config)
+    return source.dataset(
+        samples,
+        config,
+        corrupt=corrupt,
+        training=split == "train",
+        seed=seed,
+        num_shards=num_shards,
+        shard_id=shard_id,
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mixing:
     switch_prob: float = 0.5
 
     @classmethod
-    def from_config(cls, config: DataConfig, num_classes: int) -> Mixing | None:
+    def from_config(cls, config: ClassificationDataConfig, num_classes: int) -> Mixing | None:
         """Return what the section ``data`` asks for; None for no mixing."""
         if not config.mixes:
             return None

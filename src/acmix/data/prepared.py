@@ -8,10 +8,12 @@ reads them.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from acmix.config import DataConfig
+from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
@@ -20,6 +22,20 @@ from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 
 _SIDE_CAR = ("classes", "names", "labels")
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """How the data set of one ``data.name`` is put into MindRecord files.
+
+    Attributes:
+        train_split: returns the name of the training split.
+        read: takes the section ``data`` and its root; returns the images of every split, and the
+            files that go beside them.
+    """
+
+    train_split: Callable[[Any], str]
+    read: Callable[[Any, Path], tuple[dict[str, Images], dict[str, bytes]]]
 
 
 def prepare_mindrecord(config: DataConfig, folder: str | Path) -> dict[str, int]:
@@ -37,18 +53,17 @@ def prepare_mindrecord(config: DataConfig, folder: str | Path) -> dict[str, int]
             :func:`acmix.data.mindrecord.write_mindrecord` and what reads the data set.
     """
     check(
-        config.name in ("image_folder", "coco"),
+        config.name in RECORDERS,
         f"data.name={config.name} has no image files that could be put into MindRecord; take an "
-        "image_folder or coco.",
+        f"{' or '.join(RECORDERS)}.",
     )
+    recorder = RECORDERS[config.name]
     root = Path(str(config.root)).expanduser()
-    train = "train" if config.name == "image_folder" else config.train_split
     check(
-        not records_of(root, train).is_file(),
+        not records_of(root, recorder.train_split(config)).is_file(),
         f"data.root={config.root} is in MindRecord already; name the folder it was made from.",
     )
-    prepare = _of_image_folder if config.name == "image_folder" else _of_coco
-    splits, beside = prepare(config, root)
+    splits, beside = recorder.read(config, root)
     write_mindrecord(splits, beside, Path(folder))
     return {split: len(images) for split, images in splits.items()}
 
@@ -86,7 +101,7 @@ def _of_image_folder(config: DataConfig, root: Path) -> tuple[dict[str, Images],
     return splits, beside
 
 
-def _of_coco(config: DataConfig, root: Path) -> tuple[dict[str, Images], dict[str, bytes]]:
+def _of_coco(config: DetectionDataConfig, root: Path) -> tuple[dict[str, Images], dict[str, bytes]]:
     splits: dict[str, Images] = {}
     beside = {}
     names: dict[Split, str] = {"train": config.train_split, "val": config.val_split}
@@ -98,6 +113,13 @@ def _of_coco(config: DataConfig, root: Path) -> tuple[dict[str, Images], dict[st
         splits[name] = replace(samples, names=tuple(record.name for record in samples.records))
         beside[str(file.relative_to(root))] = file.read_bytes()
     return splits, beside
+
+
+RECORDERS = {
+    "image_folder": Recorder(lambda config: "train", _of_image_folder),
+    "coco": Recorder(lambda config: config.train_split, _of_coco),
+}
+"""By ``data.name``."""
 
 
 def _read_side_car(file: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from acmix.config import DataConfig
+from acmix.config import ClassificationDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
 from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, decode
@@ -51,7 +51,7 @@ class Preprocess(Section, prefix="preprocess"):
     interpolation: Interpolation
 
     @classmethod
-    def from_config(cls, config: DataConfig) -> Preprocess:
+    def from_config(cls, config: ClassificationDataConfig) -> Preprocess:
         """Return the evaluation transform of a data configuration."""
         names = ("image_size", "crop_pct", "channels", "mean", "std", "interpolation")
         return cls(**{name: getattr(config, name) for name in names})

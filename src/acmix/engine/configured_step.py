@@ -15,7 +15,7 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
     """Make the step as configured: its precision, optimizer, accumulation and clipping.
 
     Args:
-        network: a task's train network.
+        network: an objective's train network.
         config: the sections ``optim`` and ``train`` are used.
         world: the devices that train together; None for one.
     """

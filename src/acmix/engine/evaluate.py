@@ -1,4 +1,4 @@
-"""Run a task's network over a data set."""
+"""Run an objective's network over a data set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from mindspore import Tensor
 
-from acmix.engine.task import Metric, Task
+from acmix.engine.objective import Metric, Objective
 from acmix.parallel import World
 from acmix.utils.modes import evaluation_mode
 
@@ -26,21 +26,21 @@ class Dataset(Protocol):
         """
 
 
-def evaluate(task: Task, data: Dataset, world: World | None = None) -> Metric:
-    """Return the task's metric of one pass over ``data``; call ``compute()`` on it.
+def evaluate(objective: Objective, data: Dataset, world: World | None = None) -> Metric:
+    """Return the objective's metric of one pass over ``data``; call ``compute()`` on it.
 
     All batches have one shape, hence the network is compiled once. Its Cells' training flags are
     afterwards what they were.
 
     Args:
-        task: gives network and metric.
+        objective: gives network and metric.
         data: in a ``world``, the shard of this device.
         world: devices that evaluate together; the metric is of all their images.
     """
-    metric = task.metric()
-    with evaluation_mode(task.eval_network):
+    metric = objective.metric()
+    with evaluation_mode(objective.eval_network):
         for images, *targets in data.epoch(0):
-            metric.update(_as_numpy(task.eval_network(Tensor(images))), *targets)
+            metric.update(_as_numpy(objective.eval_network(Tensor(images))), *targets)
     if world is not None:
         metric.unite(world)
     return metric

@@ -23,11 +23,11 @@ from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset, evaluate
 from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
+from acmix.engine.objective import Objective
 from acmix.engine.profile import profile_training
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import learning_rates
 from acmix.engine.start import share, take_up
-from acmix.engine.task import Task
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
 from acmix.parallel import World
@@ -52,12 +52,12 @@ class FitResult:
 
 
 class Trainer:
-    """Trains a task, evaluates it, logs and saves.
+    """Trains an objective, evaluates it, logs and saves.
 
     ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps of an epoch, with
     every checkpoint and at the end of every epoch: ``epoch`` (completed, a fraction within),
-    ``step``, the task's losses (means since the line before, over all devices), ``lr`` of the last
-    step, ``grad_norm``, ``skipped`` (steps left out because loss or gradient were not finite),
+    ``step``, the losses (means since the line before, over all devices), ``lr`` of the last step,
+    ``grad_norm``, ``skipped`` (steps left out because loss or gradient were not finite),
     ``scale`` (of the loss, under mixed precision), ``images_per_second`` of all devices,
     ``seconds``; at the end of an epoch also the validation metrics, ``eval_seconds`` and
     ``scalars``. With ``train.ema_decay`` the moving average is evaluated.
@@ -66,7 +66,7 @@ class Trainer:
     can be resumed.
 
     Args:
-        task: what is trained.
+        objective: what is trained.
         config: the sections ``optim``, ``schedule``, ``train`` and the seed are used; all is saved.
         run_dir: where the run is written.
         scalars: called at the end of every epoch; what it returns is logged under ``scalars``.
@@ -76,18 +76,18 @@ class Trainer:
 
     def __init__(
         self,
-        task: Task,
+        objective: Objective,
         config: Config,
         run_dir: RunDir,
         scalars: Callable[[], dict[str, float]] | None = None,
         world: World | None = None,
     ):
-        self.task = task
+        self.objective = objective
         self.config = config
         self.run_dir = run_dir
         self.scalars = scalars
         self.world = world or World()
-        self.step = create_train_step(task.train_network, config, self.world)
+        self.step = create_train_step(objective.train_network, config, self.world)
         self.network, self.scaler = self.step.network, self.step.scaler
         self.ema = None
         if config.train.ema_decay is not None:
@@ -128,7 +128,7 @@ class Trainer:
         if self.config.profile and progress.epoch < train.epochs:
             self._profile(train_data, progress.epoch, rates[progress.epoch * steps_per_epoch])
         metrics: dict[str, float] = {}
-        meter = Meter(self.task.loss_names, self.world.size)
+        meter = Meter(self.objective.loss_names, self.world.size)
         with logging_redirect_tqdm(), self.interruption:
             while progress.epoch < train.epochs and not self._agreed_to_stop:
                 progress, record = self._train_epoch(progress, train_data, rates, meter)
@@ -298,7 +298,7 @@ class Trainer:
         start = time.perf_counter()
         try:
             with self.ema.applied() if self.ema is not None else nullcontext():
-                metric = evaluate(self.task, data, self.world)
+                metric = evaluate(self.objective, data, self.world)
         except UserError as error:
             raise UserError(
                 f"{error} This was the evaluation after step {step}; --resume auto goes on from "
@@ -309,7 +309,7 @@ class Trainer:
         return metrics, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
-        value = metrics[self.task.monitor]
+        value = metrics[self.objective.monitor]
         if progress.best is None or value > progress.best:
             return replace(progress, best=value, best_epoch=progress.epoch)
         return progress

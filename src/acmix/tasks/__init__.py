@@ -1,11 +1,15 @@
-"""What is learned: a task joins a model, its loss and its metric."""
+"""What is learned: a task is one object that joins data, model, losses, metric and deployment."""
 
-from acmix.tasks.classification import ClassificationMetric, ClassificationTask
-from acmix.tasks.detection import DetectionMetric, DetectionTask
+from acmix.tasks.base import TASKS, Prediction, Task, get_task, task_of_network
+from acmix.tasks.classification.task import ClassificationTask
+from acmix.tasks.detection.task import DetectionTask
 
 __all__ = [
-    "ClassificationMetric",
+    "TASKS",
     "ClassificationTask",
-    "DetectionMetric",
     "DetectionTask",
+    "Prediction",
+    "Task",
+    "get_task",
+    "task_of_network",
 ]

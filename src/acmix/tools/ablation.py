@@ -17,7 +17,7 @@ from acmix.config import Config, load_config
 from acmix.environment import describe
 from acmix.errors import check
 from acmix.layers.path_weights import path_weights
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.bench.models import bench_models
 from acmix.tools.bench.report import BenchReport
@@ -129,12 +129,9 @@ def compare(
     Returns:
         A row per configuration, and the measurement with all its samples.
     """
-    seen = {
-        (config.task, WORKFLOWS[config.task].image_shape(config)) for config in configs.values()
-    }
+    seen = {(config.task, get_task(config.task).image_shape(config)) for config in configs.values()}
     check(len(seen) == 1, f"configurations must share the task and the images' shape: {seen}.")
     task, shape = seen.pop()
-    workflow = WORKFLOWS[task]
     finished = {}
     for name, config in configs.items():
         config = replace(config, output=str(Path(output) / name))
@@ -144,9 +141,7 @@ def compare(
         model, _ = restore(config, checkpoint)
         metrics = result.metrics or workflows.evaluate(config, checkpoint)[0].compute()
         finished[name] = (model, checkpoint, metrics)
-    networks = {
-        name: workflow.deployed(model, "mindir") for name, (model, _, _) in finished.items()
-    }
+    networks = {name: get_task(task).deployed(model) for name, (model, _, _) in finished.items()}
     traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
     macs = {name: counted.macs for name, counted in traces.items()}
     logger.info("--- measuring %s", ", ".join(networks))

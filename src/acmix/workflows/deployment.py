@@ -10,14 +10,14 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 
-from acmix.config import Config
+from acmix.config import Config, RuntimeConfig
 from acmix.engine import WEIGHT_SUFFIXES
 from acmix.environment import set_device
-from acmix.errors import check, suggest
+from acmix.errors import UserError, check
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse, load_exported
 from acmix.export.predictor import Outputs, to_numpy
-from acmix.tasks.workflow import Prediction, Reader
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
+from acmix.tasks.base import Prediction, Reader
 from acmix.workflows.runs import restore, run_config
 
 
@@ -51,20 +51,19 @@ def export(
             input is ``data.image_size``.
     """
     check_export(output, format)
-    check(
-        input_size is None or config.task != "classification",
-        f"--input-size is for detectors; set data.image_size, which is {config.data.image_size}.",
-    )
+    task = get_task(config.task)
+    if input_size is not None:
+        task.check_input_size(config)
+    channels, *size = task.image_shape(config)
+    shape = (channels, *(input_size or size))
+    post_process = format != "onnx"
     model, classes = restore(config, checkpoint)
-    workflow = WORKFLOWS[config.task]
-    channels, *size = workflow.image_shape(config)
-    shape = channels, *(input_size or size)
     network, of_form = model, 0.0
     if fused:
         network = fuse(model)
         of_form = check_fused(model, network, shape) if verify else 0.0
     report = export_model(
-        workflow.deployed(network, format),
+        task.deployed(network, post_process),
         output,
         format=format,
         input_shape=(batch_size, *shape),
@@ -73,7 +72,7 @@ def export(
             "task": config.task,
             "model": config.network_name,
             "classes": list(classes),
-            **workflow.describe(config, model, format),
+            **task.describe(config, model, post_process),
         },
         **options,
     )
@@ -129,26 +128,25 @@ Opened = tuple[Callable[[np.ndarray], Outputs], Reader, int]
 def _open_checkpoint(file: str | Path, config: Config | None, top: int) -> Opened:
     config = config or run_config(file)
     model, classes = restore(config, file)
-    workflow = WORKFLOWS[config.task]
-    network = workflow.deployed(model, "mindir")
+    task = get_task(config.task)
+    network = task.deployed(model)
     network.set_train(False)
-    described = workflow.describe(config, model, "mindir")
+    described = task.describe(config, model)
 
     def run(images: np.ndarray) -> Outputs:
         return to_numpy(network(ms.Tensor(images)))
 
-    return run, workflow.reader(described, classes, None, top), 1
+    return run, task.reader(described, classes, None, top), 1
 
 
 def _open_exported(file: str | Path, config: Config | None, top: int) -> Opened:
-    set_device((config or Config()).runtime)
+    set_device(config.runtime if config else RuntimeConfig())
     predictor = load_exported(file)
     sidecar = predictor.sidecar
-    check(
-        sidecar.task in WORKFLOWS,
-        f"side-car of {file}: task '{sidecar.task}' is unknown.{suggest(sidecar.task, WORKFLOWS)}",
-    )
+    try:
+        task = get_task(sidecar.task)
+    except UserError as error:
+        raise UserError(f"side-car of {file}: {error}") from None
     described = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
-    workflow = WORKFLOWS[sidecar.task]
-    reader = workflow.reader(described, sidecar.classes, sidecar.image_shape, top)
+    reader = task.reader(described, sidecar.classes, sidecar.image_shape, top)
     return predictor, reader, sidecar.input_shape[0] or 1

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import mindspore as ms
+from mindspore import nn
 
 from acmix.config import Config, load_config
 from acmix.data import create_dataset
 from acmix.engine import load_weights
 from acmix.environment import set_device
 from acmix.errors import UserError, check
-from acmix.models import Backbone, create_model
-from acmix.models.detection import Detector, PostProcess, create_detector
+from acmix.models import create_model
 from acmix.models.registry import model_entry
+from acmix.tasks import get_task, task_of_network
+from acmix.tasks.base import model_arguments
 from acmix.workflows.weights import copy_features, head_size, load_model, read_tensors, warm_start
 
 CLASSES_FILE = "classes.json"
@@ -29,7 +31,7 @@ def prepare(config: Config) -> str:
     return target
 
 
-def build_model(config: Config, num_classes: int) -> Backbone | Detector:
+def build_model(config: Config, num_classes: int) -> Any:
     """Make the configured network for a data set of ``num_classes`` classes.
 
     Raises:
@@ -41,46 +43,11 @@ def build_model(config: Config, num_classes: int) -> Backbone | Detector:
         f"model.num_classes={own} is less than the {num_classes} classes of the data set; leave "
         "it out to have as many.",
     )
-    if config.task == "detection":
-        return _build_detector(config, own or num_classes)
-    return _build_classifier(config, own or num_classes)
+    return get_task(config.task).build_model(config, own or num_classes)
 
 
-def _build_classifier(config: Config, num_classes: int) -> Backbone:
-    arguments = _model_arguments(config)
-    if config.task == "detection":
-        arguments.pop("out_indices", None)  # a detector's choice of stages
-    return create_model(config.model.name, num_classes=num_classes, **arguments)
-
-
-def _build_detector(config: Config, num_classes: int) -> Detector:
-    section = config.detector
-    post_process = PostProcess(
-        score_threshold=section.score_threshold,
-        nms_threshold=section.nms_threshold,
-        max_detections=section.max_detections,
-    )
-    return create_detector(
-        config.network_name,
-        num_classes=num_classes,
-        frozen_stages=section.frozen_stages,
-        frozen_norm=section.frozen_norm,
-        post_process=post_process,
-        backbone=_model_arguments(config),
-        **section.kwargs,
-    )
-
-
-def _model_arguments(config: Config) -> dict[str, Any]:
-    return {
-        "in_channels": config.data.channels,
-        "drop_path_rate": config.model.drop_path_rate,
-        **config.model.kwargs,
-    }
-
-
-def load_pretrained(config: Config, model: Backbone | Detector) -> None:
-    """Start a new network from ``model.pretrained``; a detector's backbone, if it is one.
+def load_pretrained(config: Config, model: nn.Cell) -> None:
+    """Start a new network, or the backbone in it, from ``model.pretrained``.
 
     Raises:
         UserError: see :func:`acmix.workflows.weights.warm_start`.
@@ -88,17 +55,20 @@ def load_pretrained(config: Config, model: Backbone | Detector) -> None:
     section = config.model
     file = section.pretrained
     check(file is not None, "model.pretrained names no file.")
-    if isinstance(model, Backbone):
-        warm_start(model, str(file), section.warm_start, section.reset_head)
+    backbone = get_task(config.task).backbone(model)
+    if backbone is model:
+        warm_start(backbone, str(file), section.warm_start, section.reset_head)
         return
     # The classifier takes the file, with all the checks and conversions there are for it.
     classes = head_size(model_entry(section.name).cls, read_tensors(str(file)))
-    classifier = _build_classifier(config, classes or 0)
+    arguments = model_arguments(config)
+    arguments.pop("out_indices", None)  # the stages that the head uses
+    classifier = create_model(section.name, num_classes=classes or 0, **arguments)
     warm_start(classifier, str(file), section.warm_start)
-    copy_features(classifier, model.backbone)
+    copy_features(classifier, backbone)
 
 
-def restore(config: Config, checkpoint: str | Path) -> tuple[Backbone | Detector, tuple[str, ...]]:
+def restore(config: Config, checkpoint: str | Path) -> tuple[Any, tuple[str, ...]]:
     """Make the model of a finished run, ready for inference, and the names of its classes."""
     prepare(config)
     classes = class_names(config, checkpoint)
@@ -141,15 +111,14 @@ def run_config(checkpoint: str | Path) -> Config:
     return load_config(file)
 
 
-def named_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
-    """Return the default configuration for the model ``name``, with ``key=value`` overrides."""
-    named = [] if name is None else [f"model.name={name}"]
-    return load_config(None, [*named, *overrides])
+def named_config(name: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the default configuration of the registered network ``name``."""
+    return task_of_network(name).network_config(name, overrides)
 
 
 def open_checkpoint(
     checkpoint: str | Path, name: str | None = None, overrides: Sequence[str] = ()
-) -> tuple[Backbone | Detector, Config]:
+) -> tuple[Any, Config]:
     """Make the network of any checkpoint, ready for inference, and its configuration.
 
     Args:

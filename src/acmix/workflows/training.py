@@ -10,12 +10,11 @@ from acmix.config import Config
 from acmix.data import create_dataset
 from acmix.engine import FitResult, RunDir, Trainer
 from acmix.engine import evaluate as run_evaluation
-from acmix.engine.task import Metric
+from acmix.engine.objective import Metric
 from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
 from acmix.parallel import join, synchronise_norms
-from acmix.tasks.workflow import Workflow
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.utils.files import write_text
 from acmix.workflows.curve import plot_training_curve
 from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, prepare
@@ -67,8 +66,8 @@ def train(config: Config, resume: str | None = None) -> FitResult:
         config.runtime.mode,
         run_dir.path,
     )
-    task = WORKFLOWS[config.task].task(config, model, val_data)
-    trainer = Trainer(task, config, run_dir, scalars=lambda: path_weights(model), world=world)
+    objective = get_task(config.task).objective(config, model, val_data)
+    trainer = Trainer(objective, config, run_dir, scalars=lambda: path_weights(model), world=world)
     result = trainer.fit(train_data, val_data, resume)
     if world.is_first:
         write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
@@ -83,5 +82,5 @@ def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str,
     data = create_dataset(config.data, "val", seed=config.seed)
     model = build_model(config, len(data.classes))
     load_model(model, checkpoint)
-    workflow: Workflow = WORKFLOWS[config.task]
-    return run_evaluation(workflow.task(config, model, data), data), data.classes
+    objective = get_task(config.task).objective(config, model, data)
+    return run_evaluation(objective, data), data.classes

@@ -9,9 +9,10 @@ from acmix.export import Exported
 from acmix.models import create_model
 from acmix.tools.audit.capture import graph_of
 from acmix.tools.audit.inventory import Inventory
-from acmix.tools.audit.networks import audit_config, network_config
+from acmix.tools.audit.networks import audit_config
 from acmix.tools.audit.report import audit
 from acmix.utils.modes import built_for
+from acmix.workflows.runs import named_config
 
 # The rest takes minutes and differs from these in what inference shows too.
 TRAINED = ("acmix_swin_small", "acmix_resnet26", "acmix_san10", "retinanet_resnet26")
@@ -92,7 +93,7 @@ def test_the_answered_device_is_for_a_while():
 
 
 def test_the_step_is_the_one_that_is_configured():
-    config = network_config(
+    config = named_config(
         "resnet26", ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "optim.name=sgd",
                      "optim.weight_decay=1e-4", "data.image_size=32"]
     )  # fmt: skip
@@ -108,11 +109,11 @@ def test_the_step_is_the_one_that_is_configured():
 
 def test_mixed_labels_and_a_dynamic_batch():
     small = ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "data.image_size=32"]
-    config = network_config("resnet26", small)
+    config = named_config("resnet26", small)
     result = audit_config(config, dynamic_batch=True)
     assert "dynamic batch" in {finding.rule for finding in result.findings}
     assert "-1x3x32x32" in result.subject
-    mixed = audit_config(network_config("resnet26", [*small, "data.mixup=0.8"]), training=True)
+    mixed = audit_config(named_config("resnet26", [*small, "data.mixup=0.8"]), training=True)
     assert "GatherD" not in {entry.name for entry in mixed.operators}
     with pytest.raises(UserError, match="dynamic-batch is for inference"):
         audit_config(config, training=True, dynamic_batch=True)

@@ -16,11 +16,12 @@ from acmix.cli import main
 from acmix.errors import UserError
 from acmix.models import create_model
 from acmix.models.detection import Detector
-from acmix.tasks.detection import DetectionInference
+from acmix.tasks import TASKS
+from acmix.tasks.detection.objective import DetectionInference
 from acmix.tools.analysis.paper import PAPER_SPEEDS
 from acmix.tools.bench import backends, measuring, peak
 from acmix.tools.bench.setting import Setting
-from acmix.tools.training_step import _task, training_step
+from acmix.tools.training_step import training_step
 from acmix.utils.parameters import get_value
 
 QUICK = ["--input-size", "16", "--batch-size", "1", "--warmup", "1", "--repeats", "2"]
@@ -36,7 +37,7 @@ def tiny_model(name, **changes):
 def tiny(monkeypatch):
     """Every model in its smallest size; products for the peak that take no time."""
     monkeypatch.setattr(peak, "MATMUL_SIZE", 16)
-    monkeypatch.setattr(measuring, "create_model", tiny_model)
+    monkeypatch.setattr(TASKS["classification"], "create", tiny_model)
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def measured(monkeypatch):
     monkeypatch.setattr(measuring, "bench_candidates", catch)
     monkeypatch.setattr(measuring, "trace", lambda network, shape: SimpleNamespace(macs=1))
     monkeypatch.setattr(
-        measuring,
-        "create_detector",
-        lambda name, backbone: small_detector(name.removeprefix("retinanet_"), backbone),
+        TASKS["detection"],
+        "create",
+        lambda name, **backbone: small_detector(name.removeprefix("retinanet_"), backbone),
     )
     return caught
 
@@ -176,14 +177,15 @@ def test_a_training_step_updates_the_weights_of_a_network_in_training(tiny, tmp_
     assert "training steps" in capsys.readouterr().out
     model = tiny_model("swin_tiny").set_train(False)
     before = {p.name: get_value(p) for p in model.trainable_params()}
-    result = training_step(model)(np.ones((2, 3, 16, 16), np.float32))()
+    result = training_step(TASKS["classification"], model)(np.ones((2, 3, 16, 16), np.float32))()
     assert result.finite
     assert model.training
     assert any((get_value(p) != before[p.name]).any() for p in model.trainable_params())
 
 
 def test_random_targets_of_a_detector_are_boxes_in_the_image():
-    _, (boxes, labels) = _task(small_detector(), (3, 3, 40, 60))
+    rng = np.random.default_rng(0)
+    boxes, labels = TASKS["detection"].random_targets(small_detector(), (3, 3, 40, 60), rng)
     assert boxes.dtype == np.float32
     assert (boxes[..., :2] <= boxes[..., 2:]).all()
     assert boxes[..., 0::2].max() <= 60

@@ -11,14 +11,22 @@ import pytest
 from models.shrunk import arguments
 
 from acmix.cli import main
-from acmix.config import Config, DetectorConfig, ModelConfig, OptimConfig, TrainConfig
-from acmix.config.data import DataConfig
+from acmix.config import (
+    ClassificationConfig,
+    ClassificationDataConfig,
+    DetectionConfig,
+    DetectionDataConfig,
+    DetectorConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+)
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision
 from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.bench.throughput import measure
 from acmix.tools.plan import planning
@@ -31,29 +39,28 @@ TINY = {"embed_dim": 12, "depths": (1,), "num_heads": (2,), "window_size": 4}
 
 
 def classifier(optimizer="adamw", **train):
-    return Config(
+    return ClassificationConfig(
         model=ModelConfig(name="acmix_swin_tiny", num_classes=5, kwargs=TINY),
-        data=DataConfig(image_size=32, batch_size=BATCH),
+        data=ClassificationDataConfig(image_size=32, batch_size=BATCH),
         optim=OptimConfig(name=optimizer),
         train=TrainConfig(**train),
     )
 
 
 def detector():
-    return Config(
-        task="detection",
+    return DetectionConfig(
         model=ModelConfig(name="resnet26", num_classes=4, kwargs=arguments("resnet26")),
         detector=DetectorConfig(frozen_stages=2, kwargs={"channels": 8, "num_convs": 1}),
-        data=DataConfig(name="coco", batch_size=BATCH, short_side=(64,), long_side=96),
+        data=DetectionDataConfig(name="coco", batch_size=BATCH, short_side=(64,), long_side=96),
         optim=OptimConfig(name="sgd"),
     )
 
 
 def held_by_training(config):
     """Bytes of weights, gradients, optimizer state and what is exchanged, after one step."""
-    workflow = WORKFLOWS[config.task]
+    task = get_task(config.task)
     model = build_model(config, config.model.num_classes)
-    network = workflow.task(config, model, None).train_network.set_train()
+    network = task.objective(config, model).train_network.set_train()
     network = apply_mixed_precision(network, config.train.amp)
     optimizer = create_optimizer(network, config.optim)
     exchanged = []
@@ -64,9 +71,9 @@ def held_by_training(config):
 
     targets = [
         np.zeros(target.shape, ms.dtype_to_nptype(target.dtype))
-        for target in workflow.targets(config, BATCH, config.model.num_classes)
+        for target in task.target_specs(config, BATCH, config.model.num_classes)
     ]
-    images = np.zeros((BATCH, *workflow.image_shape(config)), np.float32)
+    images = np.zeros((BATCH, *task.image_shape(config)), np.float32)
     step = TrainStep(network, optimizer, reduce=record)
     losses = step([(images, *targets)], 1e-3).losses
     own = {id(parameter) for parameter in network.get_parameters()}
@@ -137,10 +144,11 @@ def test_mistakes_are_named_before_the_network_is_built(monkeypatch):
 @pytest.mark.slow
 def test_no_step_of_this_machine_is_faster_than_planned_at_its_peak():
     machine = planning.this_machine()
-    config = replace(classifier(), data=DataConfig(image_size=224, batch_size=8),
+    config = replace(classifier(), data=ClassificationDataConfig(image_size=224, batch_size=8),
                      model=ModelConfig(name="resnet26", num_classes=5))  # fmt: skip
     (row,) = planning.plan_config(config, [1], device="this-machine", efficiency=1.0).rows
     images = np.zeros((8, 3, 224, 224), np.float32)
-    (timing,) = measure({"step": training_step(build_model(config, 5))(images)}, repeats=3)
+    step = training_step(get_task(config.task), build_model(config, 5))(images)
+    (timing,) = measure({"step": step}, repeats=3)
     assert machine.memory > 2**30
     assert 0.02 * timing.median < row.compute_seconds < timing.median

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import mindspore as ms
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
-from acmix.config import Config, load_config
+from acmix.config import Config
 from acmix.errors import check
 from acmix.export import Exported
 from acmix.export.fusion import fuse
 from acmix.export.writer import half_precision
-from acmix.models import Backbone
-from acmix.models.detection import Detector, list_detectors
-from acmix.models.detection.registry import split_name
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.tools.audit.capture import graph_of
 from acmix.tools.audit.report import Audit, audit
 from acmix.tools.training_step import configured_step
 from acmix.utils.mindir import Graph, load_graph
 from acmix.utils.modes import built_for
-from acmix.workflows.runs import build_model, named_config
+from acmix.workflows.runs import build_model
 
 
 def audit_file(path: str | Path) -> Audit:
@@ -65,45 +61,32 @@ def audit_config(
     """
     check(not (training and dynamic_batch), "--dynamic-batch is for inference.")
     check(not (training and fp16), "--fp16 is for inference; training has train.amp=O2.")
-    workflow = WORKFLOWS[config.task]
-    channels, *size = workflow.image_shape(config)
+    task = get_task(config.task)
+    channels, *size = task.image_shape(config)
     shape = (None if dynamic_batch else batch_size, channels, *(input_size or size))
     images = Tensor(shape=shape, dtype=ms.float32)
-    classes = config.model.num_classes or workflow.num_classes
+    classes = config.model.num_classes or task.benchmark.num_classes
     with built_for("Ascend"):
         model = build_model(config, classes)
         if training:
-            graph = step_graph(config, model, images)
+            graph = step_graph(config, model, images, classes)
         else:
             form = fuse(model) if fused else model.set_train(False)
-            network = workflow.deployed(form, "mindir")
+            network = task.deployed(form)
             with half_precision(network) if fp16 else nullcontext():
                 graph = graph_of(Exported(network), (images,))
     what = "training step" if training else "inference in float16" if fp16 else "inference"
     return audit(graph, f"{config.network_name}, {what}, {'x'.join(map(str, images.shape))}")
 
 
-def step_graph(config: Config, model: Backbone | Detector, images: Tensor) -> Graph:
+def step_graph(config: Config, model: nn.Cell, images: Tensor, classes: int) -> Graph:
     """Return the graph of a training step: forward, backward, update.
 
     Args:
         config: the task, and how it is trained.
         model: as :func:`acmix.workflows.runs.build_model` makes it.
         images: (B, C, H, W), without data.
+        classes: of the model.
     """
-    targets = WORKFLOWS[config.task].targets(config, images.shape[0], model.num_classes)
-    return graph_of(configured_step(config, model).as_cell(), (images, *targets))
-
-
-def network_config(name: str, overrides: Sequence[str] = ()) -> Config:
-    """Return the default configuration of a registered model or detector.
-
-    Args:
-        name: of ``acmix list`` or ``acmix list --detectors``.
-        overrides: ``key=value`` strings.
-    """
-    if name not in list_detectors():
-        return named_config(name, overrides)
-    detector, model = split_name(name)
-    named = ["task=detection", f"detector.name={detector}", f"model.name={model}", "data.name=coco"]
-    return load_config(None, [*named, *overrides])
+    specs = get_task(config.task).target_specs(config, images.shape[0], classes)
+    return graph_of(configured_step(config, model).as_cell(), (images, *specs))

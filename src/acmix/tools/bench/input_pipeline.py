@@ -7,11 +7,10 @@ from dataclasses import replace
 from itertools import count
 
 import numpy as np
+from mindspore import nn
 
 from acmix.config import Config, DataConfig
 from acmix.data import create_dataset
-from acmix.models import Backbone
-from acmix.models.detection import Detector
 from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.pipeline import PipelineReport, Work, measure_rates
 from acmix.tools.training_step import LEARNING_RATE, configured_step
@@ -71,7 +70,7 @@ def _loading(data: DataConfig, seed: int) -> Work:
     return load
 
 
-def _training(config: Config, model: Backbone | Detector, batch: tuple[np.ndarray, ...]) -> Work:
+def _training(config: Config, model: nn.Cell, batch: tuple[np.ndarray, ...]) -> Work:
     """Steps as configured, on one batch."""
     step = configured_step(config, model)
 

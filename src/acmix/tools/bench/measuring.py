@@ -17,10 +17,7 @@ from acmix.environment import set_device
 from acmix.errors import check, suggest
 from acmix.export.fusion import fuse
 from acmix.layers.conv_path import ConvPath
-from acmix.models import Backbone, create_model
-from acmix.models.detection import Detector, create_detector, list_detectors
-from acmix.tasks.detection import DetectionInference
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import Task, get_task, task_of_network
 from acmix.tools.analysis.macs import trace
 from acmix.tools.analysis.paper import PAPER_SPEEDS
 from acmix.tools.bench import graph_kernel as akg
@@ -53,11 +50,13 @@ class Subject:
     """A network that can be made in several forms.
 
     Attributes:
+        task: of the network.
         make: takes ``conv_impl`` if that is to be another than the default.
         shape: (C, H, W) of its images.
     """
 
-    make: Callable[..., Backbone | Detector]
+    task: Task[Any, Any, Any]
+    make: Callable[..., nn.Cell]
     shape: tuple[int, ...]
 
 
@@ -169,7 +168,7 @@ def bench_subjects(
             for label, chosen in _forms(name, setting, gain):
                 model = _make(subject, name, chosen)
                 if not setting.training:
-                    macs[label] = trace(_deployed(model, setting), (1, *shape)).macs
+                    macs[label] = trace(_deployed(subject, model, setting), (1, *shape)).macs
                 del model  # made again for its own rounds: together they would fill the memory
                 candidates[label] = partial(_prepare, subject, name, chosen, Path(folder))
         return bench_candidates(
@@ -185,36 +184,34 @@ def bench_subjects(
 
 def default_size(name: str) -> tuple[int, int]:
     """Return the height and width at which the paper counts and measures a network."""
-    return (800, 1333) if name in list_detectors() else (224, 224)
+    return task_of_network(name).benchmark.image_size
 
 
 def create_network(name: str) -> nn.Cell:
-    """Make a model, or a detector with its post-processing, by name."""
-    return _deployed(_create(name), Setting())
-
-
-def _create(name: str, **arguments: Any) -> Backbone | Detector:
-    if name in list_detectors():
-        return create_detector(name, backbone=arguments)
-    return create_model(name, **arguments)
+    """Make a registered network with its post-processing."""
+    task = task_of_network(name)
+    return task.deployed(task.create(name))
 
 
 def _by_name(name: str, input_size: tuple[int, int] | None, **arguments: Any) -> Subject:
-    def make(**more: Any) -> Backbone | Detector:
-        return _create(name, **arguments, **more).set_train(False)
+    task = task_of_network(name)
 
-    return Subject(make, (3, *(input_size or default_size(name))))
+    def make(**more: Any) -> nn.Cell:
+        return task.create(name, **arguments, **more).set_train(False)
+
+    return Subject(task, make, (3, *(input_size or task.benchmark.image_size)))
 
 
 def _of_run(checkpoint: str | Path) -> Subject:
     config = run_config(checkpoint)
 
-    def make(**more: Any) -> Backbone | Detector:
+    def make(**more: Any) -> nn.Cell:
         kwargs = {**config.model.kwargs, **more}
         chosen = replace(config, model=replace(config.model, kwargs=kwargs))
         return restore(chosen, checkpoint)[0]
 
-    return Subject(make, WORKFLOWS[config.task].image_shape(config))
+    task = get_task(config.task)
+    return Subject(task, make, task.image_shape(config))
 
 
 def _check_setting(setting: Setting, gain: str | None) -> None:
@@ -246,7 +243,7 @@ def _forms(name: str, setting: Setting, gain: str | None) -> list[tuple[str, Set
     return [(name + suffix, replace(setting, **changes)) for suffix, changes in GAINS[gain]]
 
 
-def _make(subject: Subject, name: str, setting: Setting) -> Backbone | Detector:
+def _make(subject: Subject, name: str, setting: Setting) -> nn.Cell:
     if not setting.conv_impl:
         return subject.make()
     model = subject.make(conv_impl=setting.conv_impl)
@@ -264,9 +261,9 @@ def _prepare(
     """Make a network in a form and return what does one batch's work; see :data:`Prepare`."""
     model = _make(subject, name, setting)
     if setting.training:
-        prepare = training_step(model)
+        prepare = training_step(subject.task, model)
     else:
-        network = _deployed(model, setting)
+        network = _deployed(subject, model, setting)
         if setting.fused:
             network = fuse(network)
         network.set_train(False)
@@ -275,8 +272,6 @@ def _prepare(
     return akg.compiled_by_graph_kernel(call) if setting.graph_kernel else call
 
 
-def _deployed(model: Backbone | Detector, setting: Setting) -> nn.Cell:
-    """The network from images to what is asked for: detections, unless the raw predictions are."""
-    if isinstance(model, Detector) and not setting.raw:
-        return DetectionInference(model)
-    return model
+def _deployed(subject: Subject, model: nn.Cell, setting: Setting) -> nn.Cell:
+    """Return the network up to its post-processing, or to its raw outputs."""
+    return model if setting.raw else subject.task.deployed(model)

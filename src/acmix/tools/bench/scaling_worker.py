@@ -13,9 +13,9 @@ from acmix.config import Config, load_config
 from acmix.engine.checkpoint import training_state
 from acmix.engine.profile import EXCHANGE, STEP, profile_training
 from acmix.parallel import join
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.tools.bench.scaling import ScalingRun
-from acmix.tools.training_step import LEARNING_RATE, configured_step, random_targets
+from acmix.tools.training_step import LEARNING_RATE, configured_step
 from acmix.utils.files import write_text
 from acmix.workflows.runs import build_model, prepare
 
@@ -39,14 +39,15 @@ def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | No
     """Train as one of the workers of a job; return what was measured on the first, else None."""
     prepare(config)
     world = join()
-    workflow = WORKFLOWS[config.task]
-    model = build_model(config, config.model.num_classes or workflow.num_classes)
+    task = get_task(config.task)
+    model = build_model(config, config.model.num_classes or task.benchmark.num_classes)
     step = configured_step(config, model, world)
-    shape = (config.data.batch_size, *workflow.image_shape(config))
-    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    shape = (config.data.batch_size, *task.image_shape(config))
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal(shape).astype(np.float32)
     profile = profile_training(
         step,
-        _OneBatch((images, *random_targets(model, shape))),
+        _OneBatch((images, *task.random_targets(model, shape, rng))),
         epoch=0,
         learning_rate=LEARNING_RATE,
         state=training_state(step.network, step.optimizer, scaler=step.scaler),

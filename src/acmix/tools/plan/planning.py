@@ -11,7 +11,7 @@ from mindspore import Parameter, Tensor
 from acmix.config import Config
 from acmix.engine.moving_statistics import running_statistics
 from acmix.parallel.averaging import bucket_size, buckets
-from acmix.tasks.workflows import WORKFLOWS
+from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.audit.networks import step_graph
 from acmix.tools.bench.link import loopback_bandwidth
@@ -31,9 +31,6 @@ from acmix.tools.plan.formulas import (
 from acmix.tools.plan.report import ClusterPlan
 from acmix.utils.modes import built_for
 from acmix.workflows.runs import build_model
-
-TRAINING_IMAGES = {"classification": 1_281_167, "detection": 117_266}
-"""Of ImageNet-1k, and of COCO train2017 with at least one box."""
 
 _COUNTED = 2  # images of the step that is compiled; mixing needs two
 
@@ -68,7 +65,7 @@ def plan_config(
     figures = this_machine() if device == THIS_MACHINE else find_device(device)
     assumed = Assumptions(
         efficiency=efficiency,
-        images=TRAINING_IMAGES[config.task] if images is None else images,
+        images=images or get_task(config.task).benchmark.training_images,
         optim=config.optim,
         communication=communication,
     )
@@ -94,19 +91,19 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         config: what is to be trained.
         built: device for whose formulations the activations are counted.
     """
-    workflow = WORKFLOWS[config.task]
-    classes = config.model.num_classes or workflow.num_classes
-    shape = workflow.image_shape(config)
+    task = get_task(config.task)
+    classes = config.model.num_classes or task.benchmark.num_classes
+    shape = task.image_shape(config)
     model = build_model(config, classes)
-    # The form for ONNX ends where the losses begin: before what chooses detections.
-    traced = trace(workflow.deployed(model, "onnx"), (1, *shape))
+    # The losses begin where the post-processing does.
+    traced = trace(task.deployed(model, post_process=False), (1, *shape))
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
     trained = model.trainable_params()
     statistics = running_statistics(model)
     with built_for(built):
         images = Tensor(shape=(_COUNTED, *shape), dtype=ms.float32)
-        kept = kept_for_backward(step_graph(config, build_model(config, classes), images))
+        kept = kept_for_backward(step_graph(config, build_model(config, classes), images, classes))
     return Workload(
         name=config.network_name,
         batch=batch,

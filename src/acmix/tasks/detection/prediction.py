@@ -1,25 +1,19 @@
-"""Detection: whole images in, boxes with classes and scores out."""
+"""Reading a detector's outputs as objects in the image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
 
-from acmix.config import Config
-from acmix.data import DetectionDataset, DetectionPreprocess
+from acmix.data import DetectionPreprocess
 from acmix.data.decode import DecodeError, decode
-from acmix.engine.task import Metric
-from acmix.errors import UserError, check
+from acmix.errors import UserError
 from acmix.export.predictor import Outputs
-from acmix.models.detection import Detector, HostPostProcess
-from acmix.tasks import DetectionMetric, DetectionTask
-from acmix.tasks.detection import DecodedInference, DetectionInference
+from acmix.models.detection import HostPostProcess
 from acmix.tasks.drawing import draw_boxes
 
 
@@ -127,74 +121,3 @@ class DetectionReader:
         boxes = np.clip(boxes / np.tile(found.scale, 2), 0, np.tile(found.size, 2))
         names = tuple(self.classes[label] for label in labels)
         return Detected(path, boxes, scores, labels, names)
-
-
-class DetectionWorkflow:
-    """See :class:`acmix.tasks.workflow.Workflow`.
-
-    MindIR and AIR hold all of the post-processing. ONNX, whose exporter knows no non-maximum
-    suppression, ends with the logits and boxes of all anchors.
-    """
-
-    num_classes = 80  # of COCO
-
-    def task(
-        self, config: Config, model: nn.Cell, val_data: DetectionDataset | None
-    ) -> DetectionTask:
-        """Return the detector's own losses and COCO's average precision."""
-        if val_data is None:
-            return DetectionTask(cast(Detector, model))
-        return DetectionTask(
-            cast(Detector, model), val_data.ground_truth, val_data.image_ids, val_data.category_ids
-        )
-
-    def targets(self, config: Config, batch_size: int, num_classes: int) -> tuple[Tensor, ...]:
-        """Return boxes (B, M, 4) and labels (B, M)."""
-        boxes = batch_size, config.data.max_boxes
-        return (
-            Tensor(shape=(*boxes, 4), dtype=ms.float32),
-            Tensor(shape=boxes, dtype=ms.int32),
-        )
-
-    def image_shape(self, config: Config) -> tuple[int, int, int]:
-        """Return (C, H, W) of the largest lying bucket."""
-        shapes = DetectionPreprocess.from_config(config.data).shapes
-        height, width = max(shapes, key=lambda shape: (shape[0] * shape[1], shape[1]))
-        return config.data.channels, height, width
-
-    def deployed(self, model: nn.Cell, format: str) -> nn.Cell:
-        """Return images to detections, for ONNX images to logits and boxes of all anchors."""
-        return (DecodedInference if format == "onnx" else DetectionInference)(cast(Detector, model))
-
-    def describe(self, config: Config, model: nn.Cell, format: str) -> dict[str, Any]:
-        """Return the evaluation transform, and for ONNX what is left to do."""
-        left: dict[str, Any] = {}
-        if format == "onnx":
-            left = HostPostProcess.of(cast(Detector, model)).to_dict()
-        preprocess = DetectionPreprocess.from_config(config.data)
-        return {"preprocess": preprocess.to_dict(), "post_process": left}
-
-    def reader(
-        self,
-        described: Mapping[str, Any],
-        classes: Sequence[str],
-        shape: tuple[int, ...] | None,
-        top: int,
-    ) -> DetectionReader:
-        """Return the reader of a network so described."""
-        left = described["post_process"]
-        check(
-            shape is None or len(shape) == 3,
-            f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
-        )
-        return DetectionReader(
-            DetectionPreprocess.from_dict(dict(described["preprocess"])),
-            classes,
-            None if shape is None else (shape[1], shape[2]),
-            HostPostProcess.from_dict(left) if left else None,
-        )
-
-    def report(self, metric: Metric, classes: Sequence[str]) -> dict[str, Any]:
-        """Return the twelve numbers, and the average precision of each class."""
-        per_class = cast(DetectionMetric, metric).per_class().tolist()
-        return {**metric.compute(), "per_class": dict(zip(classes, per_class, strict=True))}

@@ -1,4 +1,4 @@
-"""The contract between a task and the engine that trains it."""
+"""What the engine trains: networks, their losses and a metric."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Metric(Protocol):
         """Return the metrics of everything added so far."""
 
 
-class Task(Protocol):
-    """A model with what it is trained on.
+class Objective(Protocol):
+    """A model with its losses and its metric.
 
     The networks hold the model without prefixing its parameters' names (``auto_prefix=False``), so
-    that a checkpoint of the task is a checkpoint of the plain model.
+    that a checkpoint of the objective is a checkpoint of the plain model.
 
     Attributes:
         train_network: ``construct(*batch) -> tuple`` of scalars, the total loss first.

@@ -1,0 +1,116 @@
+"""Configuration of image classification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from acmix.config.data import DataConfig
+from acmix.config.run import Config, register_task_config
+from acmix.config.typed import (
+    CropShare,
+    Decay,
+    ImageSize,
+    Magnitude,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Probability,
+    Ratio,
+    Section,
+)
+from acmix.errors import check
+
+
+@dataclass(frozen=True)
+class ClassificationDataConfig(DataConfig, prefix="data"):
+    """Images with a class each."""
+
+    name: Literal["digits", "image_folder"] = "image_folder"
+    """``digits``, embedded in scikit-learn, or ``image_folder``, which reads
+    ``root/{train,val}/<class>/*``."""
+    image_size: ImageSize = 224
+    """Side of the square image the network sees, in pixels."""
+    crop_pct: CropShare = 0.875
+    """Evaluation resizes the shorter side to ``image_size / crop_pct``, then crops the centre."""
+    scale: tuple[Ratio, Ratio] | None = (0.08, 1.0)
+    """Area share of the random resized crop; null resizes the shorter side and crops a square."""
+    ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    """Width to height of the random resized crop."""
+    pad_crop: NonNegativeInt = 0
+    """Zero padding in pixels before the random crop (CIFAR: 4); needs ``scale`` null."""
+    color_jitter: Probability = 0.0
+    """Largest relative change of brightness, contrast and saturation."""
+    rand_augment: Magnitude | None = None
+    """Mean magnitude of RandAugment, 0 to 10; null leaves it out. It takes the place of jitter."""
+    rand_augment_std: NonNegative = 0.5
+    """Standard deviation of the magnitude, drawn for every operation."""
+    rand_augment_layers: PositiveInt = 2
+    """Operations drawn for each image; each is applied with probability 1/2."""
+    random_erasing: Probability = 0.0
+    """Probability that a rectangle of the normalised image is replaced by noise."""
+
+    mixup: NonNegative = 0.0
+    """Parameter of mixup's beta distribution; 0 for no mixup."""
+    cutmix: NonNegative = 0.0
+    """Parameter of CutMix's beta distribution; 0 for no CutMix."""
+    mix_prob: Probability = 1.0
+    """Probability that a batch is mixed."""
+    mix_switch_prob: Probability = 0.5
+    """Probability of CutMix where both are on."""
+
+    def validate(self) -> None:
+        """Check what involves several fields."""
+        super().validate()
+        for name in ("scale", "ratio"):
+            pair = getattr(self, name)
+            check(
+                pair is None or pair[0] <= pair[1],
+                f"data.{name} must be [low, high] with low <= high, got {pair}.",
+            )
+        check(
+            not (self.pad_crop and self.scale),
+            f"data.pad_crop={self.pad_crop} and data.scale={self.scale} are two ways to crop; "
+            "set data.pad_crop=0 or data.scale=null.",
+        )
+        check(
+            not (self.rand_augment is not None and self.color_jitter),
+            f"data.rand_augment={self.rand_augment} already changes colours; set "
+            f"data.color_jitter=0, got {self.color_jitter}.",
+        )
+        check(
+            not self.mixes or self.batch_size > 1,
+            f"data.mixup={self.mixup} and data.cutmix={self.cutmix} mix the samples of a batch; "
+            f"data.batch_size={self.batch_size} holds none to mix with.",
+        )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training batches are mixed, and hence carry soft labels."""
+        return self.mix_prob > 0 and (self.mixup > 0 or self.cutmix > 0)
+
+
+@dataclass(frozen=True)
+class LossConfig(Section, prefix="loss"):
+    """Training loss."""
+
+    label_smoothing: Decay = 0.0
+    """Share of the target spread evenly over all classes."""
+
+
+@register_task_config
+@dataclass(frozen=True)
+class ClassificationConfig(Config):
+    """A run that trains a classifier."""
+
+    is_default: ClassVar[bool] = True
+    networks: ClassVar[str] = "models"
+    eval_files: ClassVar[Mapping[str, str]] = {
+        "confusion": "draw the confusion matrix (PNG)",
+    }
+
+    task: Literal["classification"] = "classification"
+    data: ClassificationDataConfig = field(default_factory=ClassificationDataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)

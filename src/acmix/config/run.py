@@ -1,0 +1,168 @@
+"""`Config`: everything that defines a run, with a class for every task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, get_args
+
+from acmix.config.data import DataConfig
+from acmix.config.sections import (
+    ModelConfig,
+    OptimConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
+from acmix.config.typed import NonNegativeInt, Section, annotations_of, check_tree, is_section
+from acmix.config.yaml_text import dump_yaml
+from acmix.errors import UserError, check, suggest
+
+
+@dataclass(frozen=True)
+class Config(Section):
+    """Everything that defines a run; each task derives its own with :func:`register_task_config`.
+
+    Attributes:
+        is_default: whether configurations without the key ``task`` are of this one.
+        networks: what the networks of the task are called; ``acmix list --<networks>`` lists them.
+        eval_files: files that ``acmix eval`` can write for the task: help text by option.
+
+    Raises:
+        UserError: a wrong type or an impossible value, naming the dotted key, the value and what
+            is allowed.
+    """
+
+    is_default: ClassVar[bool] = False
+    networks: ClassVar[str]
+    eval_files: ClassVar[Mapping[str, str]] = {}
+
+    seed: NonNegativeInt = 0
+    """Seed of initial weights, data order, augmentation and dropout."""
+    output: str = "runs/acmix"
+    """Run folder; files read by :func:`load_config` default to ``runs/<name of the file>``."""
+    profile: bool = False
+    """Measure the parts of a training step before training goes on, undisturbed."""
+    task: str = ""
+    """What is learned."""
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def validate(self) -> None:
+        """Check what involves several sections."""
+        check(
+            self.schedule.warmup_epochs <= self.train.epochs,
+            f"schedule.warmup_epochs={self.schedule.warmup_epochs} must not exceed "
+            f"train.epochs={self.train.epochs}.",
+        )
+        for name in ("warmup_lr", "min_lr"):
+            value = getattr(self.schedule, name)
+            check(
+                value <= self.optim.lr,
+                f"schedule.{name}={value} must not exceed optim.lr={self.optim.lr}.",
+            )
+        check(
+            not (self.runtime.mode == "pynative" and self.runtime.jit_level),
+            f"runtime.jit_level={self.runtime.jit_level} needs runtime.mode=graph.",
+        )
+
+    @classmethod
+    def from_dict(cls, tree: Any) -> Any:
+        """Make the configuration of the task that ``tree`` names, see :meth:`Section.from_dict`."""
+        if cls is not Config or not isinstance(tree, Mapping):
+            return super().from_dict(tree)
+        own = config_class(tree)
+        check_keys(own, tree)
+        return own.from_dict(tree)
+
+    @property
+    def network_name(self) -> str:
+        """Name of what is trained; tasks that put a head on the model add the head's name."""
+        return self.model.name
+
+    def to_yaml(self) -> str:
+        """Return YAML that :func:`load_config` reads back to an equal ``Config``."""
+        return dump_yaml(self.to_dict())
+
+
+TASK_CONFIGS: dict[str, type[Config]] = {}
+"""The configuration class of every task, by the name of the task."""
+
+C = TypeVar("C", bound=type[Config])
+
+
+def register_task_config(cls: C) -> C:
+    """Register a class for the task that its field ``task`` names; a name taken is an error."""
+    (task,) = get_args(annotations_of(cls)["task"])
+    check(task not in TASK_CONFIGS, f"task '{task}' is already registered.")
+    TASK_CONFIGS[task] = cls
+    return cls
+
+
+def config_class(tree: Mapping[str, Any]) -> type[Config]:
+    """Return the class of the task that a configuration tree names.
+
+    Raises:
+        UserError: the task is unknown, or the data set is another task's.
+    """
+    default = next(name for name, cls in TASK_CONFIGS.items() if cls.is_default)
+    task = tree.get("task", default)
+    if not isinstance(task, str) or task not in TASK_CONFIGS:
+        known = ", ".join(map(repr, TASK_CONFIGS))
+        raise UserError(
+            f"task must be one of {known}, got {task!r}.{suggest(str(task), TASK_CONFIGS)}"
+        )
+    data = tree.get("data")
+    if isinstance(data, Mapping):
+        _check_data_is_of_task(task, data.get("name"))
+    return TASK_CONFIGS[task]
+
+
+def check_keys(cls: type[Config], tree: Mapping[Any, Any]) -> None:
+    """Check a partial ``tree`` of a task's configuration, missing keys allowed.
+
+    Raises:
+        UserError: a key of another task, an unknown key, a wrong type or a value out of range.
+    """
+    for key in _missing_keys(cls, tree):
+        owners = [task for task, other in TASK_CONFIGS.items() if _has_key(other, key.split("."))]
+        check(
+            not owners,
+            f"{key} needs task={' or '.join(owners)}; leave it out or set the task.",
+        )
+    check_tree(cls, tree)
+
+
+def _check_data_is_of_task(task: str, name: Any) -> None:
+    for other in TASK_CONFIGS:
+        check(
+            other == task or name not in data_names(other),
+            f"task={task} cannot be learned from data.name={name}, which is for {other}; set "
+            f"task={other} or another data.name.",
+        )
+
+
+def data_names(task: str) -> tuple[str, ...]:
+    """Return the names of the data sets of a task."""
+    section = annotations_of(TASK_CONFIGS[task])["data"]
+    return get_args(annotations_of(section)["name"])
+
+
+def _missing_keys(section: type[Section], tree: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the dotted keys of ``tree`` that ``section`` does not have."""
+    annotations = annotations_of(section)
+    for name, value in tree.items():
+        inner = annotations.get(name)
+        if inner is None:
+            yield f"{section.prefix}{name}"
+        elif is_section(inner) and isinstance(value, Mapping):
+            yield from _missing_keys(inner, value)
+
+
+def _has_key(section: Any, parts: list[str]) -> bool:
+    inner = annotations_of(section).get(parts[0])
+    return inner is not None and (len(parts) == 1 or _has_key(inner, parts[1:]))

@@ -1,0 +1,67 @@
+"""Top-1 and top-5 accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from acmix.errors import UserError, check
+from acmix.parallel import World
+
+IGNORED = -1
+"""Label of padded samples, in losses and metrics."""
+
+
+class ClassificationMetric:
+    """Counts hits; everything is derived from the confusion matrix and the top-5 hits.
+
+    Attributes:
+        confusion: int64 (K, K), rows the true and columns the predicted class.
+        top5_hits: samples whose class is among the min(5, K) largest logits.
+    """
+
+    def __init__(self, num_classes: int):
+        self.num_classes = num_classes
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
+        self.top5_hits = 0
+
+    def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
+        """Add logits (B, K) and labels (B,); samples with label -1 are left out.
+
+        Raises:
+            UserError: a logit of a counted sample is not finite, or a label is not a class.
+        """
+        (labels,) = targets
+        counted = labels != IGNORED
+        logits, labels = np.asarray(outputs)[counted], labels[counted]
+        if not np.isfinite(logits).all():
+            raise UserError("The logits hold NaN or Inf: the network has diverged.")
+        if labels.size and not (labels.min() >= 0 and labels.max() < self.num_classes):
+            raise UserError(
+                f"The labels range over {labels.min()}..{labels.max()}, but the model has "
+                f"{self.num_classes} classes."
+            )
+        np.add.at(self.confusion, (labels, logits.argmax(axis=1)), 1)
+        own = np.take_along_axis(logits, labels[:, None].astype(np.int64), axis=1)
+        rank = (logits > own).sum(axis=1)
+        self.top5_hits += int((rank < min(5, self.num_classes)).sum())
+
+    def unite(self, world: World) -> None:
+        """Add what was counted on the other devices."""
+        self.confusion = world.sum(self.confusion)
+        self.top5_hits = int(world.sum(np.array([self.top5_hits]))[0])
+
+    def compute(self) -> dict[str, float]:
+        """Return ``top1`` and ``top5`` as fractions in [0, 1].
+
+        Raises:
+            UserError: nothing was counted.
+        """
+        count = int(self.confusion.sum())
+        check(count > 0, "There is no labelled sample to evaluate.")
+        return {"top1": float(np.trace(self.confusion) / count), "top5": self.top5_hits / count}
+
+    def per_class_accuracy(self) -> np.ndarray:
+        """Return the fraction of hits of each class (K,); NaN for a class without samples."""
+        counts = self.confusion.sum(axis=1)
+        hits = np.diag(self.confusion)
+        return np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0)

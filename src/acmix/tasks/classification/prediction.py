@@ -1,0 +1,63 @@
+"""Reading logits as ranked classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from acmix.data import Preprocess
+from acmix.export.predictor import Outputs
+from acmix.tasks.drawing import caption
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The most probable classes of one image, best first."""
+
+    image: str
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def lines(self) -> list[str]:
+        """Return a line per class."""
+        ranked = zip(self.classes, self.probabilities, strict=True)
+        return [f"{100 * probability:6.2f} %  {name}" for name, probability in ranked]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    def draw(self, path: Path) -> None:
+        """Write the image under the name of its most probable class."""
+        caption(self.image, path, f"{self.classes[0]} {100 * self.probabilities[0]:.0f} %")
+
+
+class ClassificationReader:
+    """Centre crops in, ranked classes out.
+
+    Args:
+        preprocess: the evaluation transform.
+        classes: names in the order of the logits.
+        top: classes per image.
+    """
+
+    def __init__(self, preprocess: Preprocess, classes: Sequence[str], top: int):
+        self.preprocess, self.classes, self.top = preprocess, tuple(classes), top
+
+    def read(self, path: str) -> tuple[np.ndarray, None]:
+        """Return the tensor (C, S, S) of an image file."""
+        return self.preprocess.read(path), None
+
+    def explain(self, path: str, outputs: Outputs, found: None) -> Classified:
+        """Rank logits (K,)."""
+        logits = cast(np.ndarray, outputs).astype(np.float64)
+        exponent = np.exp(logits - logits.max())
+        probability = exponent / exponent.sum()
+        best = np.argsort(-probability, kind="stable")[: self.top]
+        # A head may have more outputs than the data set has classes.
+        names = [self.classes[i] if i < len(self.classes) else f"class {i}" for i in best]
+        return Classified(path, tuple(names), tuple(float(probability[i]) for i in best))

@@ -1,0 +1,121 @@
+"""Image classification as a task: images to logits, cross entropy, accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from acmix.config import ClassificationConfig, load_config
+from acmix.data import Preprocess
+from acmix.errors import UserError
+from acmix.models import Backbone, create_model, list_models
+from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
+from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
+from acmix.tasks.classification.metric import ClassificationMetric
+from acmix.tasks.classification.objective import ClassificationObjective
+from acmix.tasks.classification.prediction import ClassificationReader
+
+
+@register_task
+class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetric]):
+    """Images to one class each."""
+
+    config_class = ClassificationConfig
+    benchmark = Benchmark(  # ImageNet-1k
+        num_classes=1000, training_images=1_281_167, image_size=(224, 224)
+    )
+
+    def network_names(self, pattern: str = "*") -> list[str]:
+        """Return the registered models that match a shell pattern."""
+        return list_models(pattern)
+
+    def create(self, name: str, **arguments: Any) -> Backbone:
+        """Make a registered model."""
+        return create_model(name, **arguments)
+
+    def network_config(self, name: str, overrides: Sequence[str] = ()) -> ClassificationConfig:
+        """Return the default configuration of a registered model."""
+        config = load_config(None, [f"model.name={name}", *overrides])
+        return cast(ClassificationConfig, config)
+
+    def build_model(self, config: ClassificationConfig, num_classes: int) -> Backbone:
+        """Make the configured classifier."""
+        return create_model(config.model.name, num_classes=num_classes, **model_arguments(config))
+
+    def backbone(self, model: Backbone) -> Backbone:
+        """Return the classifier, which is nothing but a backbone."""
+        return model
+
+    def objective(
+        self, config: ClassificationConfig, model: Backbone, val_data: Any = None
+    ) -> ClassificationObjective:
+        """Return cross entropy as configured, and accuracies."""
+        return ClassificationObjective(model, model.num_classes, config.loss.label_smoothing)
+
+    def benchmark_objective(self, model: Backbone) -> ClassificationObjective:
+        """Return plain cross entropy."""
+        return ClassificationObjective(model, model.num_classes)
+
+    def target_specs(
+        self, config: ClassificationConfig, batch_size: int, num_classes: int
+    ) -> tuple[Tensor, ...]:
+        """Return labels (B,), or (B, K) where samples are mixed."""
+        if config.data.mixes:
+            return (Tensor(shape=(batch_size, num_classes), dtype=ms.float32),)
+        return (Tensor(shape=(batch_size,), dtype=ms.int32),)
+
+    def random_targets(
+        self, model: Backbone, shape: Sequence[int], rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Return labels (B,)."""
+        return (rng.integers(model.num_classes, size=shape[0]).astype(np.int32),)
+
+    def image_shape(self, config: ClassificationConfig) -> ImageShape:
+        """Return (C, S, S)."""
+        return config.data.channels, config.data.image_size, config.data.image_size
+
+    def check_input_size(self, config: ClassificationConfig) -> None:
+        """Refuse another size: images are cropped to ``data.image_size``."""
+        raise UserError(
+            "--input-size is for tasks whose images are not cropped; set data.image_size, which "
+            f"is {config.data.image_size}."
+        )
+
+    def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
+        """Return the classifier itself: images to logits."""
+        return model
+
+    def describe(
+        self, config: ClassificationConfig, model: Backbone, post_process: bool = True
+    ) -> dict[str, Any]:
+        """Return the evaluation transform."""
+        return {"preprocess": Preprocess.from_config(config.data).to_dict(), "post_process": {}}
+
+    def reader(
+        self,
+        described: Mapping[str, Any],
+        classes: Sequence[str],
+        shape: tuple[int, ...] | None,
+        top: int,
+    ) -> ClassificationReader:
+        """Return the reader of a network so described."""
+        preprocess = Preprocess.from_dict(dict(described["preprocess"]))
+        return ClassificationReader(preprocess, classes, top)
+
+    def report(self, metric: ClassificationMetric, classes: Sequence[str]) -> dict[str, Any]:
+        """Return metrics and accuracy per class."""
+        per_class = metric.per_class_accuracy()
+        of_classes = {name: float(per_class[i]) for i, name in enumerate(classes)}
+        return {**metric.compute(), "per_class": of_classes}
+
+    def write_eval_file(
+        self, option: str, metric: ClassificationMetric, classes: Sequence[str], path: Path
+    ) -> None:
+        """Draw the confusion matrix of the classes of the data."""
+        count = len(classes)
+        plot_confusion_matrix(metric.confusion[:count, :count], classes, path)

@@ -1,0 +1,90 @@
+"""Object detection: a detector's own losses, and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mindspore import Tensor
+from pycocotools.coco import COCO
+
+from acmix.errors import check
+from acmix.layers.full_precision import FullPrecision
+from acmix.models.detection import Detector
+from acmix.tasks.detection.metric import DetectionMetric
+
+
+class DetectionObjective:
+    """Trains a detector on boxes (B, M, 4) with labels (B, M), of which -1 is padding.
+
+    Args:
+        model: the detector.
+        ground_truth: of the validation split; None without evaluation.
+        image_ids: id in ``ground_truth`` of each image, by its position in the split.
+        category_ids: id in ``ground_truth`` of each class.
+    """
+
+    monitor = "bbox_mAP"
+
+    def __init__(
+        self,
+        model: Detector,
+        ground_truth: COCO | None = None,
+        image_ids: Sequence[int] = (),
+        category_ids: Sequence[int] = (),
+    ):
+        self.model = model
+        self.loss_names: tuple[str, ...] = model.loss_names
+        self.train_network = DetectionLoss(model)
+        self.eval_network = DetectionInference(model)
+        self._truth = (ground_truth, tuple(image_ids), tuple(category_ids))
+
+    def metric(self) -> DetectionMetric:
+        """Return an empty :class:`DetectionMetric`."""
+        ground_truth, image_ids, category_ids = self._truth
+        check(ground_truth is not None, "a detector is evaluated against a validation split.")
+        return DetectionMetric(ground_truth, image_ids, category_ids)
+
+
+class DetectionLoss(FullPrecision):
+    """The losses of a detector, the total first."""
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Return the losses of images (B, C, H, W), boxes (B, M, 4) and labels (B, M)."""
+        return self.model.losses(images, boxes, labels)
+
+
+class DetectionInference(FullPrecision):
+    """A detector with all of its post-processing.
+
+    Shape:
+        (B, C, H, W) to boxes (B, D, 4) in pixels of the input, scores (B, D) and labels (B, D),
+        best first; places without a detection have label -1.
+    """
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Detect; see the class."""
+        return self.model.detect(images)
+
+
+class DecodedInference(FullPrecision):
+    """A detector up to what needs no sorting: for back ends without non-maximum suppression.
+
+    Shape:
+        (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4), of all anchors.
+    """
+
+    def __init__(self, model: Detector):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict; see the class."""
+        return self.model.decoded(images)

@@ -1,0 +1,167 @@
+"""Object detection as a task: images to boxes with classes and scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from acmix.config import DetectionConfig, load_config
+from acmix.data import DetectionDataset, DetectionPreprocess
+from acmix.errors import check
+from acmix.models import Backbone
+from acmix.models.detection import (
+    Detector,
+    HostPostProcess,
+    PostProcess,
+    create_detector,
+    list_detectors,
+)
+from acmix.models.detection.registry import split_name
+from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
+from acmix.tasks.detection.metric import DetectionMetric
+from acmix.tasks.detection.objective import (
+    DecodedInference,
+    DetectionInference,
+    DetectionObjective,
+)
+from acmix.tasks.detection.prediction import DetectionReader
+from acmix.utils.files import write_text
+
+BOXES = 8
+"""Random boxes per image; COCO has 7.3 on average."""
+
+
+@register_task
+class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
+    """Images to boxes.
+
+    Files whose format holds all post-processing end with the detections. The others end with the
+    logits and boxes of all anchors, and the reader does the rest.
+    """
+
+    config_class = DetectionConfig
+    benchmark = Benchmark(  # COCO; train2017 has so many images with at least one box
+        num_classes=80, training_images=117_266, image_size=(800, 1333)
+    )
+
+    def network_names(self, pattern: str = "*") -> list[str]:
+        """Return the names ``{detector}_{backbone}`` that match a shell pattern."""
+        return list_detectors(pattern)
+
+    def create(self, name: str, **arguments: Any) -> Detector:
+        """Make a registered detector; the arguments are the backbone's."""
+        return create_detector(name, backbone=arguments)
+
+    def network_config(self, name: str, overrides: Sequence[str] = ()) -> DetectionConfig:
+        """Return the default configuration of a registered detector."""
+        detector, model = split_name(name)
+        named = ["task=detection", f"detector.name={detector}", f"model.name={model}"]
+        config = load_config(None, [*named, *overrides])
+        return cast(DetectionConfig, config)
+
+    def build_model(self, config: DetectionConfig, num_classes: int) -> Detector:
+        """Make the configured detector."""
+        section = config.detector
+        post_process = PostProcess(
+            score_threshold=section.score_threshold,
+            nms_threshold=section.nms_threshold,
+            max_detections=section.max_detections,
+        )
+        return create_detector(
+            config.network_name,
+            num_classes=num_classes,
+            frozen_stages=section.frozen_stages,
+            frozen_norm=section.frozen_norm,
+            post_process=post_process,
+            backbone=model_arguments(config),
+            **section.kwargs,
+        )
+
+    def backbone(self, model: Detector) -> Backbone:
+        """Return the detector's backbone."""
+        return model.backbone
+
+    def objective(
+        self, config: DetectionConfig, model: Detector, val_data: DetectionDataset | None = None
+    ) -> DetectionObjective:
+        """Return the detector's own losses and COCO's average precision."""
+        if val_data is None:
+            return self.benchmark_objective(model)
+        return DetectionObjective(
+            model, val_data.ground_truth, val_data.image_ids, val_data.category_ids
+        )
+
+    def benchmark_objective(self, model: Detector) -> DetectionObjective:
+        """Return the detector's own losses."""
+        return DetectionObjective(model)
+
+    def target_specs(
+        self, config: DetectionConfig, batch_size: int, num_classes: int
+    ) -> tuple[Tensor, ...]:
+        """Return boxes (B, M, 4) and labels (B, M)."""
+        boxes = batch_size, config.data.max_boxes
+        return Tensor(shape=(*boxes, 4), dtype=ms.float32), Tensor(shape=boxes, dtype=ms.int32)
+
+    def random_targets(
+        self, model: Detector, shape: Sequence[int], rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Return boxes (B, M, 4) in pixels, and labels (B, M)."""
+        batch, _, height, width = shape
+        corners = np.sort(rng.random((batch, BOXES, 2, 2)), 2).reshape(batch, BOXES, 4)
+        boxes = (corners * [width, height, width, height]).astype(np.float32)
+        return boxes, rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
+
+    def image_shape(self, config: DetectionConfig) -> ImageShape:
+        """Return (C, H, W) of the largest lying bucket."""
+        shapes = DetectionPreprocess.from_config(config.data).shapes
+        height, width = max(shapes, key=lambda shape: (shape[0] * shape[1], shape[1]))
+        return config.data.channels, height, width
+
+    def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
+        """Return images to detections, or to logits and boxes of all anchors."""
+        return (DetectionInference if post_process else DecodedInference)(model)
+
+    def describe(
+        self, config: DetectionConfig, model: Detector, post_process: bool = True
+    ) -> dict[str, Any]:
+        """Return the evaluation transform, and what is left to do after the network."""
+        left = {} if post_process else HostPostProcess.of(model).to_dict()
+        preprocess = DetectionPreprocess.from_config(config.data)
+        return {"preprocess": preprocess.to_dict(), "post_process": left}
+
+    def reader(
+        self,
+        described: Mapping[str, Any],
+        classes: Sequence[str],
+        shape: tuple[int, ...] | None,
+        top: int,
+    ) -> DetectionReader:
+        """Return the reader of a network so described."""
+        left = described["post_process"]
+        check(
+            shape is None or len(shape) == 3,
+            f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
+        )
+        return DetectionReader(
+            DetectionPreprocess.from_dict(dict(described["preprocess"])),
+            classes,
+            None if shape is None else (shape[1], shape[2]),
+            HostPostProcess.from_dict(left) if left else None,
+        )
+
+    def report(self, metric: DetectionMetric, classes: Sequence[str]) -> dict[str, Any]:
+        """Return the twelve numbers, and the average precision of each class."""
+        per_class = metric.per_class().tolist()
+        return {**metric.compute(), "per_class": dict(zip(classes, per_class, strict=True))}
+
+    def write_eval_file(
+        self, option: str, metric: DetectionMetric, classes: Sequence[str], path: Path
+    ) -> None:
+        """Write COCO's list of detections."""
+        write_text(path, json.dumps(metric.results))
