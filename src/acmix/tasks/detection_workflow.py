@@ -16,6 +16,7 @@ from acmix.data import DetectionDataset, DetectionPreprocess
 from acmix.data.decode import DecodeError, decode
 from acmix.engine.task import Metric
 from acmix.errors import UserError, check
+from acmix.export.formats import FORMATS
 from acmix.export.predictor import Outputs
 from acmix.models.detection import Detector, HostPostProcess
 from acmix.tasks import DetectionMetric, DetectionTask
@@ -164,12 +165,13 @@ class DetectionWorkflow:
 
     def deployed(self, model: nn.Cell, format: str) -> nn.Cell:
         """Return images to detections, for ONNX images to logits and boxes of all anchors."""
-        return (DecodedInference if format == "onnx" else DetectionInference)(cast(Detector, model))
+        whole = FORMATS[format].holds_post_processing
+        return (DetectionInference if whole else DecodedInference)(cast(Detector, model))
 
     def describe(self, config: Config, model: nn.Cell, format: str) -> dict[str, Any]:
         """Return the evaluation transform, and for ONNX what is left to do."""
         left: dict[str, Any] = {}
-        if format == "onnx":
+        if not FORMATS[format].holds_post_processing:
             left = HostPostProcess.of(cast(Detector, model)).to_dict()
         preprocess = DetectionPreprocess.from_config(config.data)
         return {"preprocess": preprocess.to_dict(), "post_process": left}

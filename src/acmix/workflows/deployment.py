@@ -15,7 +15,7 @@ from acmix.engine import WEIGHT_SUFFIXES
 from acmix.environment import set_device
 from acmix.errors import check, suggest
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse, load_exported
-from acmix.export.predictor import Outputs, to_numpy
+from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks.workflow import Prediction, Reader
 from acmix.tasks.workflows import WORKFLOWS
 from acmix.workflows.runs import restore, run_config
@@ -39,7 +39,7 @@ def export(
         config: of the run that made the checkpoint.
         checkpoint: the weights.
         output: the file to write.
-        format: ``mindir``, ``onnx`` or ``air``.
+        format: one of :data:`acmix.export.FORMATS`.
         batch_size: images per call.
         input_size: height and width; None for those of the evaluation, of several the largest.
         fused: export the network's inference form, :func:`acmix.export.fuse`.
@@ -89,7 +89,7 @@ def predict(
     """Say what is in images, with a checkpoint or an exported file.
 
     Args:
-        model_file: weights of a run, or an exported ``.mindir`` or ``.onnx`` with its side-car.
+        model_file: weights of a run, or an exported file with its side-car.
         images: paths.
         config: of the run; by default the one in the checkpoint's run folder.
         top: classes per image, of classifiers.

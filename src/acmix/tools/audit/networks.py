@@ -13,7 +13,7 @@ from acmix.config import Config, load_config
 from acmix.errors import check
 from acmix.export import Exported
 from acmix.export.fusion import fuse
-from acmix.export.writer import half_precision
+from acmix.export.precision import half_precision
 from acmix.models import Backbone
 from acmix.models.detection import Detector, list_detectors
 from acmix.models.detection.registry import split_name
