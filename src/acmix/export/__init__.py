@@ -31,7 +31,7 @@ __all__ = [
     "sidecar_path",
 ]
 
-# Loaded on first use: the command line asks for the names of the formats without MindSpore.
+# Loaded on first use: importing MindSpore takes seconds, and the names of formats must not.
 _HOMES = {
     "exported": ("Exported",),
     "exporter": ("ExportReport", "check_export", "export_model"),

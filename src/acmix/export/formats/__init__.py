@@ -1,7 +1,7 @@
 """The formats a network can be exported to, by name. A new format is one file in this folder.
 
-Every module here is imported, so that its class under ``@register_format`` is known. None of them
-imports MindSpore before it writes or runs a file: the command line asks for the names alone.
+Every module here is imported, so that its class under ``@register_format`` is known. MindSpore is
+imported inside methods only: the command line reads the names and must start quickly.
 """
 
 from importlib import import_module

@@ -37,13 +37,13 @@ class Air(Format):
         return operators
 
     def missing_runner(self) -> str | None:
-        """Return that there is none anywhere."""
+        """Return the reason: there is none on any device."""
         return "AIR is read by ATC only"
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
-        """Refuse."""
+        """Raise UserError: there is nothing to run it."""
         raise UserError(f"model: {path} is AIR, which only ATC and Ascend read; export to mindir.")
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Give ATC the layout: AIR, unlike ONNX, does not keep the name of the input."""
+        """Return number and layout: AIR, unlike ONNX, does not keep the name of the input."""
         return ["--framework=1", "--input_format=NCHW"]

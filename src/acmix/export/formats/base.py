@@ -1,4 +1,4 @@
-"""What is asked of a format, and the formats by name."""
+"""The base class of formats, and the formats by name."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Format(ABC):
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write ``network`` to ``path``; called in graph mode.
 
-        Let :func:`acmix.export.checked_mindir.write_mindir` see the graph: it refuses what is not
-        for inference, and counts the operators.
+        Every format calls :func:`acmix.export.checked_mindir.write_mindir`, which refuses what is
+        not for inference and counts the operators.
 
         Args:
             network: Cell in evaluation mode, from images to a tensor or a tuple of tensors.
@@ -69,7 +69,7 @@ class Format(ABC):
         """
 
     def missing_runner(self) -> str | None:
-        """Say what :meth:`load_runner` lacks here, as a remedy or a reason; None if nothing."""
+        """Return why :meth:`load_runner` cannot run files here, or the remedy; None if it can."""
         return None
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Format(ABC):
         """
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Return what ATC, Ascend's compiler, must be told of a file; empty if it reads none."""
+        """Return the options with which ATC, Ascend's compiler, reads a file; empty if none."""
         return []
 
 

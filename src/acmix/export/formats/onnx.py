@@ -83,5 +83,5 @@ class Onnx(Format):
         return run
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Give ATC the shape of the input, under its name."""
+        """Return the framework's number, and the shape of the input under its name."""
         return ["--framework=5", f"--input_shape={input_name}:{','.join(map(str, input_shape))}"]
