@@ -225,7 +225,7 @@ def test_a_side_car_that_could_not_be_read_back_is_not_written(network, sidecar,
 
 
 def test_onnx_without_onnxruntime_is_written_but_not_verified(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("acmix.export.predictor.find_spec", lambda name: None)
+    monkeypatch.setattr("acmix.export.formats.onnx.find_spec", lambda name: None)
     report = export(network, tmp_path / "net.onnx", format="onnx")
     assert report.max_abs_diff is None
     assert report.note == "not verified: pip install acmix[onnx]"

@@ -1,4 +1,4 @@
-"""Write a network as MindIR, ONNX or AIR with its side-car, and prove that the file is right."""
+"""Write a network in any format with its side-car, and prove that the file is right."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn
 
-from acmix.errors import check, suggest
-from acmix.export.predictor import can_run, load_runner
-from acmix.export.sidecar import FORMATS, SideCar, sidecar_path
+from acmix.errors import check
+from acmix.export.formats import FORMATS
+from acmix.export.formats.base import INPUT_NAME
+from acmix.export.precision import half_precision
+from acmix.export.sidecar import SideCar, sidecar_path
 from acmix.export.verify import max_difference
-from acmix.export.writer import INPUT_NAME, half_precision, write_model
+from acmix.export.writer import write_model
 from acmix.utils.files import publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
 from acmix.version import __version__
-
-_MISSING_RUNNER = {
-    "onnx": "pip install acmix[onnx]",
-    "air": "AIR is read by ATC only",
-}
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class ExportReport:
 
     Attributes:
         path: The model file; its side-car is ``<path>.json``.
-        format: ``mindir``, ``onnx`` or ``air``.
+        format: Its name.
         bytes: Size of the model file.
         operators: Number of primitives by type in the graph.
         max_abs_diff: Largest difference between file and network on random images; ``None``
@@ -53,17 +50,13 @@ def check_export(path: str | Path, format: str) -> None:
 
     Cheap: call it before the network is built.
     """
-    check(format in FORMATS, f"format: {format!r} is unknown." + suggest(format, FORMATS))
+    kind = FORMATS[format]
     check(
-        Path(path).suffix == f".{format}",
-        f"output: {str(path)!r} must end in '.{format}' for the format {format}.",
+        Path(path).suffix == kind.suffix,
+        f"output: {str(path)!r} must end in '{kind.suffix}' for the format {format}.",
     )
     check(not Path(path).is_dir(), f"output: {path} is a folder; name a file.")
-    check(
-        format != "air" or ms.get_context("device_target") == "Ascend",
-        "format: 'air' can be written on Ascend only, this process runs on "
-        f"{ms.get_context('device_target')}; use mindir and convert it on the target.",
-    )
+    kind.check_host()
 
 
 def export_model(
@@ -84,11 +77,11 @@ def export_model(
     Args:
         network: Cell from images float32 (B, C, H, W) to a tensor or a tuple of tensors.
         path: File to write; its suffix must be the format's.
-        format: ``mindir``, ``onnx``, or on Ascend ``air``.
+        format: One of :data:`acmix.export.FORMATS`: ``mindir``, ``onnx``, or on Ascend ``air``.
         input_shape: Shape (B, C, H, W).
         sidecar: ``task``, ``model`` and ``classes`` (names), ``preprocess`` and ``post_process``
             (plain data).
-        dynamic_batch: Let the file take any batch size (not for ``air``).
+        dynamic_batch: Let the file take any batch size (``air`` cannot).
         fp16: Compute in float16 but for the norms; weights, inputs and outputs stay float32.
         verify: Run the file on random images and compare it with the network.
 
@@ -98,17 +91,22 @@ def export_model(
     """
     path = Path(path)
     check_export(path, format)
-    check(not (dynamic_batch and format == "air"), "dynamic_batch: 'air' has fixed shapes only.")
+    kind = FORMATS[format]
+    check(
+        kind.dynamic_batch or not dynamic_batch,
+        f"dynamic_batch: '{format}' has fixed shapes only.",
+    )
     described = _describe(format, input_shape, sidecar, dynamic_batch, fp16)
     with staging_folder(path.parent) as folder, evaluation_mode(network):
         staged = folder / path.name
         with half_precision(network) if fp16 else nullcontext():
-            operators = write_model(network, staged, format, described.input_shape)
+            operators = write_model(network, staged, kind, described.input_shape)
         difference, note = None, "not verified on request"
-        if verify and can_run(format):
-            difference, note = max_difference(network, load_runner(staged, format), described), ""
-        elif verify:
-            note = f"not verified: {_MISSING_RUNNER[format]}"
+        if verify:
+            missing = kind.missing_runner()
+            note = f"not verified: {missing}" if missing else ""
+            if not missing:
+                difference = max_difference(network, kind.load_runner(staged), described)
         described = replace(described, sha256=sha256_of(staged))
         size = staged.stat().st_size
         publish(staged, path)

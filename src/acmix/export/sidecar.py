@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from acmix.errors import UserError, check
+from acmix.export.formats import FORMATS
 
-FORMATS = ("mindir", "onnx", "air")
 _LARGEST_SIDECAR = 16 * 2**20  # a thousand times what 1000 classes take
 _LARGEST_INPUT = 2**30
 """Values of an input; inputs are allocated before the network sees them."""
@@ -26,7 +26,7 @@ class SideCar:
     """What a user of an exported network must know.
 
     Attributes:
-        format: One of :data:`FORMATS`.
+        format: One of :data:`acmix.export.FORMATS`.
         task: ``classification`` or ``detection``.
         model: Name of the model.
         classes: Class names in the order of the logits.
@@ -56,13 +56,14 @@ class SideCar:
     @classmethod
     def from_dict(cls, content: dict[str, Any], source: str) -> SideCar:
         """Check every key of ``content``; other keys are ignored. ``source`` is for messages."""
-        for key, (is_valid, expected) in _VALID.items():
+        rules = _rules()
+        for key, (is_valid, expected) in rules.items():
             check(key in content, f"{source}: there is no '{key}'; export again.")
             check(
                 is_valid(content[key]),
                 f"{source}: '{key}' must be {expected}, got {_shortened(content[key])}.",
             )
-        known = {key: content[key] for key in _VALID}
+        known = {key: content[key] for key in rules}
         known["classes"] = tuple(known["classes"])
         known["input_shape"] = tuple(known["input_shape"])
         return cls(**known)
@@ -143,24 +144,26 @@ def _is_digest(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
-# Key -> (predicate, what the message calls for).
-_VALID = {
-    "format": (lambda value: value in FORMATS, "one of " + ", ".join(FORMATS)),
-    "task": (_is_string, "a string that is not empty"),
-    "model": (_is_string, "a string that is not empty"),
-    "classes": (_are_strings, "a list of strings"),
-    "preprocess": (lambda value: isinstance(value, dict), "an object"),
-    "post_process": (lambda value: isinstance(value, dict), "an object"),
-    "input_name": (_is_string, "a string that is not empty"),
-    "input_shape": (
-        _is_shape,
-        "four sizes, the first of which may be null, of at most 2^30 values",
-    ),
-    "input_dtype": (lambda value: value == "float32", "'float32'"),
-    "precision": (lambda value: value in ("float32", "float16"), "'float32' or 'float16'"),
-    "versions": (_maps_strings, "an object of strings"),
-    "sha256": (_is_digest, "64 hexadecimal digits"),
-}
+def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
+    """Key -> (predicate, what the message calls for), with the formats known by now."""
+    formats = list(FORMATS)
+    return {
+        "format": (lambda value: value in formats, "one of " + ", ".join(formats)),
+        "task": (_is_string, "a string that is not empty"),
+        "model": (_is_string, "a string that is not empty"),
+        "classes": (_are_strings, "a list of strings"),
+        "preprocess": (lambda value: isinstance(value, dict), "an object"),
+        "post_process": (lambda value: isinstance(value, dict), "an object"),
+        "input_name": (_is_string, "a string that is not empty"),
+        "input_shape": (
+            _is_shape,
+            "four sizes, the first of which may be null, of at most 2^30 values",
+        ),
+        "input_dtype": (lambda value: value == "float32", "'float32'"),
+        "precision": (lambda value: value in ("float32", "float16"), "'float32' or 'float16'"),
+        "versions": (_maps_strings, "an object of strings"),
+        "sha256": (_is_digest, "64 hexadecimal digits"),
+    }
 
 
 def _shortened(value: object) -> str:

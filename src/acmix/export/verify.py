@@ -9,9 +9,9 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from acmix.errors import check
-from acmix.export.predictor import Outputs, to_numpy
+from acmix.export.exported import Exported
+from acmix.export.outputs import Outputs, to_numpy
 from acmix.export.sidecar import SideCar
-from acmix.export.writer import Exported
 from acmix.utils.modes import evaluation_mode, execution_mode
 
 # Largest difference allowed, relative to the network's largest output (at least 1).

@@ -19,7 +19,7 @@ from acmix.config import Config
 from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
 from acmix.errors import UserError, check, suggest
-from acmix.export.predictor import Outputs
+from acmix.export.outputs import Outputs
 from acmix.models import Backbone
 
 ImageShape = tuple[int, int, int]

@@ -15,7 +15,8 @@ from acmix.engine import WEIGHT_SUFFIXES
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse, load_exported
-from acmix.export.predictor import Outputs, to_numpy
+from acmix.export.formats import FORMATS
+from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
 from acmix.tasks.base import Prediction, Reader
 from acmix.workflows.runs import restore, run_config
@@ -39,7 +40,7 @@ def export(
         config: of the run that made the checkpoint.
         checkpoint: the weights.
         output: the file to write.
-        format: ``mindir``, ``onnx`` or ``air``.
+        format: one of :data:`acmix.export.FORMATS`.
         batch_size: images per call.
         input_size: height and width; None for those of the evaluation, of several the largest.
         fused: export the network's inference form, :func:`acmix.export.fuse`.
@@ -56,7 +57,7 @@ def export(
         task.check_input_size(config)
     channels, *size = task.image_shape(config)
     shape = (channels, *(input_size or size))
-    post_process = format != "onnx"
+    post_process = FORMATS[format].holds_post_processing
     model, classes = restore(config, checkpoint)
     network, of_form = model, 0.0
     if fused:
@@ -88,7 +89,7 @@ def predict(
     """Say what is in images, with a checkpoint or an exported file.
 
     Args:
-        model_file: weights of a run, or an exported ``.mindir`` or ``.onnx`` with its side-car.
+        model_file: weights of a run, or an exported file with its side-car.
         images: paths.
         config: of the run; by default the one in the checkpoint's run folder.
         top: classes per image, of classifiers.

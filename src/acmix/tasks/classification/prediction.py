@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from acmix.data import Preprocess
-from acmix.export.predictor import Outputs
+from acmix.export.outputs import Outputs
 from acmix.tasks.drawing import caption
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from acmix.data import DetectionPreprocess
 from acmix.data.decode import DecodeError, decode
 from acmix.errors import UserError
-from acmix.export.predictor import Outputs
+from acmix.export.outputs import Outputs
 from acmix.models.detection import HostPostProcess
 from acmix.tasks.drawing import draw_boxes
 

@@ -6,16 +6,16 @@ import json
 import re
 from pathlib import Path
 
+from acmix.export.formats import FORMATS
 from acmix.tools.ascend_check.session import Failed, Session, Skipped, last_line
 
 LITE = "MindSpore Lite, https://www.mindspore.cn/lite"
-_FRAMEWORKS = {"air": "1", "onnx": "5"}  # ATC's numbers
 
 
 def export(session: Session, format: str) -> str:
     """The trained network becomes a file, checked against the network where that can be."""
     checkpoint = session.need(session.checkpoint, "training")
-    if format == "air":
+    if FORMATS[format].only_on == "Ascend":
         session.need_ascend()
     file = session.exported(format)
     config = session.folder / "training" / "config.yaml"
@@ -87,20 +87,14 @@ def atc(session: Session, format: str) -> str:
         raise Skipped("the chip is not known: no npu-smi here; name it with --soc Ascend910B2")
     target = session.folder / f"net_{format}.om"
     sidecar = json.loads(Path(f"{source}.json").read_text(encoding="utf-8"))
-    shape = ",".join(map(str, sidecar["input_shape"]))
-    # AIR, unlike ONNX, does not keep the name of the input.
-    names = {
-        "onnx": [f"--input_shape={sidecar['input_name']}:{shape}"],
-        "air": ["--input_format=NCHW"],
-    }
+    input_name, input_shape = sidecar["input_name"], sidecar["input_shape"]
     session.call(
         tool,
-        f"--framework={_FRAMEWORKS[format]}",
         f"--model={source}",
         f"--output={target.with_suffix('')}",
         f"--soc_version={soc}",
         "--output_type=FP32",
-        *names[format],
+        *FORMATS[format].atc_options(input_name, input_shape),
     )
     return _written(target, f"for {soc}")
 

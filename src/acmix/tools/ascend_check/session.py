@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acmix.export.formats import FORMATS
+
 TIMEOUT = 3600
 """Seconds after which a program is given up: compiling for Ascend may take many minutes."""
 
@@ -90,7 +92,7 @@ class Session:
 
     def exported(self, format: str) -> Path:
         """Where the trained network is exported to."""
-        return self.folder / f"net.{format}"
+        return self.folder / f"net{FORMATS[format].suffix}"
 
     def call(self, *command: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
         """Run a program; return what it printed, which the log keeps.

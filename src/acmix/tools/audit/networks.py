@@ -12,7 +12,7 @@ from acmix.config import Config
 from acmix.errors import check
 from acmix.export import Exported
 from acmix.export.fusion import fuse
-from acmix.export.writer import half_precision
+from acmix.export.precision import half_precision
 from acmix.tasks import get_task
 from acmix.tools.audit.capture import graph_of
 from acmix.tools.audit.report import Audit, audit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,19 +12,31 @@ import numpy as np
 from mindspore import nn
 
 from acmix.errors import check, suggest
-from acmix.export.predictor import load_runner
+from acmix.export.formats import FORMATS, format_of
+from acmix.export.formats.mindir import load_network
+from acmix.export.formats.onnx import INSTALL
 from acmix.export.writer import write_model
 from acmix.tools.bench.choices import BENCH_BACKENDS
 from acmix.tools.bench.models import Prepare, on_device, with_transfer
 
-_MISSING = {
-    "onnxruntime": ("onnxruntime", "pip install acmix[onnx]"),
-    "lite": (
-        "mindspore_lite",
-        "its wheel for your device is not on PyPI; download MindSpore Lite of MindSpore's version "
-        "from https://www.mindspore.cn/lite (on Ascend the one with Ascend inference)",
-    ),
-}
+
+@dataclass(frozen=True)
+class _Runtime:
+    """What runs a file.
+
+    Attributes:
+        format: of the file.
+        start: from the file, a batch of images and whether copies are measured, to a call.
+        package: what it takes; empty for nothing but MindSpore.
+        remedy: how to install that.
+        only_on: device target on which it runs; empty for any.
+    """
+
+    format: str
+    start: Callable[[Path, np.ndarray, bool], Callable[[], object]]
+    package: str = ""
+    remedy: str = ""
+    only_on: str = ""
 
 
 def check_backend(backend: str) -> None:
@@ -32,16 +45,19 @@ def check_backend(backend: str) -> None:
         backend in BENCH_BACKENDS,
         f"backend: '{backend}' is unknown.{suggest(backend, BENCH_BACKENDS)}",
     )
-    if backend in _MISSING:
-        package, remedy = _MISSING[backend]
-        check(
-            find_spec(package) is not None,
-            f"backend: '{backend}' needs the package {package}, which is not installed: {remedy}.",
-        )
+    if backend not in _RUNTIMES:
+        return
+    runtime = _RUNTIMES[backend]
+    check(
+        not runtime.package or find_spec(runtime.package) is not None,
+        f"backend: '{backend}' needs the package {runtime.package}, which is not installed: "
+        f"{runtime.remedy}.",
+    )
     target = ms.get_context("device_target")
     check(
-        backend != "onnxruntime" or target == "CPU",
-        f"backend: 'onnxruntime' runs on CPU here, the device is {target}; add --device CPU.",
+        runtime.only_on in ("", target),
+        f"backend: '{backend}' runs on {runtime.only_on} here, the device is {target}; "
+        f"add --device {runtime.only_on}.",
     )
 
 
@@ -54,27 +70,30 @@ def by_backend(network: nn.Cell, backend: str, transfer: bool, folder: Path) -> 
         transfer: whether copies to and from the device are measured.
         folder: for exported files; it must live as long as the measurement.
     """
-    measured = with_transfer if transfer else on_device
-    if backend == "mindspore":
-        return measured(network)
+    if backend not in _RUNTIMES:
+        return _in_process(network, transfer)
+    runtime = _RUNTIMES[backend]
+    format = FORMATS[runtime.format]
 
     def prepare(images: np.ndarray) -> Callable[[], object]:
-        file = _exported(network, backend, images.shape, folder)
-        if backend == "mindir":
-            return measured(nn.GraphCell(ms.load(str(file))))(images)
-        if backend == "lite":
-            return _lite(file, images, transfer)
-        run = load_runner(file, "onnx")  # on CPU: there is nothing to copy
-        return lambda: run(images)
+        file = folder / f"{len(list(folder.iterdir()))}{format.suffix}"
+        write_model(network, file, format, images.shape)
+        return runtime.start(file, images, transfer)
 
     return prepare
 
 
-def _exported(network: nn.Cell, backend: str, shape: tuple[int, ...], folder: Path) -> Path:
-    format = "onnx" if backend == "onnxruntime" else "mindir"
-    file = folder / f"{len(list(folder.iterdir()))}.{format}"
-    write_model(network, file, format, shape)
-    return file
+def _in_process(network: nn.Cell, transfer: bool) -> Prepare:
+    return (with_transfer if transfer else on_device)(network)
+
+
+def _mindir(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object]:
+    return _in_process(load_network(file), transfer)(images)
+
+
+def _onnxruntime(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object]:
+    run = format_of(file).load_runner(file)  # on CPU: there is nothing to copy
+    return lambda: run(images)
 
 
 def _lite(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object]:
@@ -95,3 +114,17 @@ def _lite(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object
         return [output.get_data_to_numpy() for output in model.predict(inputs)]
 
     return run_and_copy if transfer else run
+
+
+_RUNTIMES = {
+    "mindir": _Runtime("mindir", _mindir),
+    "onnxruntime": _Runtime("onnx", _onnxruntime, "onnxruntime", INSTALL, only_on="CPU"),
+    "lite": _Runtime(
+        "mindir",
+        _lite,
+        "mindspore_lite",
+        "its wheel for your device is not on PyPI; download MindSpore Lite of MindSpore's version "
+        "from https://www.mindspore.cn/lite (on Ascend the one with Ascend inference)",
+    ),
+}
+"""By back end; what is not in here runs in this process."""

@@ -1,0 +1,35 @@
+"""A network as it is compiled for a file."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+
+class Exported(nn.Cell):
+    """The network under a new identity, with float32 outputs.
+
+    MindSpore caches the compiled graph per Cell and would export that again after a switch from
+    training to evaluation or to float16. A new Cell around the network has no such past.
+    """
+
+    def __init__(self, network: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.set_train(False)
+
+    def construct(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Map images (B, C, H, W) to the network's outputs, in float32."""
+        outputs = self.network(images)
+        if isinstance(outputs, tuple):
+            converted: tuple[Tensor, ...] = ()
+            for output in outputs:
+                converted += (_float32(output),)
+            return converted
+        return _float32(outputs)
+
+
+def _float32(output):
+    if output.dtype == ms.float16:
+        return output.astype(ms.float32)
+    return output

@@ -1,0 +1,87 @@
+"""ONNX: made from the checked MindIR by MindSpore's exporter, run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acmix.errors import UserError, check
+from acmix.export.formats.base import INPUT_NAME, Format, register_format
+from acmix.export.formats.onnx_vocabulary import borrow_names, return_names
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mindspore import Tensor, nn
+
+    from acmix.export.outputs import Outputs
+
+INSTALL = "pip install acmix[onnx]"
+"""What brings onnxruntime."""
+
+
+@register_format
+class Onnx(Format):
+    """Lacks what MindSpore's exporter lacks, non-maximum suppression above all."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    holds_post_processing = False
+
+    def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
+        """Write the checked graph, which stays beside the file as MindIR.
+
+        Raises:
+            UserError: The exporter lacks an operator of the network.
+        """
+        import mindspore as ms
+
+        from acmix.export.checked_mindir import write_mindir
+
+        mindir = path.with_suffix(".mindir")
+        borrowed: set[str] = set()
+        operators = write_mindir(
+            network, images, mindir, lambda model: borrowed.update(borrow_names(model))
+        )
+        graph = ms.nn.GraphCell(ms.load(str(mindir)))
+        try:
+            ms.onnx.export(
+                graph,
+                images,
+                file_name=str(path),
+                input_names=[INPUT_NAME],
+                dynamic_axes={INPUT_NAME: {0: "batch"}} if -1 in images.shape else None,
+            )
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"format: MindSpore's ONNX exporter refuses this network: {reason} Use mindir."
+            ) from error
+        return_names(path, borrowed)
+        return operators
+
+    def missing_runner(self) -> str | None:
+        """Return how to install onnxruntime, unless it is here."""
+        return None if find_spec("onnxruntime") else INSTALL
+
+    def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
+        """Run a file with onnxruntime, on CPU."""
+        check(self.missing_runner() is None, f"model: {path} needs onnxruntime: {INSTALL}")
+        import onnxruntime
+
+        try:
+            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exception classes are not public
+            raise UserError(f"model: onnxruntime cannot load {path}: {error}") from error
+        (source,) = session.get_inputs()
+
+        def run(images: np.ndarray) -> Outputs:
+            outputs = session.run(None, {source.name: images})
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+        return run
+
+    def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
+        """Return the framework's number, and the shape of the input under its name."""
+        return ["--framework=5", f"--input_shape={input_name}:{','.join(map(str, input_shape))}"]
