@@ -66,7 +66,7 @@ class DetectorConfig(Section, prefix="detector"):
     """What ``acmix.models.detection.create_detector`` puts on the backbone of ``model``."""
 
     name: str = "retinanet"
-    """A detector out of ``acmix list '*_*'``, without the backbone's name."""
+    """A detector out of ``acmix list --detectors``, without the backbone's name."""
     frozen_stages: NonNegativeInt = 0
     """Stem and this many first stages of the backbone are not trained; 0 trains all."""
     frozen_norm: bool = False

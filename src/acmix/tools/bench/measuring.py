@@ -227,7 +227,7 @@ def _check_setting(setting: Setting, gain: str | None) -> None:
         check(not (setting.training and applies), f"--training: {said}.")
     check(
         gain != "graph-kernel" or setting.backend == "mindspore",
-        "--graph-kernel: it is MindSpore's own compiler; leave --backend out.",
+        "--gain graph-kernel: it is MindSpore's own compiler; leave --backend out.",
     )
     check(
         gain != "block" or not setting.conv_impl,
