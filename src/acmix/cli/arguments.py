@@ -91,7 +91,7 @@ def add_config(parser: ArgumentParser) -> None:
 
 def add_overrides(parser: ArgumentParser, help: str = OVERRIDES_HELP) -> None:
     """Add ``[key=value ...]``."""
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help=help)
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=help)
 
 
 def add_checkpoint(parser: ArgumentParser) -> None:

@@ -41,7 +41,9 @@ class CommandParser(ArgumentParser):
     family = False
     _intermixing = False
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # type: ignore[override]  # one signature for all of its overloads
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """Parse; an override may stand behind an option, which argparse alone refuses."""
         # Intermixed parsing calls this method, and does not know sub-commands.
         if self.family or self._intermixing:

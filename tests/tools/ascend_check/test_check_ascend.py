@@ -235,12 +235,12 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
         for name in ("ascend-check", "speed-models", "speed-shift", "speed-detection")
     }
     capsys.readouterr()
-    assert main(["bench", "--from", str(results / "speed-models-*.json")]) == 0
+    assert main(["bench", "models", "--load", str(results / "speed-models-*.json")]) == 0
     printed = capsys.readouterr().out
     assert printed.count("| model |") == 2
     assert "Ascend910B2 (Kunpeng, 192 cores)" in printed
     assert "my CPU" in printed
-    assert main(["check-ascend", "--show", "--results", str(results), "--markdown"]) == 0
+    assert main(["check-ascend", "--load", str(results), "--markdown"]) == 0
     printed = capsys.readouterr().out
     assert "| lite benchmark | PASS |" in printed
     assert f"{len(runner.STEPS)} PASS, 0 FAIL, 0 SKIP; MindSpore 2.8.0, CANN 8.1" in printed
@@ -248,7 +248,7 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
 
 def test_without_any_machine_the_documentation_says_so(tmp_path, capsys):
     assert read_reports(tmp_path) == []
-    assert main(["check-ascend", "--show", "--results", str(tmp_path)]) == 0
+    assert main(["check-ascend", "--load", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("No results of an Ascend machine")
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 NAME = "completion"
 HELP = "Print a script that has a shell complete what is typed."
-EXAMPLE = """acmix completion bash > ~/.local/share/bash-completion/completions/acmix"""
+EXAMPLE = "acmix completion bash > ~/.local/share/bash-completion/completions/acmix"
 
 # Names are asked for when they are completed: the script needs no update for a new model.
 _BASH = """
@@ -40,5 +40,5 @@ def run(options: Namespace) -> None:
 
     from acmix.cli import make_parser
 
-    functions = {"bash": _BASH, "zsh": _ZSH, "tcsh": ""}
+    functions = {"bash": _BASH, "zsh": _ZSH}.get(options.shell, "")
     print(shtab.complete(make_parser(), options.shell, preamble=functions))
