@@ -156,7 +156,8 @@ def test_a_users_mistake_is_one_line(arguments, message, config, tmp_path, capsy
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert error.startswith(f"acmix {arguments[0]}: error: ")
+    command = "bench models" if arguments[0] == "bench" else arguments[0]
+    assert error.startswith(f"acmix {command}: error: ")
     assert len(error.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 

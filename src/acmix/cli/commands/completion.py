@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 NAME = "completion"
 HELP = "Print a script that has a shell complete what is typed."
-EXAMPLE = "acmix completion bash > ~/.local/share/bash-completion/completions/acmix"
+EXAMPLE = 'acmix completion bash; in ~/.bashrc: eval "$(acmix completion bash)"'
 
 # Names are asked for when they are completed: the script needs no update for a new model.
 _BASH = """
