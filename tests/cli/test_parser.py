@@ -43,7 +43,10 @@ def test_every_command_keeps_the_protocol(name, module):
         (["zzz"], "Known: ablate, analyze"),
         (["bench"], "required: COMMAND"),
         (["bench", "table", "shfit"], "invalid choice: 'shfit'"),
-        (["bench", "scaling", "a.yaml", "--fuse"], "unrecognized arguments: --fuse"),
+        (
+            ["bench", "scaling", "a.yaml", "--fuse"],
+            "acmix bench scaling: error: unrecognized arguments: --fuse",
+        ),
         (["ablate", "a.yaml", "--set", "seed=1", "--output", "x"], "unrecognized arguments: --set"),
     ],
 )

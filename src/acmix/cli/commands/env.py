@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 
 from acmix.cli.arguments import add_json
 
@@ -20,6 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print the report; return 1 if something will not work."""
+    from dataclasses import asdict
+
     from acmix import environment
 
     facts = environment.describe()

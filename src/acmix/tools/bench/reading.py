@@ -15,7 +15,7 @@ Report = BenchReport | FormulationReport | PipelineReport | ScalingReport
 
 
 def read_report(text: str) -> Report:
-    """Read what ``acmix bench --json`` wrote.
+    """Read what ``acmix bench ... --json`` wrote.
 
     Raises:
         UserError: it did not write this.
