@@ -67,25 +67,12 @@ class JsonOutput:
         write_text(Path(self._file), content)
 
 
-# How a shell completes an argument; see acmix.cli.commands.completion
-
-FILE = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
-FOLDER = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
-MODEL = {"bash": "_acmix_models", "zsh": "_acmix_models", "tcsh": "`acmix list`"}
-FILE_OR_MODEL = {"bash": "_acmix_models_and_files", "zsh": "_acmix_models_and_files", "tcsh": "f"}
-
-
-def completed(action: argparse.Action, by: dict[str, str]) -> None:
-    """Have shells complete an argument by one of the above."""
-    action.complete = by  # type: ignore[attr-defined]  # shtab reads it
-
-
 # Options
 
 
 def add_config(parser: ArgumentParser) -> None:
     """Add ``CONFIG [key=value ...]``."""
-    completed(parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP), FILE)
+    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
     add_overrides(parser)
 
 
@@ -96,32 +83,26 @@ def add_overrides(parser: ArgumentParser, help: str = OVERRIDES_HELP) -> None:
 
 def add_checkpoint(parser: ArgumentParser) -> None:
     """Add ``--checkpoint CKPT``, which must be given."""
-    completed(parser.add_argument("--checkpoint", required=True, metavar="CKPT"), FILE)
+    parser.add_argument("--checkpoint", required=True, metavar="CKPT")
 
 
 def add_json(parser: ArgumentParser, what: str = "the result") -> None:
     """Add ``--json FILE``."""
-    completed(
-        parser.add_argument(
-            "--json",
-            type=JsonOutput,
-            metavar="FILE",
-            help=f"write {what} as JSON; - prints it, and nothing else",
-        ),
-        FILE,
+    parser.add_argument(
+        "--json",
+        type=JsonOutput,
+        metavar="FILE",
+        help=f"write {what} as JSON; - prints it, and nothing else",
     )
 
 
 def add_load(parser: ArgumentParser, what: str = "results that --json wrote") -> None:
     """Add ``--load FILE [FILE ...]``."""
-    completed(
-        parser.add_argument(
-            "--load",
-            nargs="+",
-            metavar="FILE",
-            help=f"show {what}; a pattern like 'models*.json' stands for several",
-        ),
-        FILE,
+    parser.add_argument(
+        "--load",
+        nargs="+",
+        metavar="FILE",
+        help=f"show {what}; a pattern like 'models*.json' stands for several",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -38,15 +38,24 @@ class Command(Protocol):
 class CommandParser(ArgumentParser):
     """Takes options and positional arguments in any order, and suggests names of commands."""
 
-    family = False
     _intermixing = False
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.commands: dict[str, CommandParser] = {}
+
+    def walk(self) -> Iterator[CommandParser]:
+        """Yield this parser and those of all commands below."""
+        yield self
+        for command in self.commands.values():
+            yield from command.walk()
 
     def parse_known_args(  # type: ignore[override]  # one signature for all of its overloads
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
         """Parse; an override may stand behind an option, which argparse alone refuses."""
         # Intermixed parsing calls this method, and does not know sub-commands.
-        if self.family or self._intermixing:
+        if self.commands or self._intermixing:
             return super().parse_known_args(args, namespace)
         self._intermixing = True
         try:
@@ -58,15 +67,13 @@ class CommandParser(ArgumentParser):
         return namespace, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        choices = action.choices or ()
-        if self.family and value not in choices:
-            self.error(f"unknown command '{value}'.{suggest(value, choices)}")
+        if self.commands and value not in self.commands:
+            self.error(f"unknown command '{value}'.{suggest(value, self.commands)}")
         super()._check_value(action, value)
 
 
 def add_commands(parser: CommandParser, package: str, names: Iterable[str]) -> None:
     """Add the named commands, modules or families of ``package``."""
-    parser.family = True
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in names:
         module = import_module(f"{package}.{name.replace('-', '_')}")
@@ -77,6 +84,7 @@ def add_commands(parser: CommandParser, package: str, names: Iterable[str]) -> N
             epilog=f"example: {module.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        parser.commands[name] = added
         if hasattr(module, "COMMANDS"):
             add_commands(added, module.__name__, module.COMMANDS)
         else:

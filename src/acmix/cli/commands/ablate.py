@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, add_rounds, completed, positive, split_overrides
+from acmix.cli.arguments import add_rounds, positive, split_overrides
 from acmix.errors import check
 
 NAME = "ablate"
@@ -17,14 +17,11 @@ EXAMPLE = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "configs",
-            nargs="+",
-            metavar="CONFIG|key=value",
-            help="rows, the first is the baseline; overrides are for every row",
-        ),
-        FILE,
+    parser.add_argument(
+        "configs",
+        nargs="+",
+        metavar="CONFIG|key=value",
+        help="rows, the first is the baseline; overrides are for every row",
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="runs, tables and JSON")
     parser.add_argument("--batch-size", type=positive, default=64, metavar="B", help="measured")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import (
-    FILE_OR_MODEL,
     OVERRIDES_HELP,
     add_fuse,
     add_input_size,
@@ -16,7 +15,6 @@ from acmix.cli.arguments import (
     add_load,
     add_markdown,
     check_names,
-    completed,
     load_files,
     positive,
     split_overrides,
@@ -37,15 +35,12 @@ _CONFIG_SUFFIXES = (".yaml", ".yml")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "target",
-            nargs="*",
-            metavar="TARGET|key=value",
-            help="a .mindir file, a configuration, or a name out of 'acmix list' or 'acmix list "
-            f"--detectors'; for the last two: {OVERRIDES_HELP}",
-        ),
-        FILE_OR_MODEL,
+    parser.add_argument(
+        "target",
+        nargs="*",
+        metavar="TARGET|key=value",
+        help="a .mindir file, a configuration, or a name out of 'acmix list' or 'acmix list "
+        f"--detectors'; for the last two: {OVERRIDES_HELP}",
     )
     parser.add_argument(
         "--training", action="store_true", help="the training step: forward, backward, update"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, FOLDER, add_markdown, completed, load_files, style
+from acmix.cli.arguments import add_markdown, load_files, style
 from acmix.tools.bench.choices import BENCH_TABLES
 
 NAME = "check-ascend"
@@ -14,23 +14,17 @@ EXAMPLE = "acmix check-ascend"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "--output",
-            default="runs/check_ascend",
-            metavar="DIR",
-            help="for logs, files, results; default: %(default)s",
-        ),
-        FOLDER,
+    parser.add_argument(
+        "--output",
+        default="runs/check_ascend",
+        metavar="DIR",
+        help="for logs, files, results; default: %(default)s",
     )
-    completed(
-        parser.add_argument(
-            "--config",
-            default="configs/classification/digits_acmix_swin.yaml",
-            metavar="CONFIG",
-            help="what the smoke training trains; default: %(default)s",
-        ),
-        FILE,
+    parser.add_argument(
+        "--config",
+        default="configs/classification/digits_acmix_swin.yaml",
+        metavar="CONFIG",
+        help="what the smoke training trains; default: %(default)s",
     )
     parser.add_argument(
         "--tables",
@@ -40,31 +34,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--soc", default="", help="chip for ATC; default: what npu-smi names")
     kept = parser.add_mutually_exclusive_group()
-    completed(
-        kept.add_argument(
-            "--merge",
-            metavar="FILE",
-            help="put a check_ascend.json into --results, and check nothing",
-        ),
-        FILE,
+    kept.add_argument(
+        "--merge",
+        metavar="FILE",
+        help="put a check_ascend.json into --results, and check nothing",
     )
-    completed(
-        kept.add_argument(
-            "--load",
-            nargs="+",
-            metavar="FILE|DIR",
-            help="show the checks kept in files or in folders like docs/results, check nothing",
-        ),
-        FILE,
+    kept.add_argument(
+        "--load",
+        nargs="+",
+        metavar="FILE|DIR",
+        help="show the checks kept in files or in folders like docs/results, check nothing",
     )
-    completed(
-        parser.add_argument(
-            "--results",
-            default="docs/results",
-            metavar="DIR",
-            help="folder to --merge into; default: %(default)s",
-        ),
-        FOLDER,
+    parser.add_argument(
+        "--results",
+        default="docs/results",
+        metavar="DIR",
+        help="folder to --merge into; default: %(default)s",
     )
     add_markdown(parser)
 

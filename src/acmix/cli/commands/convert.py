@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, MODEL, add_overrides, completed, positive
+from acmix.cli.arguments import add_overrides, positive
 from acmix.errors import check
 
 NAME = "convert"
@@ -17,21 +17,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     direction = parser.add_mutually_exclusive_group(required=True)
     direction.add_argument("--from", dest="source", choices=("torch",), help="make a checkpoint")
     direction.add_argument("--to", dest="target", choices=("torch",), help="make .safetensors")
-    completed(
-        parser.add_argument(
-            "file", metavar="FILE", help=".pth, .safetensors, .npz; or a checkpoint"
-        ),
-        FILE,
-    )
+    parser.add_argument("file", metavar="FILE", help=".pth, .safetensors, .npz; or a checkpoint")
     add_overrides(parser)
-    completed(
-        parser.add_argument(
-            "--model", metavar="NAME", help="default: that of the checkpoint's run"
-        ),
-        MODEL,
-    )
+    parser.add_argument("--model", metavar="MODEL", help="default: that of the checkpoint's run")
     parser.add_argument("--num-classes", type=positive, metavar="N", help="default: the file's")
-    completed(parser.add_argument("--output", required=True, metavar="PATH"), FILE)
+    parser.add_argument("--output", required=True, metavar="PATH")
 
 
 def run(options: Namespace) -> None:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import cast
 
-from acmix.cli.arguments import FILE, add_checkpoint, add_config, add_json, completed
+from acmix.cli.arguments import add_checkpoint, add_config, add_json
 from acmix.errors import check
 
 NAME = "eval"
@@ -21,10 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
     parser.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix")
-    completed(
-        parser.add_argument("--results", metavar="JSON", help="write COCO's list of detections"),
-        FILE,
-    )
+    parser.add_argument("--results", metavar="FILE", help="write COCO's list of detections")
     add_json(parser, "the metrics")
 
 

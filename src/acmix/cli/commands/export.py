@@ -5,12 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import (
-    FILE,
     add_checkpoint,
     add_config,
     add_fuse,
     add_input_size,
-    completed,
     positive,
 )
 
@@ -24,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add_checkpoint(parser)
     parser.add_argument("--format", required=True, choices=("mindir", "onnx", "air"))
-    completed(parser.add_argument("--output", required=True, metavar="PATH"), FILE)
+    parser.add_argument("--output", required=True, metavar="PATH")
     parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
     add_input_size(parser, "of a detector")
     parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")

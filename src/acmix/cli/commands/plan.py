@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, add_config, add_json, add_markdown, completed, positive, style
+from acmix.cli.arguments import add_config, add_json, add_markdown, positive, style
 
 NAME = "plan"
 HELP = "Say what a configuration's training takes on n devices, and where it stops scaling."
@@ -20,14 +20,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--devices", type=_numbers, required=True, metavar="N,...", help="a row for each"
     )
-    completed(
-        parser.add_argument(
-            "--device",
-            default="ascend-910",
-            metavar="NAME | FILE.yaml",
-            help="ascend-910 (default), ascend-910b, this-machine (measured), or a file of figures",
-        ),
-        FILE,
+    parser.add_argument(
+        "--device",
+        default="ascend-910",
+        metavar="NAME|FILE",
+        help="ascend-910 (default), ascend-910b, this-machine (measured), or a file of figures",
     )
     parser.add_argument(
         "--efficiency", type=float, default=0.3, metavar="X",

@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from acmix.cli.arguments import FILE, FOLDER, add_json, completed, positive
+from acmix.cli.arguments import add_json, positive
 
 NAME = "predict"
 HELP = "Say what is in images, with a checkpoint or an exported file."
@@ -15,23 +15,11 @@ EXAMPLE = "acmix predict model.mindir cat.jpg dog.jpg"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx"), FILE
-    )
-    completed(parser.add_argument("images", nargs="+", metavar="IMAGE"), FILE)
-    completed(
-        parser.add_argument(
-            "--config", metavar="FILE", help="of a .ckpt outside of its run folder"
-        ),
-        FILE,
-    )
+    parser.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx")
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument("--config", metavar="FILE", help="of a .ckpt outside of its run folder")
     parser.add_argument("--top", type=positive, default=5, metavar="K", help="classes to show")
-    completed(
-        parser.add_argument(
-            "--output", metavar="DIR", help="draw pictures, and write predictions.json"
-        ),
-        FOLDER,
-    )
+    parser.add_argument("--output", metavar="DIR", help="draw pictures, and write predictions.json")
     add_json(parser, "the predictions")
 
 

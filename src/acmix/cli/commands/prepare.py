@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import CONFIG_HELP, FILE, FOLDER, add_overrides, completed
+from acmix.cli.arguments import CONFIG_HELP, add_overrides
 
 NAME = "prepare"
 HELP = "Store a data set in the form that is fastest to read."
@@ -14,10 +14,8 @@ EXAMPLE = "acmix prepare --mindrecord CONFIG /data/imagenet_mindrecord"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--mindrecord", action="store_true", required=True, help="file format")
-    completed(parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP), FILE)
-    completed(
-        parser.add_argument("output", metavar="DIR", help="new folder, for data.root"), FOLDER
-    )
+    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
+    parser.add_argument("output", metavar="DIR", help="new folder, for data.root")
     add_overrides(parser)
 
 

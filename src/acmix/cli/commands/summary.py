@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import (
-    MODEL,
     MODELS_HELP,
     add_input_size,
     add_json,
     add_load,
     add_markdown,
     check_names,
-    completed,
     load_files,
     style,
 )
@@ -30,7 +28,7 @@ EXAMPLE = "acmix summary swin_tiny acmix_swin_tiny"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP), MODEL)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
     parser.add_argument("--table", choices=("paper", "detection"), help="of the paper's models")
     add_input_size(parser, "default: 224x224, for detectors 800x1333")
     parser.add_argument("--depth", type=int, default=2, help="levels of layers to show")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, add_config, completed
+from acmix.cli.arguments import add_config
 
 NAME = "train"
 HELP = "Train a model as a configuration says."
@@ -14,9 +14,7 @@ EXAMPLE = "acmix train configs/classification/digits_acmix_swin.yaml optim.lr=1e
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
-    completed(
-        parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint"), FILE
-    )
+    parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
 
 
 def run(options: Namespace) -> None:

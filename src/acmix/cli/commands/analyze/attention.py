@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import FILE, OVERRIDES_HELP, add_overrides, completed
+from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
 
 NAME = "attention"
@@ -17,15 +17,15 @@ EXAMPLE = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(parser.add_argument("checkpoint", metavar="CHECKPOINT"), FILE)
-    completed(parser.add_argument("image", metavar="IMAGE"), FILE)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("image", metavar="IMAGE")
     add_overrides(parser, f"with --model: {OVERRIDES_HELP}")
     parser.add_argument(
         "--query", required=True, type=_pixel, metavar="Y,X", help="pixel of the network's input"
     )
     parser.add_argument("--layer", metavar="NAME", help="operator; default: the last")
     add_model(parser)
-    completed(parser.add_argument("--output", required=True, metavar="PNG"), FILE)
+    parser.add_argument("--output", required=True, metavar="PNG")
 
 
 def run(options: Namespace) -> None:

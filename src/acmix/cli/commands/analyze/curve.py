@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from acmix.cli.arguments import FILE, FOLDER, completed
 from acmix.cli.commands.analyze.shared import named
 
 NAME = "curve"
@@ -15,8 +14,8 @@ EXAMPLE = "acmix analyze curve runs/a runs/b --output curve.png"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder"), FOLDER)
-    completed(parser.add_argument("--output", required=True, metavar="PNG"), FILE)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
+    parser.add_argument("--output", required=True, metavar="PNG")
 
 
 def run(options: Namespace) -> None:

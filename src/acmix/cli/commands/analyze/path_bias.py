@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from acmix.cli.arguments import FILE, FOLDER, OVERRIDES_HELP, completed, split_overrides
+from acmix.cli.arguments import OVERRIDES_HELP, split_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides, named
 from acmix.errors import check
 
@@ -16,22 +16,14 @@ EXAMPLE = "acmix analyze path-bias runs/*/checkpoints/best.ckpt --output fig5"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "checkpoints",
-            nargs="+",
-            metavar="CHECKPOINT|key=value",
-            help=f"of one model; with --model: {OVERRIDES_HELP}",
-        ),
-        FILE,
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        metavar="CHECKPOINT|key=value",
+        help=f"of one model; with --model: {OVERRIDES_HELP}",
     )
     add_model(parser)
-    completed(
-        parser.add_argument(
-            "--output", required=True, metavar="DIR", help="for the CSV and the plot"
-        ),
-        FOLDER,
-    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="for the CSV and the plot")
 
 
 def run(options: Namespace) -> None:

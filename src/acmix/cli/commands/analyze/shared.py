@@ -5,16 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from acmix.cli.arguments import MODEL, completed
 from acmix.errors import check
 
 
 def add_model(parser: ArgumentParser) -> None:
     """Add ``--model``, the network of a checkpoint that lies in no run folder."""
-    completed(
-        parser.add_argument("--model", metavar="NAME", help="default: that of the run folder"),
-        MODEL,
-    )
+    parser.add_argument("--model", metavar="MODEL", help="default: that of the run folder")
 
 
 def check_overrides(model: str | None, overrides: Sequence[str]) -> None:

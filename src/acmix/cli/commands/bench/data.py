@@ -6,11 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import (
     CONFIG_HELP,
-    FILE,
     OVERRIDES_HELP,
     add_json,
     add_load,
-    completed,
     split_overrides,
 )
 from acmix.cli.commands.bench.shared import show, show_kept
@@ -23,14 +21,11 @@ EXAMPLE = "acmix bench data CONFIG data.num_workers=8"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "config",
-            nargs="*",
-            metavar="CONFIG|key=value",
-            help=f"one {CONFIG_HELP}; {OVERRIDES_HELP}",
-        ),
-        FILE,
+    parser.add_argument(
+        "config",
+        nargs="*",
+        metavar="CONFIG|key=value",
+        help=f"one {CONFIG_HELP}; {OVERRIDES_HELP}",
     )
     parser.add_argument(
         "--seconds", type=float, default=5.0, metavar="S",

@@ -5,13 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import (
-    FILE,
-    MODEL,
     MODELS_HELP,
     add_json,
     add_load,
     check_names,
-    completed,
 )
 from acmix.cli.commands.bench.shared import (
     add_conditions,
@@ -30,12 +27,9 @@ EXAMPLE = "acmix bench models swin_tiny acmix_swin_tiny --batch-size 1 8"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP), MODEL)
-    completed(
-        parser.add_argument(
-            "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
-        ),
-        FILE,
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
+    parser.add_argument(
+        "--checkpoint", nargs="+", default=[], metavar="CKPT", help="of finished runs"
     )
     parser.add_argument("--baseline", metavar="MODEL", help="what the others are compared with")
     add_form(parser)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import (
-    FILE,
     add_json,
     add_load,
     add_rounds,
-    completed,
     positive,
     split_overrides,
 )
@@ -23,14 +21,11 @@ EXAMPLE = "acmix bench scaling CONFIG data.batch_size=32 --workers 1 2"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    completed(
-        parser.add_argument(
-            "configs",
-            nargs="*",
-            metavar="CONFIG|key=value",
-            help="configurations in one table; overrides are for all of them",
-        ),
-        FILE,
+    parser.add_argument(
+        "configs",
+        nargs="*",
+        metavar="CONFIG|key=value",
+        help="configurations in one table; overrides are for all of them",
     )
     parser.add_argument(
         "--workers", type=positive, nargs="+", default=[1, 2], metavar="N",
