@@ -1,4 +1,4 @@
-"""mindcv's swin_tiny against ours, in turns: pip install acmix[mindcv]; options of acmix bench."""
+"""mindcv's swin_tiny against ours, in turns; needs acmix[mindcv]; options of acmix bench models."""
 
 import argparse
 import os

@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # A MindSpore that was installed for this machine is taken as it is.
 python -c 'import acmix, mindspore' 2>/dev/null || . scripts/environment.sh
-exec python -m acmix.cli check-ascend "$@"
+exec python -m acmix check-ascend "$@"

@@ -1,5 +1,6 @@
 # Sourced by the other scripts: enter the project's .venv, made and filled where there is none.
-# Usage: . scripts/environment.sh [requirements file]   (default requirements.txt)
+# Usage: [ACMIX_REQUIREMENTS=requirements-dev.txt] . scripts/environment.sh
+# A variable, no argument: without arguments, a sourced script sees those of the one that sources it.
 
 find_python() {
     local candidate
@@ -35,4 +36,4 @@ enter_venv() {
     . .venv/bin/activate
 }
 
-enter_venv "${1:-requirements.txt}" || exit 1
+enter_venv "${ACMIX_REQUIREMENTS:-requirements.txt}" || exit 1

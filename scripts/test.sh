@@ -2,7 +2,7 @@
 # Lint, type-check and test. Arguments go to pytest: bash scripts/test.sh tests/layers -k window
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/environment.sh requirements-dev.txt
+ACMIX_REQUIREMENTS=requirements-dev.txt . scripts/environment.sh
 export GLOG_v=3
 ruff check .
 ruff format --check .

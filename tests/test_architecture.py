@@ -25,6 +25,7 @@ LAYERS = [
     ["workflows", "integrations"],
     ["tools"],
     ["cli"],
+    ["__main__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(SOURCE.rglob("*.py"))

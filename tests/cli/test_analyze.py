@@ -17,7 +17,7 @@ from acmix.workflows.weights import save_model
 SMALL = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
 MODEL = [
     "--model", "acmix_swin_tiny",
-    "--set", "model.kwargs={embed_dim: 8, depths: [1, 1], num_heads: [1, 2], window_size: 4}",
+    "model.kwargs={embed_dim: 8, depths: [1, 1], num_heads: [1, 2], window_size: 4}",
 ]  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_summary_prints_the_table_of_the_paper(monkeypatch, tmp_path, capsys):
     assert main(["summary", "--table", "paper", "--markdown", "--json", counts]) == 0
     printed = capsys.readouterr().out
     assert "| ResNet 26, resnet26 | 13.70 | 13.7 |" in printed
-    assert main(["summary", "--table", "paper", "--markdown", "--from", counts]) == 0
+    assert main(["summary", "--table", "paper", "--markdown", "--load", counts]) == 0
     assert capsys.readouterr().out == printed
     for arguments in ([], ["resnet26", "--table", "paper"]):
         assert main(["summary", *arguments]) == 2

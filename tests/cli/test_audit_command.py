@@ -8,7 +8,7 @@ from mindspore import Tensor, nn
 
 from acmix.cli import main
 
-SMALL = ["--set", "model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "--input-size", "32"]
+SMALL = ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "--input-size", "32"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_exit_code_is_the_verdict(groups, code, verdict, exported, tmp_path,
 
 
 def test_a_model_by_name_is_built_as_on_ascend(capsys):
-    assert main(["audit", "--model", "acmix_resnet26", *SMALL, "--markdown"]) == 0
+    assert main(["audit", "acmix_resnet26", *SMALL, "--markdown"]) == 0
     printed = capsys.readouterr().out
     assert "acmix_resnet26, inference, 1x3x32x32: PASS" in printed
     assert "| Conv2D | " in printed
@@ -49,7 +49,7 @@ def test_review_fails_only_strictly(tmp_path, capsys):
 
 
 def test_kept_inventories_are_shown(capsys):
-    assert main(["audit", "--from", "docs/ascend", "--markdown"]) == 0
+    assert main(["audit", "--load", "docs/ascend", "--markdown"]) == 0
     printed = capsys.readouterr().out
     assert "| Conv2D | " in printed
     assert "registered for Ascend in MindSpore 2.8.0" in printed
@@ -59,12 +59,14 @@ def test_kept_inventories_are_shown(capsys):
     ("arguments", "message"),
     [
         ([], "name one .mindir file"),
-        (["a.mindir", "--model", "resnet26"], "name one .mindir file"),
+        (["a.mindir", "resnet26"], "name one .mindir file"),
         (["missing.mindir"], "missing.mindir does not exist"),
         (["missing.yaml"], "missing.yaml"),
-        (["--model", "resnet51"], "Did you mean 'resnet50'"),
+        (["resnet51"], "Did you mean 'resnet50'"),
         (["a.mindir", "--training"], "audited as it is"),
-        (["--from", "missing.json"], "missing.json does not exist"),
+        (["a.mindir", "train.amp=O2"], "audited as it is"),
+        (["a.mindir", "--load", "docs/ascend"], "name one .mindir file"),
+        (["--load", "missing.json"], "missing.json does not exist"),
     ],
 )
 def test_mistakes_are_explained(arguments, message, capsys):

@@ -30,7 +30,7 @@ MEASURE = ["--batch-size", "2", "--warmup", "1", "--repeats", "2"]
 
 
 def ablate(output, *overrides, rows=ROWS):
-    settings = ["--set", *DIGITS, *overrides, "--output", str(output), *MEASURE]
+    settings = [*DIGITS, *overrides, "--output", str(output), *MEASURE]
     return main(["ablate", *rows, *settings])
 
 

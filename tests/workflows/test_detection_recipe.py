@@ -117,9 +117,12 @@ def test_exported_file_finds_what_the_checkpoint_finds(run, checkpoint, folder, 
     assert main(["export", str(run / "config.yaml"), *arguments]) == 0
     assert "verified" in capsys.readouterr().out
     image = str(folder / "val2017" / "0.png")
-    assert main(["predict", str(exported), image, image, "--json", "--output", str(pictures)]) == 0
+    assert (
+        main(["predict", str(exported), image, image, "--json", "-", "--output", str(pictures)])
+        == 0
+    )
     from_file = json.loads(capsys.readouterr().out)
-    assert main(["predict", checkpoint, image, "--json"]) == 0
+    assert main(["predict", checkpoint, image, "--json", "-"]) == 0
     (expected,) = json.loads(capsys.readouterr().out)
     assert len(expected["objects"]) == 7
     for ours, theirs in zip(from_file[0]["objects"], expected["objects"], strict=True):

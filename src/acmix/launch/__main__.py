@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{job.environment()['OMP_NUM_THREADS']} thread(s) each; logs in {logs}",
         flush=True,
     )
-    training = ["-m", "acmix.cli", "train", options.config, *overrides]
+    training = ["-m", "acmix", "train", options.config, *overrides]
     if options.resume is not None:
         training += ["--resume", options.resume]
     return launch(job, training, logs)

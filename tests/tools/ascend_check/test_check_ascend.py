@@ -93,7 +93,7 @@ def test_on_ascend_every_step_passes(check, machine, tmp_path):
     (convert,) = results["lite convert"].commands
     assert "--optimize=ascend_oriented" in convert
     report = CheckReport.from_json((tmp_path / "out" / "check_ascend.json").read_text())
-    assert report.tables.keys() == {"models", "shift", "detection"}
+    assert report.tables.keys() == {"models", "shift", "detectors"}
     assert not report.failed
 
 
@@ -123,7 +123,7 @@ def test_a_program_that_fails_fails_its_step_alone(step, program, reason, check,
     results = check()
     assert results[step].status == "FAIL"
     assert reason in results[step].reason
-    assert results["table detection"].status == "PASS"
+    assert results["table detectors"].status == "PASS"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_program_that_fails_fails_its_step_alone(step, program, reason, check,
     [
         ("train", {"training"}, {"mindir", "onnx", "audit", "speed", "lite convert", "atc air"}),
         ("export", {"mindir", "onnx", "air"}, {"lite convert", "atc onnx", "atc air"}),
-        ("bench", {"speed", "table models", "table shift", "table detection"}, set()),
+        ("bench", {"speed", "table models", "table shift", "table detectors"}, set()),
     ],
 )
 def test_what_builds_on_a_failed_step_is_skipped(command, failed, skipped, check, machine):
@@ -235,12 +235,12 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
         for name in ("ascend-check", "speed-models", "speed-shift", "speed-detection")
     }
     capsys.readouterr()
-    assert main(["bench", "--from", str(results / "speed-models-*.json")]) == 0
+    assert main(["bench", "models", "--load", str(results / "speed-models-*.json")]) == 0
     printed = capsys.readouterr().out
     assert printed.count("| model |") == 2
     assert "Ascend910B2 (Kunpeng, 192 cores)" in printed
     assert "my CPU" in printed
-    assert main(["check-ascend", "--show", "--results", str(results), "--markdown"]) == 0
+    assert main(["check-ascend", "--load", str(results), "--markdown"]) == 0
     printed = capsys.readouterr().out
     assert "| lite benchmark | PASS |" in printed
     assert f"{len(runner.STEPS)} PASS, 0 FAIL, 0 SKIP; MindSpore 2.8.0, CANN 8.1" in printed
@@ -248,7 +248,7 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
 
 def test_without_any_machine_the_documentation_says_so(tmp_path, capsys):
     assert read_reports(tmp_path) == []
-    assert main(["check-ascend", "--show", "--results", str(tmp_path)]) == 0
+    assert main(["check-ascend", "--load", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("No results of an Ascend machine")
 
 

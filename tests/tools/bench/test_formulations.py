@@ -7,6 +7,7 @@ import pytest
 
 from acmix.tools.bench.formulations import formulations
 from acmix.tools.bench.parts import PARTS
+from acmix.tools.bench.reading import read_report
 
 SMALL = {"convolution path": (8, 2, 6), "7 x 7 attention": (8, 2, 6)}
 
@@ -25,11 +26,13 @@ def test_candidates_agree(part):
 
 def test_the_table_names_every_candidate():
     parts = [replace(part, cases=(SMALL.get(part.name, (4, 5)),)) for part in PARTS]
-    table = formulations(batch_size=1, warmup=1, repeats=2, parts=parts)
+    report = formulations(batch_size=1, warmup=1, repeats=2, parts=parts)
+    table = report.render()
     for part in parts:
         for name in part.networks(part.cases[0]):
             assert f"| {name} |" in table
     assert "CPU" in table
+    assert read_report(report.to_json()) == report
 
 
 def test_a_formulation_too_large_for_a_map_is_left_out():

@@ -18,7 +18,7 @@ from acmix.models import create_model
 from acmix.models.detection import Detector
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
-from acmix.tools.analysis.paper import PAPER_SPEEDS
+from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.bench import backends, measuring, peak
 from acmix.tools.bench.setting import Setting
 from acmix.tools.training_step import training_step
@@ -65,7 +65,7 @@ def bench_json(arguments, tmp_path):
 
 
 def test_a_table_of_kernel_variants_is_measured_beside_the_papers_numbers(tiny, tmp_path, capsys):
-    content = bench_json(["--table", "shift"], tmp_path)
+    content = bench_json(["table", "shift"], tmp_path)
     assert [timing["name"] for timing in content["timings"]] == [
         "tensor shifts",
         "fixed kernels",
@@ -80,7 +80,7 @@ def test_a_table_of_kernel_variants_is_measured_beside_the_papers_numbers(tiny, 
 
 
 def test_kernel_variants_are_those_of_the_papers_table():
-    kernels = [row.arguments["conv_kernel"] for row in PAPER_SPEEDS["shift"]]
+    kernels = [row.arguments["conv_kernel"] for row in SPEED_TABLES["shift"].rows]
     assert kernels == ["shift", "fixed", "random", "learnable"]
 
 
@@ -95,7 +95,7 @@ def test_a_table_of_models_compares_each_twin_with_its_baseline(tiny, measured):
 
 
 def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny, measured):
-    measuring.bench_table("detection", setting=Setting())
+    measuring.bench_table("detectors", setting=Setting())
     assert measured["shape"] == (3, 800, 1333)
     assert measured["batch_sizes"] == (1,)
     assert measured["baseline"]["retinanet_acmix_pvt_small"] == "retinanet_pvt_large"
@@ -108,7 +108,7 @@ def test_of_a_detector_post_processing_is_measured_unless_raw_is_asked_for():
 
 
 def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(tiny, tmp_path):
-    content = bench_json(["acmix_swin_tiny", "--gain", "block", "--no-fuse"], tmp_path)
+    content = bench_json(["models", "acmix_swin_tiny", "--gain", "block", "--no-fuse"], tmp_path)
     names = [timing["name"] for timing in content["timings"]]
     assert names == ["acmix_swin_tiny", "acmix_swin_tiny, block"]
     assert content["baselines"] == {"acmix_swin_tiny, block": "acmix_swin_tiny"}
@@ -166,12 +166,12 @@ def test_what_is_fused_by_default(flags, fused, monkeypatch, capsys):
         measuring, "bench_subjects", lambda _, setting, **__: asked.append(setting) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
-        main(["bench", "swin_tiny", *flags])
+        main(["bench", "models", "swin_tiny", *flags])
     assert asked[0].fused is fused
 
 
 def test_a_training_step_updates_the_weights_of_a_network_in_training(tiny, tmp_path, capsys):
-    content = bench_json(["swin_tiny", "--training"], tmp_path)
+    content = bench_json(["models", "swin_tiny", "--training"], tmp_path)
     assert content["setting"]["training"]
     assert content["macs"] == {}
     assert "training steps" in capsys.readouterr().out
@@ -197,7 +197,7 @@ def test_random_targets_of_a_detector_are_boxes_in_the_image():
 
 def test_mindir_is_measured_with_and_without_transfer(tiny, tmp_path, capsys):
     for transfer in ([], ["--transfer"]):
-        arguments = ["swin_tiny", "--backend", "mindir", *transfer]
+        arguments = ["models", "swin_tiny", "--backend", "mindir", *transfer]
         content = bench_json(arguments, tmp_path)
         assert content["setting"]["backend"] == "mindir"
         printed = capsys.readouterr().out
@@ -288,18 +288,18 @@ CONTRADICTIONS = [
     (["swin_tiny", "--training", "--raw"], "leave --raw out"),
     (["swin_tiny", "--training", "--transfer"], "leave --transfer out"),
     (["swin_tiny", "--training", "--gain", "fuse"], "--no-fuse"),
-    (["swin_tiny", "--graph-kernel", "--backend", "mindir"], "leave --backend out"),
+    (["swin_tiny", "--gain", "graph-kernel", "--backend", "mindir"], "leave --backend out"),
     (["swin_tiny", "--gain", "block"], "has no convolution path"),
-    (["--table", "shift", "--baseline", "x"], "--baseline"),
-    (["--table", "shift", "swin_tiny"], "name at least one model"),
     (["swin_tiny", "--gain", "block", "--baseline", "x"], "--baseline"),
-    (["--from", "nowhere*.json"], "does not exist"),
+    (["swin_tiny", "--load", "a.json"], "measures nothing"),
+    (["--load", "nowhere*.json"], "does not exist"),
+    (["swin_tinny"], "Did you mean 'swin_tiny'"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), CONTRADICTIONS)
 def test_contradictions_are_refused_in_one_line(arguments, message, capsys):
-    assert main(["bench", *arguments]) == 2
+    assert main(["bench", "models", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert len(error.strip().splitlines()) == 1

@@ -84,7 +84,7 @@ def test_a_report_is_read_back_from_its_json(tmp_path, capsys):
     assert read_report(REPORT.to_json()) == REPORT
     file = tmp_path / "pipeline.json"
     file.write_text(REPORT.to_json())
-    assert main(["bench", "--from", str(file)]) == 0
+    assert main(["bench", "data", "--load", str(file)]) == 0
     assert capsys.readouterr().out.strip() == REPORT.render()
 
 
@@ -105,7 +105,7 @@ optim: {name: sgd}
 def test_the_command_measures_the_pipeline_and_the_network_of_a_configuration(tmp_path, capsys):
     config, file = tmp_path / "run.yaml", tmp_path / "pipeline.json"
     config.write_text(CONFIG)
-    arguments = ["--data", str(config), "data.batch_size=32", "--seconds", "0.05"]
+    arguments = ["data", str(config), "data.batch_size=32", "--seconds", "0.05"]
     assert main(["bench", *arguments, "--json", str(file)]) == 0
     report = read_report(file.read_text())
     assert (report.batch_size, report.image_shape, report.workers) == (32, (1, 8, 8), 2)
@@ -114,6 +114,14 @@ def test_the_command_measures_the_pipeline_and_the_network_of_a_configuration(tm
     assert "bottleneck" in capsys.readouterr().out
 
 
-def test_a_model_beside_the_configuration_is_refused(capsys):
-    assert main(["bench", "swin_tiny", "--data", "run.yaml"]) == 2
-    assert "leave models and tables out" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name one configuration, got none"),
+        (["a.yaml", "b.yaml"], "name one configuration, got a.yaml b.yaml"),
+        (["a.yaml", "--load", "b.json"], "name no more than files"),
+    ],
+)
+def test_what_is_measured_is_one_configuration(arguments, message, capsys):
+    assert main(["bench", "data", *arguments]) == 2
+    assert message in capsys.readouterr().err

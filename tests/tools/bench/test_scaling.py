@@ -1,4 +1,4 @@
-"""'acmix bench --scaling': workers in jobs of their own, each with a core and a thread."""
+"""'acmix bench scaling': workers in jobs of their own, each with a core and a thread."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def config(tmp_path):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_two_workers_are_measured_with_their_exchange(config, tmp_path, capsys):
     file = tmp_path / "scaling.json"
-    arguments = ["--scaling", config, "data.batch_size=4", "--workers", "2"]
+    arguments = ["scaling", config, "data.batch_size=4", "--workers", "2"]
     arguments += ["--warmup", "1", "--repeats", "2", "--json", str(file)]
     assert main(["bench", *arguments]) == 0
     (run,) = read_report(file.read_text()).runs
@@ -107,7 +107,7 @@ def test_every_worker_gets_a_core_and_a_thread_and_this_process_keeps_its_own(
 def test_a_job_that_fails_says_why(config, launched, tmp_path, capsys):
     failing = tmp_path / "fails.yaml"
     failing.write_text(CONFIG)
-    assert main(["bench", "--scaling", config, str(failing), "--workers", "1"]) == 2
+    assert main(["bench", "scaling", config, str(failing), "--workers", "1"]) == 2
     assert "rank 1 was killed by SIGKILL" in capsys.readouterr().err
 
 
@@ -122,6 +122,6 @@ def test_a_job_that_fails_says_why(config, launched, tmp_path, capsys):
 def test_mistakes_are_found_before_anything_is_started(
     arguments, message, config, launched, capsys
 ):
-    assert main(["bench", "--scaling", config, *arguments]) == 2
+    assert main(["bench", "scaling", config, *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not launched

@@ -57,6 +57,4 @@ def counts_from_json(text: str) -> list[Count]:
         rows = json.loads(text)
         return [Count(**{**row, "size": tuple(map(int, row["size"]))}) for row in rows]
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"counts: this is not a JSON of 'acmix summary --table': {error!r}"
-        ) from error
+        raise UserError(f"counts: this is not a JSON of 'acmix summary': {error!r}") from error

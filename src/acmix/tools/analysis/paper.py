@@ -145,14 +145,14 @@ class PaperSpeed:
 
     Attributes:
         name: in ``acmix list``.
-        printed: images per second, on what, and the factor, as printed.
+        printed: images per second, on what, and the factor, as printed; empty if not printed.
         baseline: the row the paper compares it with.
         label: name of the row, where the model's own is not enough.
         arguments: of the model.
     """
 
     name: str
-    printed: str
+    printed: str = ""
     baseline: str | None = None
     label: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -172,23 +172,53 @@ def _kernel(label: str, conv_kernel: str, fps: str) -> PaperSpeed:
     )
 
 
-PAPER_SPEEDS = {
-    # Tab. 5.
-    "detection": (
-        PaperSpeed("retinanet_pvt_small", "50.3 img/s, Ascend 910"),
-        PaperSpeed(
-            "retinanet_acmix_pvt_tiny", "67.7 img/s, Ascend 910, 1.3x", "retinanet_pvt_small"
-        ),
-        PaperSpeed("retinanet_pvt_large", "24.3 img/s, Ascend 910"),
-        PaperSpeed(
-            "retinanet_acmix_pvt_small", "43.9 img/s, Ascend 910, 1.8x", "retinanet_pvt_large"
-        ),
+@dataclass(frozen=True)
+class SpeedTable:
+    """Networks that are measured in turns, and the numbers of images per call."""
+
+    rows: tuple[PaperSpeed, ...]
+    batch_sizes: tuple[int, ...] = (1, 8)
+
+
+# The backbones of one size class, 3 to 5 GMACs, that have an ACmix twin.
+_PLAIN = ("resnet50", "san19", "pvt_small", "swin_tiny")
+
+SPEED_TABLES = {
+    "models": SpeedTable(
+        tuple(
+            row
+            for name in _PLAIN
+            for row in (PaperSpeed(name), PaperSpeed(f"acmix_{name}", baseline=name))
+        )
     ),
     # Tab. 7, of Swin-ACmix-T; it does not say on what.
-    "shift": (
-        _kernel(_SHIFTS, "shift", "313"),
-        _kernel("fixed kernels", "fixed", "419"),
-        _kernel("learned kernels, random start", "random", "419"),
-        _kernel("learned kernels, shifts as start", "learnable", "419"),
+    "shift": SpeedTable(
+        (
+            _kernel(_SHIFTS, "shift", "313"),
+            _kernel("fixed kernels", "fixed", "419"),
+            _kernel("learned kernels, random start", "random", "419"),
+            _kernel("learned kernels, shifts as start", "learnable", "419"),
+        )
+    ),
+    # Tab. 5.
+    "detectors": SpeedTable(
+        (
+            PaperSpeed("retinanet_pvt_small", "50.3 img/s, Ascend 910"),
+            PaperSpeed(
+                "retinanet_acmix_pvt_tiny", "67.7 img/s, Ascend 910, 1.3x", "retinanet_pvt_small"
+            ),
+            PaperSpeed("retinanet_pvt_large", "24.3 img/s, Ascend 910"),
+            PaperSpeed(
+                "retinanet_acmix_pvt_small", "43.9 img/s, Ascend 910, 1.8x", "retinanet_pvt_large"
+            ),
+        ),
+        batch_sizes=(1,),
     ),
 }
+"""Tables of speeds by name; none needs MindSpore, so that the command line can offer them."""
+
+COUNT_TABLES: dict[str, tuple[PaperModel, ...] | tuple[PaperDetector, ...]] = {
+    "paper": PAPER_MODELS,
+    "detectors": PAPER_DETECTORS,
+}
+"""Tables of parameters and multiply-adds by name."""

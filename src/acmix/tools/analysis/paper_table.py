@@ -53,6 +53,10 @@ def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str
     return f"{table}\n\nImages of {', '.join(sizes)}; 80 classes."
 
 
+RENDERERS = {"paper": render_paper_table, "detectors": render_detector_table}
+"""By the names of :data:`acmix.tools.analysis.paper.COUNT_TABLES`."""
+
+
 def _matched(printed: Iterable[Row], counts: Sequence[Count]) -> Iterator[tuple[Row, Count]]:
     """Yield the paper's rows that there is a count of, in the paper's order."""
     by_name = {count.name: count for count in counts}

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from acmix.errors import check
+from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.ascend_check import deployment, steps
 from acmix.tools.ascend_check.results import CheckReport, Status, StepResult
 from acmix.tools.ascend_check.session import Execute, Failed, Session, Skipped, execute
-from acmix.tools.bench.choices import BENCH_TABLES
 from acmix.utils.files import write_text
 
 RESULTS = "check_ascend.json"
@@ -32,7 +32,7 @@ STEPS: dict[str, Callable[[Session], str]] = {
     "atc onnx": partial(deployment.atc, format="onnx"),
     "atc air": partial(deployment.atc, format="air"),
     "speed": steps.speed,
-    **{f"table {name}": partial(steps.table, name=name) for name in BENCH_TABLES},
+    **{f"table {name}": partial(steps.table, name=name) for name in SPEED_TABLES},
 }
 """In the order in which they build on each other."""
 
@@ -51,7 +51,7 @@ def run_checks(
     Args:
         folder: new or empty: what an earlier check left there must not pass for this one's.
         config: what the smoke training trains.
-        tables: benchmarks to run, out of ``BENCH_TABLES``; None for all on Ascend, none elsewhere.
+        tables: benchmarks to run, out of ``SPEED_TABLES``; None for all on Ascend, none elsewhere.
         soc: chip for ATC where npu-smi does not tell it.
         execute: runs a program.
         progress: called with a line per step.

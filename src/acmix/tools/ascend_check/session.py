@@ -111,7 +111,7 @@ class Session:
 
     def acmix(self, *arguments: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
         """Run a command of acmix; see :meth:`call`."""
-        return self.call(sys.executable, "-m", "acmix.cli", *arguments, accepted=accepted)
+        return self.call(sys.executable, "-m", "acmix", *arguments, accepted=accepted)
 
     def tool(self, name: str, source: str) -> str:
         """Return a program's name.

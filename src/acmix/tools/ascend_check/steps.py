@@ -35,7 +35,7 @@ def driver(session: Session) -> str:
 def environment(session: Session) -> str:
     """``acmix env`` finds nothing that will not work."""
     # Exit code 1 stands for the errors that are read below.
-    found = json.loads(session.acmix("env", "--json", accepted=(0, 1)))
+    found = json.loads(session.acmix("env", "--json", "-", accepted=(0, 1)))
     session.facts = found["facts"]
     session.device = session.facts["device"] or ""
     versions = ", ".join(f"{key} {session.facts[key]}" for key in ("acmix", "python", "mindspore"))
@@ -113,7 +113,7 @@ def speed(session: Session) -> str:
     """The trained network's images per second."""
     checkpoint = session.need(session.checkpoint, "training")
     file = session.folder / "speed.json"
-    session.acmix("bench", "--checkpoint", checkpoint, "--json", file)
+    session.acmix("bench", "models", "--checkpoint", checkpoint, "--json", file)
     timings = json.loads(file.read_text(encoding="utf-8"))["timings"]
     fastest = [
         f"{timing['batch_size'] / np.median(timing['seconds']):.0f} img/s at batch "
@@ -124,12 +124,12 @@ def speed(session: Session) -> str:
 
 
 def table(session: Session, name: str) -> str:
-    """A benchmark of ``acmix bench --table``, kept for the documentation."""
+    """A benchmark of ``acmix bench table``, kept for the documentation."""
     if session.tables is None:
         session.need_ascend()
     elif name not in session.tables:
         raise Skipped("not among --tables")
     file = session.folder / f"{name}.json"
-    output = session.acmix("bench", "--table", name, "--json", file)
+    output = session.acmix("bench", "table", name, "--json", file)
     session.benchmarks[name] = json.loads(file.read_text(encoding="utf-8"))
     return last_line(output)

@@ -32,7 +32,7 @@ class Inventory:
 
     @classmethod
     def load(cls, *paths: str | Path) -> Inventory:
-        """Read files that :meth:`to_json` wrote, or folders of them, as one.
+        """Read files that :meth:`to_json` or :meth:`.Audit.to_json` wrote, or folders, as one.
 
         Raises:
             UserError: a file is missing or something else.
@@ -45,9 +45,9 @@ class Inventory:
         for path in files:
             check(path.is_file(), f"{path} does not exist.")
             try:
-                graphs.update(json.loads(path.read_text(encoding="utf-8")))
-            except ValueError as error:
-                raise UserError(f"{path} is not an inventory: {error}.") from error
+                graphs.update(_graphs(json.loads(path.read_text(encoding="utf-8"))))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise UserError(f"{path} is not an inventory: {error!r}.") from error
         return cls(graphs)
 
     def to_json(self) -> str:
@@ -81,3 +81,23 @@ class Inventory:
             render_table(["finding", "graphs"], rows, style),
         ]
         return "\n\n".join(parts)
+
+
+def _graphs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the graphs of an inventory, or the one of an audit."""
+    if "subject" in content:
+        findings = {
+            f"{finding['verdict']} {finding['rule']}: {finding['message']}": finding["count"]
+            for finding in content["findings"]
+        }
+        graph = {
+            "verdict": content["verdict"],
+            "operators": {entry["name"]: entry["count"] for entry in content["operators"]},
+            "convolutions": content["convolutions"],
+            "findings": findings,
+        }
+        return {content["subject"]: graph}
+    parts = {"verdict", "operators", "findings"}
+    if not all(parts <= graph.keys() for graph in content.values()):
+        raise KeyError(*sorted(parts))
+    return content

@@ -1,10 +1,4 @@
-"""What the command line lets one choose from, apart from what it takes MindSpore to know.
-
-Importing MindSpore takes seconds, which ``--help`` and a mistyped option must not cost.
-"""
-
-BENCH_TABLES = ("models", "shift", "detection")
-"""Tables of speeds: every kind of backbone with its ACmix twin; the paper's Tab. 7; its Tab. 5."""
+"""Back ends by name, known without MindSpore, so that the command line can offer them."""
 
 BENCH_BACKENDS = {
     "mindspore": "",

@@ -12,11 +12,11 @@ from functools import partial
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from acmix.tools.bench.machine import machine_facts, machine_phrase
+from acmix.tools.bench.formulation_report import FormulationCase, FormulationReport
+from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.memory import peak_memory
 from acmix.tools.bench.parts import PARTS, Case, Part
-from acmix.tools.bench.throughput import measure, speed_up
-from acmix.utils.table import Style, render_table
+from acmix.tools.bench.throughput import measure
 
 _TURN_SECONDS = 0.3
 
@@ -43,52 +43,38 @@ def formulations(
     repeats: int = 7,
     parts: Sequence[Part] = PARTS,
     memory: bool = False,
-    style: Style = "markdown",
-) -> str:
-    """Measure all formulations forward and backward and render one table.
+) -> FormulationReport:
+    """Measure all formulations forward and backward.
 
     Args:
         batch_size: images per call.
         warmup, repeats: rounds, see :func:`acmix.tools.bench.throughput.measure`.
         parts: what to measure.
         memory: measure the peak memory, too, see :func:`acmix.tools.bench.memory.peak_memory`.
-        style: of the table.
     """
-    rows = []
-    for part in parts:
-        for case in part.cases:
-            timings = []
-            for backward in (False, True):
-                calls = computations(part, case, batch_size, backward)
-                timings.append(
-                    measure(
-                        calls,
-                        warmup=warmup,
-                        repeats=repeats,
-                        batch_size=batch_size,
-                        turn_seconds=_TURN_SECONDS,
-                    )
-                )
-            for measured in zip(*timings, strict=True):
-                name = measured[0].name
-                row = [f"{part.name}, {part.label.format(*case)}", name]
-                for own, all_timings, backward in zip(
-                    measured, timings, (False, True), strict=True
-                ):
-                    ratio = speed_up(own, all_timings[0])
-                    row += [f"{own.median * 1e3:.1f}", f"{ratio.median:.2f}x"]
-                    if memory:
-                        row.append(_peak(part, case, batch_size, backward, name))
-                rows.append(row)
-    own_memory = ["peak MiB"] if memory else []
-    header = ["case", "formulation", "forward ms", "speed-up", *own_memory]
-    header += ["with backward ms", "speed-up", *own_memory]
-    conditions = (
-        f"{machine_phrase(machine_facts())}, batch {batch_size}, float32; medians of "
-        f"{repeats} interleaved rounds after {warmup} of warm-up, each turn at least "
-        f"{_TURN_SECONDS} s of calls."
-    )
-    return f"{render_table(header, rows, style)}\n\n{conditions}"
+
+    def measure_case(part: Part, case: Case) -> FormulationCase:
+        forward, backward = (
+            measure(
+                computations(part, case, batch_size, with_backward),
+                warmup=warmup,
+                repeats=repeats,
+                batch_size=batch_size,
+                turn_seconds=_TURN_SECONDS,
+            )
+            for with_backward in (False, True)
+        )
+        peaks: list[tuple[int | None, ...]] = [(), ()]
+        if memory:
+            peaks = [
+                tuple(_peak(part, case, batch_size, with_backward, own.name) for own in forward)
+                for with_backward in (False, True)
+            ]
+        name = f"{part.name}, {part.label.format(*case)}"
+        return FormulationCase(name, tuple(forward), tuple(backward), *peaks)
+
+    cases = tuple(measure_case(part, case) for part in parts for case in part.cases)
+    return FormulationReport(machine_facts(), batch_size, warmup, _TURN_SECONDS, cases)
 
 
 def computations(
@@ -106,9 +92,8 @@ def _call(network: nn.Cell, inputs: Sequence[Tensor]) -> object:
     return network(*inputs)
 
 
-def _peak(part: Part, case: Case, batch_size: int, backward: bool, name: str) -> str:
-    peak = peak_memory(one_computation, part, case, batch_size, backward, name)
-    return "-" if peak is None else f"{peak / 2**20:.0f}"
+def _peak(part: Part, case: Case, batch_size: int, backward: bool, name: str) -> int | None:
+    return peak_memory(one_computation, part, case, batch_size, backward, name)
 
 
 def one_computation(

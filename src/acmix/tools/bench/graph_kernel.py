@@ -100,7 +100,7 @@ def check_gradients(network: nn.Cell, images: np.ndarray, trials: int = 3) -> fl
     check(
         wrong == 0,
         f"graph kernel: {wrong} of {trials * len(names)} gradients are wrong, the worst, of "
-        f"{where}, by {worst:.2g} of its norm; do without --graph-kernel.",
+        f"{where}, by {worst:.2g} of its norm; do without --gain graph-kernel.",
     )
     return worst
 

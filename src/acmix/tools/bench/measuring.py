@@ -19,23 +19,14 @@ from acmix.export.fusion import fuse
 from acmix.layers.conv_path import ConvPath
 from acmix.tasks import Task, get_task, task_of_network
 from acmix.tools.analysis.macs import trace
-from acmix.tools.analysis.paper import PAPER_SPEEDS
+from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.bench import graph_kernel as akg
 from acmix.tools.bench.backends import by_backend, check_backend
-from acmix.tools.bench.choices import BENCH_TABLES
 from acmix.tools.bench.models import Prepare, bench_candidates
 from acmix.tools.bench.report import BenchReport
 from acmix.tools.bench.setting import Setting
 from acmix.tools.training_step import training_step
 from acmix.workflows.runs import restore, run_config, run_folder
-
-MODEL_PAIRS = {
-    "resnet50": "acmix_resnet50",
-    "san19": "acmix_san19",
-    "pvt_small": "acmix_pvt_small",
-    "swin_tiny": "acmix_swin_tiny",
-}
-"""The backbones of one size class, 3 to 5 GMACs, and their ACmix twins."""
 
 GAINS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
     "fuse": ((", as trained", {"fused": False}), ("", {"fused": True})),
@@ -96,24 +87,17 @@ def bench_table(
     """Measure the networks of a table of speeds, beside what the paper prints.
 
     Args:
-        table: ``models``, every kind of backbone and its ACmix twin; ``shift``, Tab. 7; or
-            ``detection``, Tab. 5, at batch size 1 unless ``batch_sizes`` says otherwise.
+        table: one of :data:`acmix.tools.analysis.paper.SPEED_TABLES`.
         input_size: height and width; None for :func:`default_size`.
-        **options: see :func:`bench_subjects`.
+        **options: see :func:`bench_subjects`; ``batch_sizes`` are the table's unless given.
     """
-    check(table in BENCH_TABLES, f"table: '{table}' is unknown.{suggest(table, BENCH_TABLES)}")
-    if table == "models":
-        names = [name for pair in MODEL_PAIRS.items() for name in pair]
-        subjects = {name: _by_name(name, input_size) for name in names}
-        baselines = {twin: plain for plain, twin in MODEL_PAIRS.items()}
-        return bench_subjects(subjects, baseline=baselines, **options)
-    if table == "detection":
-        options["batch_sizes"] = options.get("batch_sizes") or (1,)
-    rows = PAPER_SPEEDS[table]
+    check(table in SPEED_TABLES, f"table: '{table}' is unknown.{suggest(table, SPEED_TABLES)}")
+    chosen = SPEED_TABLES[table]
+    options["batch_sizes"] = options.get("batch_sizes") or chosen.batch_sizes
     return bench_subjects(
-        {row.row: _by_name(row.name, input_size, **row.arguments) for row in rows},
-        baseline={row.row: row.baseline for row in rows if row.baseline},
-        published={row.row: row.printed for row in rows},
+        {row.row: _by_name(row.name, input_size, **row.arguments) for row in chosen.rows},
+        baseline={row.row: row.baseline for row in chosen.rows if row.baseline},
+        published={row.row: row.printed for row in chosen.rows if row.printed},
         **options,
     )
 
@@ -224,7 +208,7 @@ def _check_setting(setting: Setting, gain: str | None) -> None:
         check(not (setting.training and applies), f"--training: {said}.")
     check(
         gain != "graph-kernel" or setting.backend == "mindspore",
-        "--graph-kernel: it is MindSpore's own compiler; leave --backend out.",
+        "--gain graph-kernel: it is MindSpore's own compiler; leave --backend out.",
     )
     check(
         gain != "block" or not setting.conv_impl,

@@ -43,7 +43,7 @@ def bench_scaling(
     Raises:
         UserError: more workers than cores, or a job failed.
     """
-    check(bool(configs) and bool(workers), "--scaling: name a configuration and --workers.")
+    check(bool(configs) and bool(workers), "name a configuration and numbers of --workers.")
     # All of it is checked before anything is started.
     devices = [load_config(file, overrides).runtime.device for file in configs]
     jobs = [Job(resolve_device(devices[0]), count) for count in sorted(workers)]
@@ -63,8 +63,7 @@ def _in_a_job(job: Job, call: Sequence[str]) -> ScalingRun:
         code = launch(job, arguments, Path(folder) / "logs", console)
         if code or not output.is_file():
             raise UserError(
-                f"--scaling: {job.workers} workers failed:\n"
-                f"{console.getvalue()[-_SHOWN_CHARACTERS:]}"
+                f"{job.workers} workers failed:\n{console.getvalue()[-_SHOWN_CHARACTERS:]}"
             )
         return ScalingRun.from_dict(json.loads(output.read_text(encoding="utf-8")))
 

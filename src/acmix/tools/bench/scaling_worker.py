@@ -1,4 +1,4 @@
-"""One of the workers of ``acmix bench --scaling``, run with ``python -m``."""
+"""One of the workers of ``acmix bench scaling``, run with ``python -m``."""
 
 from __future__ import annotations
 

@@ -1,26 +1,29 @@
-"""``acmix plan``: memory, communication and time of a run on a cluster that is not at hand."""
+"""``acmix plan``: memory, communication and time of a run on a cluster that is not at hand.
+
+Formulas, their sources and what they leave out are in docs/plan.md.
+"""
 
 from __future__ import annotations
 
-import argparse
-from argparse import Namespace
-from collections.abc import Callable
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import add_config, add_json, add_markdown, positive, style
+
+NAME = "plan"
+HELP = "Say what a configuration's training takes on n devices, and where it stops scaling."
+EXAMPLE = "acmix plan CONFIG --devices 8,64,256"
 
 
-def add_to(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
-    """Describe the command's arguments, but for the configuration."""
-
-    def numbers(text: str) -> list[int]:
-        return [positive(number) for number in text.split(",")]
-
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config(parser)
     parser.add_argument(
-        "--devices", type=numbers, required=True, metavar="N,...", help="a row for each"
+        "--devices", type=_numbers, required=True, metavar="N,...", help="a row for each"
     )
     parser.add_argument(
         "--device",
         default="ascend-910",
-        metavar="NAME | FILE.yaml",
+        metavar="NAME|FILE",
         help="ascend-910 (default), ascend-910b, this-machine (measured), or a file of figures",
     )
     parser.add_argument(
@@ -34,18 +37,14 @@ def add_to(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> N
         "--communication", type=float, default=0.2, metavar="X",
         help="share of a step in the exchange at which it no longer scales; default 0.2",
     )  # fmt: skip
-    parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
-    parser.add_argument("--json", metavar="FILE", help="write all figures and their sources")
+    add_json(parser, "all figures and their sources")
+    add_markdown(parser)
 
 
 def run(options: Namespace) -> None:
-    """Say what a configuration's training takes on n devices, and where it stops scaling.
-
-    Formulas, their sources and what they leave out are in docs/plan.md.
-    """
+    """Compute the plan and print its tables."""
     from acmix.config import load_config
     from acmix.tools.plan.planning import plan_config
-    from acmix.utils.files import write_text
 
     result = plan_config(
         load_config(options.config, options.overrides),
@@ -55,6 +54,10 @@ def run(options: Namespace) -> None:
         images=options.images,
         communication=options.communication,
     )
-    print(result.render("markdown" if options.markdown else "text"))
+    print(result.render(style(options)))
     if options.json:
-        write_text(Path(options.json), result.to_json())
+        options.json.write(result.to_json())
+
+
+def _numbers(text: str) -> list[int]:
+    return [positive(number) for number in text.split(",")]

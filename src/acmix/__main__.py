@@ -1,4 +1,4 @@
-"""``python -m acmix.cli``."""
+"""``python -m acmix``."""
 
 import sys
 

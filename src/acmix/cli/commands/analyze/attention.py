@@ -1,0 +1,56 @@
+"""``acmix analyze attention``."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
+from acmix.cli.commands.analyze.shared import add_model, check_overrides
+
+NAME = "attention"
+HELP = "Draw what a pixel attends to, for each head of an operator."
+EXAMPLE = (
+    "acmix analyze attention runs/a/checkpoints/best.ckpt cat.jpg --query 96,120 --output cat.png"
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("image", metavar="IMAGE")
+    add_overrides(parser, f"with --model: {OVERRIDES_HELP}")
+    parser.add_argument(
+        "--query", required=True, type=_pixel, metavar="Y,X", help="pixel of the network's input"
+    )
+    parser.add_argument("--layer", metavar="NAME", help="operator; default: the last")
+    add_model(parser)
+    parser.add_argument("--output", required=True, metavar="PNG")
+
+
+def run(options: Namespace) -> None:
+    """Draw the maps."""
+    check_overrides(options.model, options.overrides)
+    import numpy as np
+
+    from acmix.tasks import get_task
+    from acmix.tools.analysis.attention import attention_layers, attention_shares
+    from acmix.tools.analysis.path_plots import plot_attention
+    from acmix.workflows.runs import open_checkpoint
+
+    model, config = open_checkpoint(options.checkpoint, options.model, options.overrides)
+    task = get_task(config.task)
+    image, _ = task.reader(task.describe(config, model), (), None, 1).read(options.image)
+    layer = options.layer or next(reversed(attention_layers(model)), None)
+    shares = attention_shares(model, image, options.query, layer)
+    shown = image.transpose(1, 2, 0) * np.array(config.data.std) + np.array(config.data.mean)
+    title = f"{layer}, query {options.query[0]},{options.query[1]}"
+    plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title)
+    print(f"Wrote {options.output}: {len(shares)} heads of {layer}")
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    row, comma, column = text.partition(",")
+    if not (comma and row.strip().isdecimal() and column.strip().isdecimal()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a pixel Y,X, for example 96,120")
+    return int(row), int(column)

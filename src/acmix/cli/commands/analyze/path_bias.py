@@ -1,0 +1,58 @@
+"""``acmix analyze path-bias``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from acmix.cli.arguments import OVERRIDES_HELP, split_overrides
+from acmix.cli.commands.analyze.shared import add_model, check_overrides, named
+from acmix.errors import check
+
+NAME = "path-bias"
+HELP = "Table and plot alpha, beta and log(alpha / beta) over depth, for several runs (Fig. 5)."
+EXAMPLE = "acmix analyze path-bias runs/*/checkpoints/best.ckpt --output fig5"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        metavar="CHECKPOINT|key=value",
+        help=f"of one model; with --model: {OVERRIDES_HELP}",
+    )
+    add_model(parser)
+    parser.add_argument("--output", required=True, metavar="DIR", help="for the CSV and the plot")
+
+
+def run(options: Namespace) -> None:
+    """Write the table and the plot, and name the ratios without a logarithm."""
+    checkpoints, overrides = split_overrides(options.checkpoints)
+    check(bool(checkpoints), "name at least one checkpoint.")
+    check_overrides(options.model, overrides)
+    from acmix.layers.path_weights import path_weights
+    from acmix.tools.analysis.path_bias import path_biases, undefined_ratios, write_path_biases
+    from acmix.tools.analysis.path_plots import plot_path_biases
+    from acmix.workflows.runs import open_checkpoint
+
+    runs = {}
+    for name, checkpoint in named(checkpoints, _run_name).items():
+        model, _ = open_checkpoint(checkpoint, options.model, overrides)
+        runs[name] = path_biases(path_weights(model))
+    folder = Path(options.output)
+    plot_path_biases(runs, folder / "path_bias.png")
+    write_path_biases(runs, folder / "path_bias.csv")
+    print(f"Wrote {folder / 'path_bias.csv'} and {folder / 'path_bias.png'}")
+    undefined = undefined_ratios(runs)
+    if undefined:
+        print(
+            f"log(alpha / beta) is undefined (nan) where the ratio is not positive, "
+            f"{len(undefined)} times: {', '.join(undefined)}"
+        )
+
+
+def _run_name(checkpoint: str) -> str:
+    """Return the run folder's name, or the file's where it lies in none."""
+    path = Path(checkpoint).resolve()
+    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem

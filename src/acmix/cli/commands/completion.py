@@ -1,0 +1,74 @@
+"""``acmix completion``: commands, options, files and names of models, completed by the shell.
+
+The name of a value, its ``metavar``, decides what completes it: ``CONFIG|key=value`` is a file.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+NAME = "completion"
+HELP = "Print a script that has a shell complete what is typed."
+EXAMPLE = 'acmix completion bash; in ~/.bashrc: eval "$(acmix completion bash)"'
+
+_FILE = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+_FOLDER = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
+_MODEL = {"bash": "_acmix_models", "zsh": "_acmix_models", "tcsh": "`acmix list`"}
+_TARGET = {"bash": "_acmix_models_and_files", "zsh": "_acmix_models_and_files", "tcsh": "f"}
+
+_FILES = ("CHECKPOINT", "CKPT", "CONFIG", "FILE", "IMAGE", "MODEL_FILE", "PATH", "PNG")
+_BY_METAVAR = {
+    **dict.fromkeys(_FILES, _FILE),
+    **dict.fromkeys(("DIR", "RUN"), _FOLDER),
+    "MODEL": _MODEL,
+    "TARGET": _TARGET,
+}
+
+# Names are asked for when they are completed: the script needs no update for a new model.
+_PREAMBLES = {
+    "bash": """
+_acmix_models() {
+  compgen -W "$(acmix list 2>/dev/null) $(acmix list --detectors 2>/dev/null)" -- "$1"
+}
+_acmix_models_and_files() {
+  compgen -f -- "$1"
+  _acmix_models "$1"
+}
+""",
+    "zsh": """
+_acmix_models() {
+  compadd -- ${(f)"$(acmix list 2>/dev/null; acmix list --detectors 2>/dev/null)"}
+}
+_acmix_models_and_files() {
+  _files
+  _acmix_models
+}
+""",
+    "tcsh": "",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("shell", choices=tuple(_PREAMBLES), metavar="|".join(_PREAMBLES))
+
+
+def run(options: Namespace) -> None:
+    """Print the script."""
+    import shtab
+
+    from acmix.cli import make_parser
+
+    parser = make_parser()
+    for command in parser.walk():
+        _complete_values(command)
+    print(shtab.complete(parser, options.shell, preamble=_PREAMBLES[options.shell]))
+
+
+def _complete_values(parser: ArgumentParser) -> None:
+    """Mark every argument that names a file, a folder or a model."""
+    for action in parser._actions:
+        for word in str(action.metavar).split("|"):
+            if word in _BY_METAVAR:
+                action.complete = _BY_METAVAR[word]  # type: ignore[attr-defined]  # shtab reads it
+                break

@@ -1,0 +1,42 @@
+"""``acmix convert``: PyTorch's weights to a checkpoint, and back."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import add_overrides, positive
+from acmix.errors import check
+
+NAME = "convert"
+HELP = "Convert weights from PyTorch's files to a checkpoint, or back."
+EXAMPLE = "acmix convert --from torch swin.pth --model swin_tiny --output swin.ckpt"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    direction = parser.add_mutually_exclusive_group(required=True)
+    direction.add_argument("--from", dest="source", choices=("torch",), help="make a checkpoint")
+    direction.add_argument("--to", dest="target", choices=("torch",), help="make .safetensors")
+    parser.add_argument("file", metavar="FILE", help=".pth, .safetensors, .npz; or a checkpoint")
+    add_overrides(parser)
+    parser.add_argument("--model", metavar="MODEL", help="default: that of the checkpoint's run")
+    parser.add_argument("--num-classes", type=positive, metavar="N", help="default: the file's")
+    parser.add_argument("--output", required=True, metavar="PATH")
+
+
+def run(options: Namespace) -> None:
+    """Write the converted file, and print what was left out."""
+    from acmix import workflows
+    from acmix.workflows.runs import named_config
+
+    overrides = list(options.overrides)
+    if options.num_classes is not None:
+        overrides.append(f"model.num_classes={options.num_classes}")
+    if options.source:
+        check(options.model is not None, "--from torch needs --model NAME, out of 'acmix list'.")
+        config = named_config(options.model, overrides)
+        print(workflows.import_torch(options.file, options.output, config))
+    else:
+        count = workflows.export_torch(options.file, options.output, options.model, overrides)
+        print(f"{count} tensors under the official names")
+    print(f"Wrote {options.output}")

@@ -1,0 +1,59 @@
+"""``acmix eval``."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from acmix.cli.arguments import add_checkpoint, add_config, add_json
+from acmix.config import TASK_CONFIGS, Config
+from acmix.errors import check
+
+NAME = "eval"
+HELP = "Evaluate a checkpoint on the validation split."
+EXAMPLE = "acmix eval CONFIG --checkpoint runs/NAME/checkpoints/best.ckpt --per-class"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config(parser)
+    add_checkpoint(parser)
+    parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
+    for task, config in TASK_CONFIGS.items():
+        for option, what in config.eval_files.items():
+            parser.add_argument(f"--{option}", metavar="FILE", help=f"{task}: {what}")
+    add_json(parser, "the metrics")
+
+
+def run(options: Namespace) -> None:
+    """Print the metrics, and write what is asked for."""
+    from acmix import workflows
+    from acmix.config import load_config
+    from acmix.tasks import get_task
+
+    config = load_config(options.config, options.overrides)
+    files = _files(config, options)
+    metric, classes = workflows.evaluate(config, options.checkpoint)
+    task = get_task(config.task)
+    report = task.report(metric, classes)
+    print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
+    if options.per_class:
+        for name, value in report["per_class"].items():
+            print(f"  {name}: {value:.4f}")
+    for option, file in files.items():
+        task.write_eval_file(option, metric, classes, file)
+        print(f"Wrote {file}")
+    if options.json:
+        options.json.write(json.dumps(report, indent=1))
+
+
+def _files(config: Config, options: Namespace) -> dict[str, Path]:
+    """Return the files that are asked for, by option; refuse those of another task."""
+    files = {}
+    for task, cls in TASK_CONFIGS.items():
+        for option in cls.eval_files:
+            if getattr(options, option) is not None:
+                check(task == config.task, f"--{option} is for task={task}, not {config.task}.")
+                files[option] = Path(getattr(options, option))
+    return files

@@ -1,0 +1,58 @@
+"""``acmix export``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import (
+    add_checkpoint,
+    add_config,
+    add_fuse,
+    add_input_size,
+    positive,
+)
+from acmix.export.formats import FORMATS
+
+NAME = "export"
+HELP = "Export a checkpoint to MindIR, ONNX or AIR, and check the file against it."
+EXAMPLE = "acmix export CONFIG --checkpoint CKPT --format mindir --output model.mindir"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config(parser)
+    add_checkpoint(parser)
+    parser.add_argument("--format", required=True, choices=tuple(FORMATS))
+    parser.add_argument("--output", required=True, metavar="PATH")
+    parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
+    add_input_size(parser, "of a detector")
+    parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")
+    parser.add_argument("--fp16", action="store_true", help="compute in float16")
+    add_fuse(parser)
+    parser.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
+
+
+def run(options: Namespace) -> None:
+    """Write the file, and print how far it is from the checkpoint."""
+    from acmix.export import check_export
+
+    check_export(options.output, options.format)  # before anything costs time
+    from acmix import workflows
+    from acmix.config import load_config
+
+    report = workflows.export(
+        load_config(options.config, options.overrides),
+        options.checkpoint,
+        options.output,
+        format=options.format,
+        batch_size=options.batch_size,
+        input_size=options.input_size,
+        dynamic_batch=options.dynamic_batch,
+        fp16=options.fp16,
+        fused=options.fuse,
+        verify=not options.no_verify,
+    )
+    checked = f"not verified: {report.note}"
+    if report.max_abs_diff is not None:
+        checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
+    print(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")

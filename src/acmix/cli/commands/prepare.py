@@ -1,0 +1,30 @@
+"""``acmix prepare``: a data set in large files."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import CONFIG_HELP, add_overrides
+
+NAME = "prepare"
+HELP = "Store a data set in the form that is fastest to read."
+EXAMPLE = "acmix prepare --mindrecord CONFIG /data/imagenet_mindrecord"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--mindrecord", action="store_true", required=True, help="file format")
+    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
+    parser.add_argument("output", metavar="DIR", help="new folder, for data.root")
+    add_overrides(parser)
+
+
+def run(options: Namespace) -> None:
+    """Write the files."""
+    from acmix.config import load_config
+    from acmix.data import prepare_mindrecord
+
+    config = load_config(options.config, options.overrides)
+    counts = prepare_mindrecord(config.data, options.output)
+    images = " and ".join(f"{count} images of {split}" for split, count in counts.items())
+    print(f"Wrote {images} into {options.output}; train with data.root={options.output}")

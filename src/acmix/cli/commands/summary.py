@@ -1,0 +1,118 @@
+"""``acmix summary``: parameters and multiply-adds."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from acmix.cli.arguments import (
+    MODELS_HELP,
+    add_input_size,
+    add_json,
+    add_load,
+    add_markdown,
+    check_names,
+    load_files,
+    style,
+)
+from acmix.errors import check
+from acmix.tools.analysis.paper import COUNT_TABLES
+
+if TYPE_CHECKING:
+    from acmix.tools.analysis.counts import Count
+
+NAME = "summary"
+HELP = "Count parameters and multiply-adds of models, layer by layer, or the paper's in a table."
+EXAMPLE = "acmix summary swin_tiny acmix_swin_tiny"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
+    parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="of the paper's models")
+    add_input_size(parser, "default: 224x224, for detectors 800x1333")
+    parser.add_argument("--depth", type=int, default=2, help="levels of layers to show")
+    parser.add_argument("--total", action="store_true", help="one line per model, no layers")
+    add_json(parser, "the counts")
+    add_load(parser, "counts that --json wrote, in the form of --table if it is there")
+    add_markdown(parser)
+
+
+def run(options: Namespace) -> None:
+    """Count, or read counts, and print them."""
+    check(
+        bool(options.models) != bool(options.table or options.load),
+        f"name models, a table of the paper's with --table {' or '.join(COUNT_TABLES)}, or counts "
+        "to show with --load.",
+    )
+    if options.models:
+        counts = _count_models(options)
+    else:
+        counts = _load(options.load) if options.load else _count_table(options)
+        print(_render_table(counts, options) if options.table else _totals(counts, options))
+    if options.json:
+        from acmix.tools.analysis.counts import counts_to_json
+
+        options.json.write(counts_to_json(counts))
+
+
+def _count_models(options: Namespace) -> list[Count]:
+    """Count the named models; print the layers of each, and the totals."""
+    check_names(options.models)
+    from acmix.tools.analysis.counts import Count
+    from acmix.tools.analysis.macs import trace
+    from acmix.tools.analysis.summary import render_summary
+    from acmix.tools.bench.measuring import create_network, default_size
+
+    counts = []
+    for name in options.models:
+        size = options.input_size or default_size(name)
+        traced = trace(create_network(name), (1, 3, *size))
+        counts.append(Count(name, size, traced.params, traced.macs, traced.san_macs))
+        if not options.total:
+            print(f"{name}\n\n{render_summary(traced, options.depth, style(options))}\n")
+    if options.total or len(counts) > 1:
+        print(_totals(counts, options))
+    return counts
+
+
+def _count_table(options: Namespace) -> list[Count]:
+    """Count the networks of a table of the paper's."""
+    from acmix.tasks import task_of_network
+    from acmix.tools.analysis.counts import count_networks
+    from acmix.tools.bench.measuring import default_size
+
+    names = [network.name for network in COUNT_TABLES[options.table]]
+    size = options.input_size or default_size(names[0])
+    return count_networks(names, size, lambda name: task_of_network(name).create(name))
+
+
+def _load(patterns: Sequence[str]) -> list[Count]:
+    from acmix.tools.analysis.counts import counts_from_json
+
+    files = load_files(patterns)
+    return [c for file in files for c in counts_from_json(file.read_text(encoding="utf-8"))]
+
+
+def _render_table(counts: list[Count], options: Namespace) -> str:
+    from acmix.tools.analysis.paper_table import RENDERERS
+
+    return RENDERERS[options.table](counts, style(options))
+
+
+def _totals(counts: list[Count], options: Namespace) -> str:
+    from acmix.utils.table import render_table
+
+    header = ["model", "size", "params", "GMACs", "GMACs with bias, norm, ReLU, pooling"]
+    rows = [
+        [
+            count.name,
+            "x".join(map(str, count.size)),
+            f"{count.params:,}",
+            f"{count.macs / 1e9:.3f}",
+            f"{count.san_macs / 1e9:.3f}",
+        ]
+        for count in counts
+    ]
+    return render_table(header, rows, style(options))

@@ -1,0 +1,34 @@
+"""``acmix train``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from acmix.cli.arguments import add_config
+
+NAME = "train"
+HELP = "Train a model as a configuration says."
+EXAMPLE = "acmix train configs/classification/digits_acmix_swin.yaml optim.lr=1e-3"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config(parser)
+    parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
+
+
+def run(options: Namespace) -> None:
+    """Train, and print the metrics of the last epoch."""
+    from acmix import workflows
+    from acmix.config import load_config
+
+    config = load_config(options.config, options.overrides)
+    result = workflows.train(config, options.resume)
+    if result.stopped_by:
+        print(
+            f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
+            f"{config.output}/checkpoints; go on with --resume auto"
+        )
+        return
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    print(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")

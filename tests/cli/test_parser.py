@@ -1,0 +1,144 @@
+"""The parser: one protocol, near names, any order, quick help, completion."""
+
+import importlib
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+
+import pytest
+
+from acmix.cli import COMMANDS, main, make_parser
+
+
+def modules(package="acmix.cli.commands", names=COMMANDS):
+    """Yield every command's module, with those of families."""
+    for name in names:
+        module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
+        yield name, module
+        if hasattr(module, "COMMANDS"):
+            yield from modules(module.__name__, module.COMMANDS)
+
+
+@pytest.mark.parametrize(("name", "module"), [*modules()], ids=lambda value: str(value)[:30])
+def test_every_command_keeps_the_protocol(name, module):
+    assert name == module.NAME
+    assert module.HELP.endswith(".")
+    family = module.__name__.removeprefix("acmix.cli.commands").rpartition(".")[0]
+    assert module.EXAMPLE.startswith("acmix" + family.replace(".", " ") + f" {name}")
+    if not hasattr(module, "COMMANDS"):
+        module.add_arguments(ArgumentParser())
+        assert callable(module.run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "acmix: error: unknown command 'trian'. Did you mean 'train'?"),
+        (
+            ["bench", "modles"],
+            "acmix bench: error: unknown command 'modles'. Did you mean 'models'?",
+        ),
+        (["analyze", "path_bias"], "unknown command 'path_bias'. Did you mean 'path-bias'?"),
+        (["zzz"], "Known: ablate, analyze"),
+        (["bench"], "required: COMMAND"),
+        (["bench", "table", "shfit"], "invalid choice: 'shfit'"),
+        (
+            ["bench", "scaling", "a.yaml", "--fuse"],
+            "acmix bench scaling: error: unrecognized arguments: --fuse",
+        ),
+        (["ablate", "a.yaml", "--set", "seed=1", "--output", "x"], "unrecognized arguments: --set"),
+    ],
+)
+def test_a_word_that_is_not_known_ends_with_code_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "retinanet_acmix_pvt_tinny"], "Did you mean 'retinanet_acmix_pvt_tiny'"),
+        (["summary", "acmix_swin_tinny"], "Did you mean 'acmix_swin_tiny'"),
+        (["bench", "models", "acmix_swin_tinny"], "Did you mean 'acmix_swin_tiny'"),
+    ],
+)
+def test_a_name_that_is_not_registered_suggests_the_near_one(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_options_may_stand_between_overrides():
+    words = ["train", "a.yaml", "seed=1", "--resume", "auto", "optim.lr=1", "optim.name=sgd"]
+    options = make_parser().parse_args(words)
+    assert options.config == "a.yaml"
+    assert options.overrides == ["seed=1", "optim.lr=1", "optim.name=sgd"]
+    words = ["bench", "data", "seed=1", "a.yaml", "--seconds", "1", "optim.lr=1"]
+    assert make_parser().parse_args(words).config == ["seed=1", "a.yaml", "optim.lr=1"]
+
+
+def test_the_parser_needs_none_of_the_slow_libraries():
+    program = (
+        "import sys\n"
+        "from acmix.cli import make_parser\n"
+        "make_parser()\n"
+        "print(*{'mindspore', 'numpy', 'matplotlib', 'cv2', 'shtab', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_help_answers_at_once():
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "acmix", "--help"], capture_output=True)
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0
+        assert b"acmix" in done.stdout
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_prints_a_script(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "check-ascend" in script
+    assert "acmix list" in script
+
+
+COMPLETE = """
+acmix() {{ if [ "$*" = list ]; then echo swin_tiny swin_small; else echo retinanet_swin_tiny; fi; }}
+{script}
+COMP_WORDS=({words} "$1"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_shtab_acmix 2>/dev/null
+echo "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "expected"),
+    [
+        ("acmix", "tr", {"train"}),
+        ("acmix bench", "", {"models", "table", "data", "scaling", "formulations"}),
+        ("acmix bench table", "", {"models", "shift", "detectors"}),
+        ("acmix bench models", "swin", {"swin_tiny", "swin_small"}),
+        ("acmix summary", "retina", {"retinanet_swin_tiny"}),
+        ("acmix audit", "swin_t", {"swin_tiny", "swin_there.yaml"}),
+        ("acmix train", "swin", {"swin_there.yaml"}),
+        ("acmix export a.yaml", "--form", {"--format"}),
+    ],
+)
+def test_bash_completes_commands_files_and_models(words, typed, expected, tmp_path, capsys):
+    (tmp_path / "swin_there.yaml").touch()
+    main(["completion", "bash"])
+    program = COMPLETE.format(script=capsys.readouterr().out, words=words)
+    done = subprocess.run(
+        ["bash", "-c", program, "bash", typed], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert set(done.stdout.split()) == expected, done.stderr
