@@ -1,6 +1,7 @@
 """Imports go only downwards, and the thin folders stay thin."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def module_name(path: Path) -> str:
 BY_NAME = {module_name(path): path for path in MODULES}
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Return the modules of ours a file imports, also in functions, but not for type checking."""
     found = set()

@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tables",
         nargs="*",
-        choices=SPEED_TABLES,
+        choices=tuple(SPEED_TABLES),
         help="tables of speeds to measure; default: all on Ascend, none elsewhere",
     )
     parser.add_argument("--soc", default="", help="chip for ATC; default: what npu-smi names")

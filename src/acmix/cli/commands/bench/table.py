@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "table",
         nargs="?",
-        choices=SPEED_TABLES,
+        choices=tuple(SPEED_TABLES),
         metavar="NAME",
         help="models: every kind of backbone with its ACmix twin; shift: the paper's Tab. 7; "
         "detection: its Tab. 5",
