@@ -27,14 +27,14 @@ class OneOperator(nn.Cell):
             set_value(parameter, np.random.normal(0, 1, value.shape))
 
     def construct(self, x):
-        if self.mixer.layout == "NHWC":
+        if self.mixer.data_format == "NHWC":
             return self.mixer(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         return self.mixer(x)
 
 
 def projected(mixer, image):
     """Stage I in NumPy: q, k, v, each (1, C, H, W)."""
-    weight, bias = get_value(mixer.qkv_weight), get_value(mixer.qkv_bias)
+    weight, bias = get_value(mixer.qkv.weight), get_value(mixer.qkv.bias)
     maps = np.tensordot(weight, image, 1) + bias[:, None, None]
     return [part[None] for part in np.split(maps, 3)]
 

@@ -12,8 +12,8 @@ PVT = Family(
     rules={
         **COMMON,
         ACmix: (
-            Rule("qkv_weight", ("q.weight", "kv.weight"), shares=_SHARES),
-            Rule("qkv_bias", ("q.bias", "kv.bias"), shares=_SHARES),
+            Rule("qkv.weight", ("q.weight", "kv.weight"), shares=_SHARES),
+            Rule("qkv.bias", ("q.bias", "kv.bias"), shares=_SHARES),
             *ACMIX_PATHS,
         ),
     },

@@ -18,6 +18,7 @@ from acmix.export.verify import max_difference
 from acmix.export.writer import INPUT_NAME, half_precision, write_model
 from acmix.utils.files import publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
+from acmix.utils.target import current_target
 from acmix.version import __version__
 
 _MISSING_RUNNER = {
@@ -60,9 +61,9 @@ def check_export(path: str | Path, format: str) -> None:
     )
     check(not Path(path).is_dir(), f"output: {path} is a folder; name a file.")
     check(
-        format != "air" or ms.get_context("device_target") == "Ascend",
+        format != "air" or current_target().name == "Ascend",
         "format: 'air' can be written on Ascend only, this process runs on "
-        f"{ms.get_context('device_target')}; use mindir and convert it on the target.",
+        f"{current_target().name}; use mindir and convert it on the target.",
     )
 
 

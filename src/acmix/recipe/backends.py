@@ -15,6 +15,7 @@ from acmix.choices import BENCH_BACKENDS
 from acmix.errors import check, suggest
 from acmix.export.predictor import load_runner
 from acmix.export.writer import write_model
+from acmix.utils.target import current_target
 
 _MISSING = {
     "onnxruntime": ("onnxruntime", "pip install acmix[onnx]"),
@@ -38,7 +39,7 @@ def check_backend(backend: str) -> None:
             find_spec(package) is not None,
             f"backend: '{backend}' needs the package {package}, which is not installed: {remedy}.",
         )
-    target = ms.get_context("device_target")
+    target = current_target().name
     check(
         backend != "onnxruntime" or target == "CPU",
         f"backend: 'onnxruntime' runs on CPU here, the device is {target}; add --device CPU.",
@@ -81,7 +82,7 @@ def _lite(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object
     import mindspore_lite as lite
 
     context = lite.Context()
-    context.target = [ms.get_context("device_target").lower()]
+    context.target = [current_target().name.lower()]
     model = lite.Model()
     model.build_from_file(str(file), lite.ModelType.MINDIR, context)
     inputs = model.get_inputs()

@@ -11,7 +11,7 @@ import numpy as np
 from acmix.errors import UserError
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.fpn import level_sizes
-from acmix.models.detection.post_process import PostProcess, layout
+from acmix.models.detection.post_process import PostProcess, group_grid
 
 
 class Detections(NamedTuple):
@@ -73,7 +73,7 @@ class HostPostProcess:
             height, width: of the network's input.
         """
         candidates = self.candidates(logits, boxes, height, width)
-        _, step = layout(logits.shape[1], max(height, width))
+        _, step = group_grid(logits.shape[1], max(height, width))
         return self.suppress(candidates, step)
 
     def candidates(
