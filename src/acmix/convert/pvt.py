@@ -23,7 +23,7 @@ PVT = Family(
             r"^stages\.(\d+)\.(?:position\.)?(patch_embed|pos_embed|block)s?(?=\.|$)",
             lambda match: f"{match[2]}{int(match[1]) + 1}",
         ),
-        # What is below the attention's own module for us is beside q and kv in PVT.
+        # PVT has no module for the attention: its layers are on the level of q and kv.
         (r"(^|\.)attention\.", r"\1"),
     ),
 )

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
+from mindspore import dtype as mstype
 
 from acmix.errors import check
 from acmix.layers.acmix_folding import fold_input, fold_output, freeze
-from acmix.layers.acmix_options import COMBINATIONS, split_options
+from acmix.layers.acmix_options import COMBINATIONS, check_channels, split_options
 from acmix.layers.attention import AttentionMode, attention_class, build_attention
 from acmix.layers.conv_path import ConvPath
 from acmix.layers.qkv import QKVProjection
@@ -62,29 +63,26 @@ class ACmix(nn.Cell):
         options, mode_arguments = split_options(arguments)
         channels = out_channels or in_channels
         qk_channels = qk_channels or channels
-        _check_channels(channels, qk_channels, num_heads)
+        check_channels(channels, qk_channels, num_heads)
         head_dim = channels // num_heads
         self.in_channels, self.out_channels, self.num_heads = in_channels, channels, num_heads
         self.combine, self.weights = options.combine, COMBINATIONS[options.combine]
-        mode = attention_class(attention)
-        self.data_format = mode.data_format
-        self.conv_rolled = options.conv_rolled and self.weights.attention is not None
-        check(
-            not self.conv_rolled or mode.rolls,
-            f"conv_rolled=True needs an attention mode that rolls the map, not '{attention}'.",
-        )
-
+        self.data_format = attention_class(attention).data_format
         projected = (qk_channels, qk_channels, channels)
         self.qkv: Any = QKVProjection(
             in_channels, projected, self.data_format, options.qkv_bias, options.qkv_std
         )
         self.attention: Any = None
         if self.weights.attention:
-            grid = {"stride": stride, "dilation": dilation}
             self.attention = build_attention(
                 attention, dim=channels, num_heads=num_heads, in_channels=in_channels,
-                qk_channels=qk_channels, **grid, **mode_arguments,
+                qk_channels=qk_channels, stride=stride, dilation=dilation, **mode_arguments,
             )  # fmt: skip
+        self.conv_rolled = options.conv_rolled and self.attention is not None
+        check(
+            not self.conv_rolled or self.attention.rolls,
+            f"conv_rolled=True needs an attention mode that rolls the map, not '{attention}'.",
+        )
         self.conv_path: Any = None
         if self.weights.conv:
             self.conv_path = ConvPath(
@@ -94,13 +92,12 @@ class ACmix(nn.Cell):
                 query_features=qk_channels // head_dim,
                 reduction=1 if self.attention is None else self.attention.reduction,
             )  # fmt: skip
-        half = np.array([0.5], np.float32)
         self.alpha: Any = None
         self.beta: Any = None
         if self.weights.attention == "learned":
-            self.alpha = Parameter(Tensor(half), name="alpha")
+            self.alpha = Parameter(Tensor([0.5], mstype.float32), name="alpha")
         if self.weights.conv == "learned":
-            self.beta = Parameter(Tensor(half), name="beta")
+            self.beta = Parameter(Tensor([0.5], mstype.float32), name="beta")
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply both stages; see the class."""
@@ -126,20 +123,18 @@ class ACmix(nn.Cell):
         alpha = 1.0 if self.alpha is None else float(self.alpha.asnumpy()[0])
         beta = 1.0 if self.beta is None else float(self.beta.asnumpy()[0])
         beta = 1 - alpha if self.weights.conv == "rest" else beta
-        found = {"alpha": (self.weights.attention, alpha), "beta": (self.weights.conv, beta)}
-        return {name: value for name, (path, value) in found.items() if path}
+        weights = {"alpha": alpha} if self.weights.attention else {}
+        return weights | ({"beta": beta} if self.weights.conv else {})
 
     def macs(self, x_shape, *_) -> dict[str, int]:
         """Multiply-adds of the convolution path (Tab. 1), as the paper defines it on q, k, v."""
         if self.conv_path is None:
             return {}
-        height, width = x_shape[2:] if self.data_format == "NCHW" else x_shape[1:3]
-        size = (height, width)
-        if self.attention is not None:
-            size = self.attention.context_size(height, width)
-        q, k, v = self.qkv.channels
-        shapes = ((q, height, width), (k, *size), (v, *size))
-        return self.conv_path.macs(*((x_shape[0], *shape) for shape in shapes))
+        size = x_shape[2:] if self.data_format == "NCHW" else x_shape[1:3]
+        reduced = size if self.attention is None else self.attention.context_size(*size)
+        sizes = (size, reduced, reduced)
+        shapes = [(x_shape[0], c, *hw) for c, hw in zip(self.qkv.channels, sizes, strict=True)]
+        return self.conv_path.macs(*shapes)
 
     def for_inference(self) -> nn.Cell:
         """See :mod:`acmix.layers.inference`."""
@@ -153,15 +148,3 @@ class ACmix(nn.Cell):
     def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""
         return fold_input(self, scale, shift)
-
-
-def _check_channels(channels: int, qk_channels: int, num_heads: int) -> None:
-    check(
-        num_heads >= 1 and channels % num_heads == 0,
-        f"out_channels must be a multiple of num_heads, got {channels} and {num_heads}.",
-    )
-    check(
-        qk_channels % (channels // num_heads) == 0,
-        f"qk_channels must be a multiple of out_channels / num_heads = {channels // num_heads}, "
-        f"got {qk_channels}.",
-    )

@@ -86,3 +86,16 @@ def split_options(arguments: Mapping[str, Any]) -> tuple[ACmixOptions, dict[str,
     chosen = {name: value for name, value in arguments.items() if name in names}
     rest = {name: value for name, value in arguments.items() if name not in names}
     return ACmixOptions(**chosen), rest
+
+
+def check_channels(channels: int, qk_channels: int, num_heads: int) -> None:
+    """Raise UserError unless q, k and v have whole heads."""
+    check(
+        num_heads >= 1 and channels % num_heads == 0,
+        f"out_channels must be a multiple of num_heads, got {channels} and {num_heads}.",
+    )
+    check(
+        qk_channels % (channels // num_heads) == 0,
+        f"qk_channels must be a multiple of out_channels / num_heads = {channels // num_heads}, "
+        f"got {qk_channels}.",
+    )

@@ -10,9 +10,9 @@ leaves it open:
   tables. The enlargement is bilinear: with nearest neighbours a shift by a pixel would change
   nothing but the borders of blocks.
 * The output projection belongs to the attention path, as in the released Swin-ACmix.
-* The class token of the last stage attends and is attended to, and is not convolved. What the very
-  last convolution path adds to the map is therefore seen by dense heads only, and its parameters
-  get no gradient from the classifier.
+* The class token of the last stage attends and is attended to, and is not convolved. Only dense
+  heads read the output of the very last convolution path: its parameters get no gradient from the
+  classifier.
 """
 
 from __future__ import annotations

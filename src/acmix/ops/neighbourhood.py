@@ -61,7 +61,7 @@ def _axis_blocks(length: int, kernel: int, stride: int, dilation: int, block: in
     """Cut one axis into blocks of queries whose keys lie on one lattice of step ``dilation``.
 
     Outputs ``step`` apart look at the same lattice, so that a block never holds a key that none of
-    its queries needs, whatever the dilation.
+    its queries needs, for any dilation.
     """
     out_length = -(-length // stride)
     step = dilation // math.gcd(stride, dilation)

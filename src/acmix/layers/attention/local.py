@@ -26,7 +26,7 @@ _MOST_PORTIONS = 16  # each adds its operators to the graph
 
 @constant
 def _facts(*plan) -> tuple[int, bool, bool, int, int]:
-    """Return what of a plan decides about the shape of the graph."""
+    """Return the properties of a plan that decide the shape of the graph."""
     found = neighbourhood_plan(*plan)
     return found.blocks, found.queries is not None, found.keys is not None, *found.out_size
 
@@ -53,7 +53,7 @@ def _output(*plan) -> np.ndarray | None:
 
 @constant
 def _portions(sequences: int, cached_logits: int, *plan) -> int:
-    """Return in how many equal portions to attend, so that a cache holds the logits of one."""
+    """Return into how many equal portions to divide, so that a cache holds the logits of one."""
     found = neighbourhood_plan(*plan)
     logits = sequences * found.blocks * found.mask.size
     divisors = [n for n in range(1, _MOST_PORTIONS + 1) if sequences % n == 0]
@@ -79,8 +79,8 @@ class LocalAttention(SoftmaxAttention):
 
     where p is a learned linear map of the pixel coordinates. The term :math:`q_i^\top p_i` is the
     same for all j and drops out of the softmax, so only k - p is formed, before the padding. Exact,
-    without unfold: see :mod:`acmix.ops.neighbourhood`. On CPU a batch of known size is done in
-    portions whose logits fit into the cache.
+    without unfold: see :mod:`acmix.ops.neighbourhood`. If the target asks for it, a batch of known
+    size is computed in portions whose logits fit into the cache.
 
     Args:
         dim: C, channels of q, k and v.
@@ -156,7 +156,7 @@ class LocalAttention(SoftmaxAttention):
         return transposed(x, factor, by_product)
 
     def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
-        """Attend; on CPU to as many sequences at a time as the cache holds the logits of."""
+        """Attend to as many sequences at a time as the cache holds the logits of."""
         portions = 1
         if self.cached_logits is not None and ops.isconstant(q.shape[0]):
             portions = _portions(q.shape[0], self.cached_logits, *arguments)
@@ -185,7 +185,7 @@ class LocalAttention(SoftmaxAttention):
     def _chosen(self, q: Tensor, arguments: tuple) -> Tensor:
         """Take the queries, (B, H * W, d), in the order of their blocks."""
         if self.stride == 1:
-            # What fills up a ragged block is dropped again.
+            # The copies that fill up a ragged block are dropped again.
             return self.rearrange(q, _queries(*arguments), _output(*arguments))
         return take_rows(q, _queries(*arguments))
 

@@ -57,7 +57,7 @@ class PatchwiseAttention(AttentionMode):
 
     Args:
         dim: C, channels of v.
-        num_heads: has no meaning here; the weights are shared as ``share_planes`` says.
+        num_heads: unused; ``share_planes`` decides which channels share a weight.
         qk_channels: r, channels of q and of k; C if None.
         kernel_size: k_a, odd.
         share_planes: s, channels that share a weight, a divisor of C.

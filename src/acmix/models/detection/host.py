@@ -41,7 +41,7 @@ class HostPostProcess:
 
     @classmethod
     def of(cls, detector: Detector) -> HostPostProcess:
-        """Return what turns the outputs of ``detector.decoded`` into those of ``detect``."""
+        """Return the steps from the outputs of ``detector.decoded`` to those of ``detect``."""
         return cls(detector.post_process, detector.strides, detector.num_anchors)
 
     @classmethod
@@ -99,7 +99,7 @@ class HostPostProcess:
         return Detections(chosen, scores, label[order].astype(np.int32))
 
     def suppress(self, candidates: Detections, step: float) -> Detections:
-        """Keep what :meth:`PostProcess.detections` keeps, of candidates best first.
+        """Keep the same candidates as :meth:`PostProcess.detections`, best first.
 
         Args:
             candidates: of one image.

@@ -22,7 +22,7 @@ from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import take_rows
 
 MOST_BOXES = 2864
-"""What ``ops.NMSWithMask`` takes on Ascend."""
+"""Largest number of boxes that ``ops.NMSWithMask`` takes on Ascend."""
 
 NONE = -1
 """Label of a place without a detection."""
@@ -74,7 +74,7 @@ class PostProcess:
         height: int,
         width: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose and decode the best pairs of anchor and class, whatever their score.
+        """Choose and decode the best pairs of anchor and class, without a threshold.
 
         Args:
             logits: (B, A, K).
@@ -158,7 +158,7 @@ def suppress(
     ``ops.NMSWithMask`` suppresses where the IoU is larger than the threshold, without a pixel added
     to sides. CPU and GPU sort the boxes by score, Ascend takes them as they come; it is given
     falling places instead of scores, which makes the devices agree, also about equal scores. Its
-    output of indices counts 0, 1, 2, ... and says nothing.
+    output of indices is 0, 1, 2, ... and holds no information.
 
     Args:
         boxes: (B, N, 4), best first, coordinates from 0 to ``extent``; B static.

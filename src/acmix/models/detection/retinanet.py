@@ -112,7 +112,7 @@ class RetinaNet(Detector):
         self.smooth_l1_beta, self.box_loss_weight = smooth_l1_beta, box_loss_weight
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the head says of every anchor."""
+        """Return the head's outputs for every anchor."""
         logits, deltas = self.head(self.neck(self.backbone(images)))
         return logits.astype(ms.float32), deltas.astype(ms.float32)
 
