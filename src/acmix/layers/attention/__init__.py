@@ -10,6 +10,7 @@ import inspect
 from typing import Any
 
 from acmix.errors import check, suggest
+from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.attention import global_, local, patchwise, relative, window
 from acmix.layers.attention.base import ATTENTION, AttentionMode, register_attention
 
@@ -69,6 +70,6 @@ def build_attention(
         check(
             argument in known,
             f"attention='{name}' takes no argument '{argument}'."
-            f"{suggest(argument, set(known) - {'self'})}",
+            f"{suggest(argument, (set(known) - {'self'}) | ACmixOptions.names())}",
         )
     return cls(**arguments)
