@@ -11,6 +11,7 @@ from mindspore import Tensor, nn
 from acmix import ACmix, create_model
 from acmix.analysis import attention_layers, attention_shares
 from acmix.errors import UserError
+from acmix.layers.attention import AttentionMode
 from acmix.utils.parameters import get_value, set_value
 
 DIM, HEADS, HEIGHT, WIDTH = 4, 2, 5, 6
@@ -120,10 +121,8 @@ def test_the_network_is_left_as_it_was(rng):
     assert network(Tensor(image[None])).shape == (1, DIM, HEIGHT, WIDTH)
 
 
-class Squared(nn.Cell):
+class Squared(AttentionMode):
     """Not linear in v."""
-
-    layout = "NCHW"
 
     def construct(self, q, k, v):
         return q + v * v
