@@ -66,14 +66,14 @@ class ACmix(nn.Cell):
         check_channels(channels, qk_channels, num_heads)
         head_dim = channels // num_heads
         self.in_channels, self.out_channels, self.num_heads = in_channels, channels, num_heads
-        self.combine, self.weights = options.combine, COMBINATIONS[options.combine]
+        self.combine, self.combination = options.combine, COMBINATIONS[options.combine]
         self.data_format = attention_class(attention).data_format
         projected = (qk_channels, qk_channels, channels)
         self.qkv: Any = QKVProjection(
             in_channels, projected, self.data_format, options.qkv_bias, options.qkv_std
         )
         self.attention: Any = None
-        if self.weights.attention:
+        if self.combination.attention:
             self.attention = build_attention(
                 attention, dim=channels, num_heads=num_heads, in_channels=in_channels,
                 qk_channels=qk_channels, stride=stride, dilation=dilation, **mode_arguments,
@@ -84,7 +84,7 @@ class ACmix(nn.Cell):
             f"conv_rolled=True needs an attention mode that rolls the map, not '{attention}'.",
         )
         self.conv_path: Any = None
-        if self.weights.conv:
+        if self.combination.conv:
             self.conv_path = ConvPath(
                 head_dim, sum(projected) // head_dim, channels, options.conv_kernel_size,
                 stride, dilation, options.conv_variant, options.fc_bias, options.conv_impl,
@@ -94,9 +94,9 @@ class ACmix(nn.Cell):
             )  # fmt: skip
         self.alpha: Any = None
         self.beta: Any = None
-        if self.weights.attention == "learned":
+        if self.combination.attention == "learned":
             self.alpha = Parameter(Tensor([0.5], mstype.float32), name="alpha")
-        if self.weights.conv == "learned":
+        if self.combination.conv == "learned":
             self.beta = Parameter(Tensor([0.5], mstype.float32), name="beta")
 
     def construct(self, x: Tensor) -> Tensor:
@@ -115,16 +115,16 @@ class ACmix(nn.Cell):
     def convolved(self, x: Tensor, context: Tensor) -> Tensor:
         """Return the convolution path's output times beta, which scales its small kernel."""
         shift = self.attention.active_shift(x.shape[1], x.shape[2]) if self.conv_rolled else 0
-        beta = 1 - self.alpha if self.weights.conv == "rest" else self.beta
+        beta = 1 - self.alpha if self.combination.conv == "rest" else self.beta
         return self.conv_path.convolve(x, context, self.qkv.weight, self.qkv.bias, beta, shift)
 
     def path_weights(self) -> dict[str, float]:
         """Return the present weights of the paths there are, by ``alpha`` and ``beta``."""
         alpha = 1.0 if self.alpha is None else float(self.alpha.asnumpy()[0])
         beta = 1.0 if self.beta is None else float(self.beta.asnumpy()[0])
-        beta = 1 - alpha if self.weights.conv == "rest" else beta
-        weights = {"alpha": alpha} if self.weights.attention else {}
-        return weights | ({"beta": beta} if self.weights.conv else {})
+        beta = 1 - alpha if self.combination.conv == "rest" else beta
+        weights = {"alpha": alpha} if self.combination.attention else {}
+        return weights | ({"beta": beta} if self.combination.conv else {})
 
     def macs(self, x_shape, *_) -> dict[str, int]:
         """Multiply-adds of the convolution path (Tab. 1), as the paper defines it on q, k, v."""

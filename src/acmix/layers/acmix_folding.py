@@ -42,8 +42,8 @@ def freeze(operator: ACmix) -> None:
     for name in ("alpha", "beta"):
         if getattr(operator, name) is not None:
             forget(operator, name)
-    paths = operator.weights
-    operator.weights = Combination(paths.attention and "one", paths.conv and "one")
+    paths = operator.combination  # their weights are in the layers now
+    operator.combination = Combination(paths.attention and "one", paths.conv and "one")
 
 
 def fold_output(operator: ACmix, scale: np.ndarray, shift: np.ndarray) -> bool:
