@@ -43,7 +43,7 @@ def _local_acmix(meta: dict[str, Any], conv_impl: str) -> ACmix:
         meta["out_planes"],
         meta["head"],
         kernel_size=meta["kernel_att"],
-        kernel_conv=meta["kernel_conv"],
+        conv_kernel_size=meta["kernel_conv"],
         stride=meta["stride"],
         conv_impl=conv_impl,
     )
@@ -56,7 +56,7 @@ def _bottleneck(meta: dict[str, Any], conv_impl: str) -> Bottleneck:
         width,
         meta["head"],
         kernel_size=meta["k_att"],
-        kernel_conv=meta["k_conv"],
+        conv_kernel_size=meta["k_conv"],
         stride=stride,
         conv_impl=conv_impl,
     )

@@ -234,5 +234,5 @@ def test_the_state_of_random_numbers_is_kept_and_reported():
 
 def test_the_report_tells_what_each_parameter_is_made_of(operator):
     report = load_torch_state(*operator)
-    assert report.loaded["qkv_weight"] == ("conv1.weight", "conv2.weight", "conv3.weight")
+    assert report.loaded["qkv.weight"] == ("conv1.weight", "conv2.weight", "conv3.weight")
     assert str(report) == "8 parameters set from 12 tensors"

@@ -103,13 +103,13 @@ def test_operator_in_every_combination(attention, combine, rng):
 
 
 @pytest.mark.parametrize("conv_impl", ["group", "block"])
-@pytest.mark.parametrize("conv_kernel", ["learnable", "random", "fixed", "shift"])
-def test_operator_with_every_kernel(conv_kernel, conv_impl, rng):
-    check_operator(rng, "local", conv_kernel=conv_kernel, conv_impl=conv_impl, stride=2)
+@pytest.mark.parametrize("conv_variant", ["learnable", "random", "fixed", "shift"])
+def test_operator_with_every_kernel(conv_variant, conv_impl, rng):
+    check_operator(rng, "local", conv_variant=conv_variant, conv_impl=conv_impl, stride=2)
 
 
 @pytest.mark.parametrize("arguments", [
-    {"attention": "local", "qkv_bias": False, "kernel_conv": 5},
+    {"attention": "local", "qkv_bias": False, "conv_kernel_size": 5},
     {"attention": "window", "qkv_bias": False, "conv_rolled": True},
     {"attention": "global", "qkv_bias": False, "combine": "complement", "sr_ratio": 1},
     {"attention": "patchwise", "qkv_bias": False, "fc_bias": True},
@@ -124,7 +124,7 @@ def check_operator(rng, attention, **arguments):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     arguments = {**MODES[attention], **arguments}
     operator = draw_anew(ACmix(8, num_heads=2, attention=attention, **arguments), rng)
-    tokens = operator.layout == "NHWC"
+    tokens = operator.data_format == "NHWC"
     x = images(rng, *((2, 7, 6, 8) if tokens else (2, 8, 7, 6)))
     expected = operator(x)
     form = inference_form(copy.deepcopy(operator))
@@ -136,7 +136,7 @@ def check_operator(rng, attention, **arguments):
     by, plus = (Tensor(v.reshape(broadcast).astype(np.float32)) for v in (scale, shift))
     done = absorb_output(form, scale, shift)
     close(form(x), before * by + plus if done else before, 3e-5)
-    kernel = arguments.get("conv_kernel")
+    kernel = arguments.get("conv_variant")
     convolves = operator.conv_path is not None
     assert done == (kernel != "shift" and (convolves or attention != "patchwise"))
 

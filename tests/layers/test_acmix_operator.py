@@ -5,17 +5,18 @@ import numpy as np
 import oracles
 import pytest
 from against_oracle import assert_matches, randomise
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 import acmix
 from acmix.errors import UserError
 from acmix.layers.acmix import COMBINATIONS, ACmix
-from acmix.layers.attention import ATTENTION, register_attention
+from acmix.layers.attention import ATTENTION, AttentionMode, register_attention
+from acmix.utils.modes import built_for
 
 
 def project(x, parameters):
     """Stage I by its definition: three slices of one linear map, x being (B, H, W, C_in)."""
-    y = x @ parameters["qkv_weight"].T + parameters["qkv_bias"]
+    y = x @ parameters["qkv.weight"].T + parameters["qkv.bias"]
     return np.split(y, 3, -1)
 
 
@@ -108,9 +109,9 @@ def test_window_mode(height, shift, rolled, rng):
     assert_matches(net, run, [rng.standard_normal((2, height, 6, 6))], rng)
 
 
-@pytest.mark.parametrize("conv_kernel", ["shift", "fixed", "random", "learnable"])
-def test_kernel_variants_in_both_modes(conv_kernel, mode, rng):
-    net = ACmix(4, 4, 2, conv_kernel=conv_kernel, kernel_size=3)
+@pytest.mark.parametrize("conv_variant", ["shift", "fixed", "random", "learnable"])
+def test_kernel_variants_in_both_modes(conv_variant, mode, rng):
+    net = ACmix(4, 4, 2, conv_variant=conv_variant, kernel_size=3)
     assert_matches(net, oracle(net), [rng.standard_normal((1, 4, 5, 6))], rng)
 
 
@@ -125,10 +126,10 @@ def test_a_checkpoint_moves_between_formulations(rng):
     np.testing.assert_allclose(nets[0](x).asnumpy(), nets[1](x).asnumpy(), rtol=1e-4, atol=1e-4)
 
 
-def test_the_ascend_formulation_is_chosen_by_the_device_target(monkeypatch):
+def test_the_ascend_formulation_is_chosen_by_the_device_target():
     assert ACmix(4, 8, 2).conv_path.impl == "group"
-    monkeypatch.setattr(ms, "get_context", lambda key: "Ascend")
-    assert ACmix(4, 8, 2).conv_path.impl == "block"
+    with built_for("Ascend"):
+        assert ACmix(4, 8, 2).conv_path.impl == "block"
 
 
 def test_half_precision_stays_finite(rng):
@@ -148,9 +149,7 @@ def test_a_new_attention_mode_is_one_class(rng):
     """What the README promises: register a Cell and name it."""
 
     @register_attention("mean")
-    class Mean(nn.Cell):
-        layout = "NCHW"
-
+    class Mean(AttentionMode):
         def __init__(self, dim, num_heads):
             super().__init__()
             self.mean = ops.ReduceMean(keep_dims=True)
@@ -168,7 +167,7 @@ def test_a_new_attention_mode_is_one_class(rng):
         with pytest.raises(UserError, match="already registered"):
             register_attention("mean")(Mean)
     finally:
-        del ATTENTION["mean"]
+        ATTENTION.remove("mean")
 
 
 @pytest.mark.parametrize(

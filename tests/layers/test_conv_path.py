@@ -56,7 +56,7 @@ def test_heads_and_modes(head_dim, num_heads, impl, mode, rng):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shift_and_fixed_kernels_are_literal_shifts(shape, variant, rng):
     height, width, size, stride, dilation = shape
-    net = ConvPath(4, 6, 8, size, stride, dilation, kernel=variant, fc_bias=True)
+    net = ConvPath(4, 6, 8, size, stride, dilation, variant=variant, fc_bias=True)
     assert (net.kernel is None) == (variant == "shift")
 
     def run(inputs, parameters):
@@ -76,7 +76,7 @@ def test_the_learnable_start_is_the_literal_shift(rng):
 
 
 def test_random_start_is_not_one_hot():
-    kernel = ConvPath(4, 6, 8, kernel="random").kernel.asnumpy()
+    kernel = ConvPath(4, 6, 8, variant="random").kernel.asnumpy()
     assert len(np.unique(kernel)) > 100
     assert np.abs(kernel).max() < 0.2
 
@@ -123,12 +123,12 @@ def test_merged_groups_are_whole(groups, outputs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kernel_size": 2}, "kernel_conv must be an odd number"),
+        ({"kernel_size": 2}, "kernel_size must be an odd number"),
         ({"channels": 9}, "multiple of the head dimension 4, got 9"),
-        ({"kernel": "learnt"}, "Did you mean 'learnable'"),
+        ({"variant": "learnt"}, "Did you mean 'learnable'"),
         ({"impl": "groups"}, "Did you mean 'group'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
-        ConvPath(**{"head_dim": 4, "pieces": 6, "channels": 8, **arguments})
+        ConvPath(**{"head_dim": 4, "num_features": 6, "channels": 8, **arguments})

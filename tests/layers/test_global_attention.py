@@ -9,6 +9,7 @@ from mindspore import nn, ops
 from acmix import ACmix
 from acmix.errors import UserError
 from acmix.layers.attention.global_ import GlobalAttention
+from acmix.models.pvt import TokenACmix, TokenAttention
 
 
 def sequence(x):
@@ -69,8 +70,8 @@ def reading(net, ratio):
         context = x
         if ratio > 1:
             context = oracles.reduce_map(x, *(p[f"attention.{name}"] for name in names), ratio)
-        q = split(x, p["qkv_weight"], p["qkv_bias"])[0]
-        _, k, v = split(context, p["qkv_weight"], p["qkv_bias"])
+        q = split(x, p["qkv.weight"], p["qkv.bias"])[0]
+        _, k, v = split(context, p["qkv.weight"], p["qkv.bias"])
         out = p["alpha"] * attend(q, k, v, p, net.num_heads, "attention.").reshape(q.shape)
         large = []
         for small in (k, v):
@@ -101,19 +102,19 @@ def test_modes_and_a_projection_without_bias(mode, rng):
     randomise(net, rng)
 
     def run(inputs, p):
-        zeros = {"qkv_bias": np.zeros(12), "conv_path.fc_bias": None}
+        zeros = {"qkv.bias": np.zeros(12), "conv_path.fc_bias": None}
         return reading(net, 2)(inputs, {**p, **zeros})
 
     assert_matches(net, run, [rng.standard_normal((1, 4, 5, 4))], rng)
 
 
 def test_extra_tokens_attend_and_are_not_convolved(mode, rng):
-    net = ACmix(4, 4, 2, attention="global")
+    net = TokenACmix(4, 4, 2, attention=TokenAttention)
     randomise(net, rng)
 
     def run(inputs, p):
         x, extra = inputs
-        parts = [split(part, p["qkv_weight"], p["qkv_bias"]) for part in (x, extra)]
+        parts = [split(part, p["qkv.weight"], p["qkv.bias"]) for part in (x, extra)]
         out = p["alpha"] * attend(*parts[0], p, 2, "attention.", extra=parts[1])
         convolved = oracles.conv_path(
             *map(to_maps, parts[0]), p["conv_path.fc_weight"], None, p["conv_path.kernel"], 2

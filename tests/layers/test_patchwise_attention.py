@@ -64,8 +64,8 @@ def test_acmix_with_fewer_channels_in_q_and_k_than_in_v(rng):
     assert net.conv_path.fc_weight.shape == (9, 6)
 
     def run(inputs, p):
-        projected = np.einsum("oc,bchw->bohw", p["qkv_weight"], inputs[0])
-        projected = projected + p["qkv_bias"][:, None, None]
+        projected = np.einsum("oc,bchw->bohw", p["qkv.weight"], inputs[0])
+        projected = projected + p["qkv.bias"][:, None, None]
         q, k, v = np.split(projected, (2, 4), 1)
         own = {name.removeprefix("attention."): value for name, value in p.items()}
         attended = oracles.patchwise_attention(q, k, v, own, 3, 4, training=True)

@@ -90,12 +90,12 @@ def test_parameters_carry_the_names_of_their_place(tmp_path):
         replace_conv(net, r"^layer", kernel_size=3)
     names = {parameter.name: path for path, parameter in network.parameters_and_names()}
     assert len(names) == len(list(network.parameters_and_names()))
-    assert names["layer1.1.conv1.qkv_weight"] == "layer1.1.conv1.qkv_weight"
+    assert names["layer1.1.conv1.qkv.weight"] == "layer1.1.conv1.qkv.weight"
     assert all(name == path for name, path in names.items())
     ms.save_checkpoint(network, str(tmp_path / "net.ckpt"))
     missing, extra = ms.load_param_into_net(other, ms.load_checkpoint(str(tmp_path / "net.ckpt")))
     assert missing == extra == []
-    kernel = [get_value(net.layer2[0].conv1.qkv_weight) for net in (network, other)]
+    kernel = [get_value(net.layer2[0].conv1.qkv.weight) for net in (network, other)]
     np.testing.assert_array_equal(*kernel)
 
 

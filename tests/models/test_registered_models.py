@@ -213,7 +213,7 @@ def test_other_image_channels(rng):
         ("acmix_swin_tinny", {}, "Did you mean 'acmix_swin_tiny'"),
         ("resnet50", {"num_klasses": 3}, "Did you mean 'num_classes'"),
         ("resnet50", {"mixer": "convolution"}, "mixer='convolution' is unknown"),
-        ("botnet50", {"mixer": ("conv", "global")}, "one for each of the 4 stages"),
+        ("botnet50", {"mixer": ("conv", "relative")}, "one for each of the 4 stages"),
         ("swin_tiny", {"depths": (1, 1)}, "equally long"),
         ("san10", {"kernel_sizes": (3, 7)}, "equally long"),
         ("san10", {"channels": (64, 256, 512, 1024, 2040)}, "multiples of 16"),

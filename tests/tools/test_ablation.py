@@ -11,7 +11,7 @@ import pytest
 from acmix.cli import main
 from acmix.config import load_config
 from acmix.layers.acmix import COMBINATIONS
-from acmix.layers.conv_path import KERNELS
+from acmix.layers.conv_path import VARIANTS
 from acmix.tools.ablation import Row, render
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "ablation"
@@ -66,7 +66,7 @@ def test_each_file_is_a_row_of_one_measurement(finished):
         values = [value for name, value in row["path_weights"].items() if name.endswith("beta")]
         assert len(values) == betas
         assert all(value == 1 for value in values) != learned
-    assert content["configurations"]["shift"]["model"]["kwargs"]["conv_kernel"] == "shift"
+    assert content["configurations"]["shift"]["model"]["kwargs"]["conv_variant"] == "shift"
 
 
 def test_tables_hold_a_line_per_row(finished):
@@ -98,7 +98,7 @@ def test_two_files_of_one_name_are_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("folder", "argument", "choices"),
-    [("paths", "combine", COMBINATIONS), ("kernel", "conv_kernel", KERNELS)],
+    [("paths", "combine", COMBINATIONS), ("kernel", "conv_variant", VARIANTS)],
 )
 def test_ready_configs_cover_all_rows_of_the_table_and_differ_in_nothing_else(
     folder, argument, choices

@@ -153,7 +153,7 @@ def test_exact_start_from_an_acmix_model_would_lose_its_paths(tmp_path):
 def test_exact_start_from_another_architecture_names_what_is_no_convolution_path(tmp_path):
     small = {"width": 8, "depths": (1, 1), "num_classes": 2}
     save_model(create_model("resnet26", **small), tmp_path / "resnet.ckpt")
-    with pytest.raises(UserError, match=r"missing: .*qkv_weight.*unexpected: .*conv2\.weight"):
+    with pytest.raises(UserError, match=r"missing: .*qkv\.weight.*unexpected: .*conv2\.weight"):
         warm_start(create_model("acmix_resnet26", **small), tmp_path / "resnet.ckpt", "exact")
 
 
@@ -212,8 +212,8 @@ def test_training_begins_at_the_plain_model_and_beta_leaves_zero(tmp_path):
     assert len(betas) == 2
     assert all(0 < abs(beta) < 0.1 for beta in betas)
     assert all(abs(alpha - 1) < 0.1 for alpha in alphas)
-    trained = weights["stages.0.blocks.0.attn.qkv_weight"]
-    began = get_value(source.stages[0].blocks[0].attn.qkv_weight)
+    trained = weights["stages.0.blocks.0.attn.qkv.weight"]
+    began = get_value(source.stages[0].blocks[0].attn.qkv.weight)
     np.testing.assert_allclose(trained, began, atol=0.05)
 
     (tmp_path / "plain.ckpt").unlink()

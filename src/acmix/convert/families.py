@@ -1,4 +1,4 @@
-"""Which family's names a Cell has in torch. A new family is one file and one entry here."""
+"""Families by class of Cell. A new family is one file and one entry here."""
 
 from __future__ import annotations
 

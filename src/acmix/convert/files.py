@@ -1,4 +1,4 @@
-"""Files of PyTorch's weights: read without running what is in them, and written.
+"""Read and write files of PyTorch's weights, without running code in them.
 
 ``.npz`` is read without pickles, ``.safetensors`` cannot hold any, and ``.pth`` goes through the
 unpickler of torch that knows tensors and nothing else.
@@ -27,10 +27,10 @@ LARGEST_FILE = 4 * 2**30
 """Bytes, unpacked. The largest model of the paper has 0.3 GiB of weights."""
 
 _CONTAINERS = ("state_dict", "model")
-"""Keys under which training scripts keep the state dict beside the optimizer's."""
+"""Keys under which training scripts keep the state dict, next to the optimizer's."""
 
 _PARALLEL = "module."
-"""What DistributedDataParallel puts before every name."""
+"""Prefix of DistributedDataParallel."""
 
 
 def read_state(path: str | Path) -> State:
@@ -86,12 +86,12 @@ def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
             np.savez(staged, **state)
         else:
             arrays = {name: np.ascontiguousarray(value) for name, value in state.items()}
-            staged.write_bytes(save(arrays))  # save_file tells of a full disk in its own words
+            staged.write_bytes(save(arrays))  # save_file has an error of its own for a full disk
         publish(staged, path)
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    with _damage_told(path):
+    with _damage_reported(path):
         with zipfile.ZipFile(path) as archive:
             _check_size(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as content:
@@ -99,7 +99,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    with _damage_told(path):
+    with _damage_reported(path):
         content = load_file(path)
     # MindSpore teaches NumPy bfloat16, but nothing that could be calculated with.
     return {
@@ -117,9 +117,9 @@ def _read_torch(path: Path) -> dict[str, Any]:
             "the file to .safetensors where it is."
         ) from error
     if zipfile.is_zipfile(path):
-        with _damage_told(path), zipfile.ZipFile(path) as archive:
+        with _damage_reported(path), zipfile.ZipFile(path) as archive:
             _check_size(path, sum(member.file_size for member in archive.infolist()))
-    with _damage_told(path):
+    with _damage_reported(path):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
@@ -151,8 +151,8 @@ STATE_SUFFIXES = tuple(_READERS)
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise on a damaged file into one message."""
+def _damage_reported(path: Path) -> Iterator[None]:
+    """Turn the errors of the libraries on a damaged file into one message."""
     try:
         yield
     except UserError:
@@ -175,7 +175,7 @@ def _check_size(path: Path, size: int) -> None:
 
 
 def _without_containers(content: Any) -> dict[str, Any]:
-    """Take the state dict out of what a training script wrapped around it."""
+    """Take the state dict out of the containers of a training script."""
     while isinstance(content, Mapping):
         inner = next((content[key] for key in _CONTAINERS if key in content), None)
         if not isinstance(inner, Mapping):

@@ -18,12 +18,12 @@ COMMON = {
     ),
     DropPath: (Rule("random_state", ()),),
 }
-"""What differs from torch in layers that are not ACmix; other layers have the same names."""
+"""Names that differ from torch in layers other than ACmix."""
 
 BATCH_COUNTER = {
     r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
 }
-"""What torch's BatchNorm holds and no parameter of ours needs."""
+"""Tensors of torch's BatchNorm that no parameter of ours needs."""
 
 ACMIX_PATHS = (
     Rule("alpha", ("rate1",)),

@@ -12,8 +12,8 @@ PVT = Family(
     rules={
         **COMMON,
         ACmix: (
-            Rule("qkv_weight", ("q.weight", "kv.weight"), shares=_SHARES),
-            Rule("qkv_bias", ("q.bias", "kv.bias"), shares=_SHARES),
+            Rule("qkv.weight", ("q.weight", "kv.weight"), shares=_SHARES),
+            Rule("qkv.bias", ("q.bias", "kv.bias"), shares=_SHARES),
             *ACMIX_PATHS,
         ),
     },
@@ -23,7 +23,7 @@ PVT = Family(
             r"^stages\.(\d+)\.(?:position\.)?(patch_embed|pos_embed|block)s?(?=\.|$)",
             lambda match: f"{match[2]}{int(match[1]) + 1}",
         ),
-        # What is below the attention's own module for us is beside q and kv in PVT.
+        # PVT has no module for the attention: its layers are on the level of q and kv.
         (r"(^|\.)attention\.", r"\1"),
     ),
 )

@@ -10,8 +10,8 @@ RESNET = Family(
     rules={
         **COMMON,
         ACmix: (
-            Rule("qkv_weight", ("conv1.weight", "conv2.weight", "conv3.weight"), POINTWISE),
-            Rule("qkv_bias", ("conv1.bias", "conv2.bias", "conv3.bias")),
+            Rule("qkv.weight", ("conv1.weight", "conv2.weight", "conv3.weight"), POINTWISE),
+            Rule("qkv.bias", ("conv1.bias", "conv2.bias", "conv3.bias")),
             Rule("attention.position_weight", ("conv_p.weight",), POINTWISE),
             Rule("attention.position_bias", ("conv_p.bias",)),
             *ACMIX_PATHS,

@@ -1,7 +1,7 @@
-"""The words in which a family of models says how torch writes its parameters.
+"""Rules that map our parameters to the tensors of torch.
 
-Everything is told from our side, parameter by parameter: which torch tensors it is made of, and how
-an array of theirs becomes ours and back. The same rules therefore load and save.
+A rule names the torch tensors that one parameter is made of, and converts arrays in both
+directions. The same rules therefore load and save.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rule:
     """One parameter of a Cell and the torch tensors it is made of.
 
     Args:
-        parameter: its name below the Cell; the rule is silent if the Cell has no such parameter.
+        parameter: its name below the Cell; the rule is skipped if the Cell has no such parameter.
         tensors: their names below the torch module. Several are transformed one by one and
             stacked along the first axis; none means that torch has no such tensor.
         transform: of each tensor.
@@ -62,7 +62,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Family:
-    """How torch writes the models of one family.
+    """The rules of one family of models.
 
     A parameter that no rule claims has the same name and the same shape in torch.
 

@@ -14,12 +14,12 @@ SAN = Family(
         **COMMON,
         ACmix: (
             Rule(
-                "qkv_weight",
+                "qkv.weight",
                 ("conv1.weight", "conv2.weight", "conv3.weight"),
                 POINTWISE,
                 shares=_SHARES,
             ),
-            Rule("qkv_bias", ("conv1.bias", "conv2.bias", "conv3.bias"), shares=_SHARES),
+            Rule("qkv.bias", ("conv1.bias", "conv2.bias", "conv3.bias"), shares=_SHARES),
             *ACMIX_PATHS,
         ),
     },

@@ -17,7 +17,7 @@ from acmix.utils.parameters import get_value, load_values, set_value
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the tensors of a torch state dict and of our parameters.
+    """The result of loading a torch state dict.
 
     Attributes:
         loaded: for each parameter that was set, the torch tensors it was made of.
@@ -55,7 +55,7 @@ def load_torch_state(
         keep: parameters of ours that the state has no tensors for; they stay as they are.
 
     Returns:
-        What was loaded, and what was ignored and why.
+        The loaded parameters, and the ignored tensors with reasons.
 
     Raises:
         UserError: the model has no counterpart in PyTorch, or the state does not fit: every tensor
@@ -67,7 +67,7 @@ def load_torch_state(
     for link in _links(model, family):
         (links if link.tensors and link.name not in keep else kept).append(link)
     values, ignored = _without_ignored(state, family)
-    # Under torch's names first, so that what does not fit is told in the names of the state.
+    # Under torch's names first, so that errors use the names of the state.
     staged = {name: Parameter(Tensor(value)) for name, value in _state(links).items()}
     load_values(staged, values, f"state, meant for {type(model).__name__},")
     for link in links:
@@ -88,8 +88,8 @@ def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:
 def torch_state(model: nn.Cell) -> dict[str, np.ndarray]:
     """Return the weights under the names and in the shapes of the official implementation.
 
-    The inverse of :func:`load_torch_state`: parameters and running statistics. What torch's modules
-    compute themselves (Swin's masks and indices) is not in it, so load it with ``strict=False``.
+    The inverse of :func:`load_torch_state`: parameters and running statistics. Constants that
+    torch's modules compute (Swin's masks and indices) are left out: load it with ``strict=False``.
 
     Args:
         model: as for :func:`load_torch_state`.

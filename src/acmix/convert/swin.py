@@ -27,8 +27,8 @@ SWIN = Family(
             Rule("reduction.weight", ("reduction.weight",), _PIXEL_ORDER),
         ),
         ACmix: (
-            Rule("qkv_weight", ("qkv.weight",)),
-            Rule("qkv_bias", ("qkv.bias",)),
+            Rule("qkv.weight", ("qkv.weight",)),
+            Rule("qkv.bias", ("qkv.bias",)),
             Rule(
                 "attention.relative_position_bias_table",
                 ("relative_position_bias_table",),

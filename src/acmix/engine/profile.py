@@ -16,7 +16,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
 
@@ -26,6 +25,7 @@ from acmix.engine.train_step import TrainStep
 from acmix.utils.files import write_text
 from acmix.utils.parameters import get_value, load_values
 from acmix.utils.table import Style, render_table
+from acmix.utils.target import current_target
 from acmix.utils.waiting import wait_for
 
 DATA, COPY, FORWARD, BACKWARD = "data wait", "copy to device", "forward", "backward"
@@ -238,7 +238,7 @@ def _take_apart(clock: _Clock, group: Group, step: TrainStep) -> None:
 def _on_device(array: np.ndarray) -> Tensor:
     """Copy to the device; accelerators put it off until the first operator needs it."""
     tensor = Tensor(array)
-    if ms.get_context("device_target") != "CPU":
+    if current_target().asynchronous:
         tensor = tensor.copy()
         wait_for(tensor)
     return tensor

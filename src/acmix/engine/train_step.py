@@ -13,6 +13,7 @@ from acmix.engine.compiled import compiled
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.errors import check
 from acmix.utils.parameters import set_value
+from acmix.utils.target import current_target
 
 Gradients = tuple[Tensor, ...]
 
@@ -174,7 +175,7 @@ class _StepCell(nn.Cell):
 
 def _settle(losses: tuple[Tensor, ...]) -> None:
     """Wait for the losses on CPU, where launching ahead makes threads compete: twice as slow."""
-    if ms.get_context("device_target") == "CPU":
+    if not current_target().asynchronous:
         losses[0].asnumpy()
 
 

@@ -1,4 +1,4 @@
-"""Importing this registers our models in mindcv: ``mindcv.create_model("acmix_swin_tiny")``.
+"""Register our models in mindcv on import: ``mindcv.create_model("acmix_swin_tiny")``.
 
 Names that mindcv has itself (``resnet50``, ``swin_tiny``) stay mindcv's: code that asked it for
 one of these must not get another implementation because of an import elsewhere.
@@ -23,7 +23,7 @@ except ImportError as error:
 
 
 def _entry_point(name: str) -> Callable[..., nn.Cell]:
-    """Make the function that mindcv calls for the model ``name``, and calls it by."""
+    """Make the function, named ``name``, that mindcv calls for the model."""
 
     def create(pretrained: bool = False, **arguments: Any) -> nn.Cell:
         check(
@@ -39,7 +39,7 @@ def _entry_point(name: str) -> Callable[..., nn.Cell]:
 
 
 REGISTERED = tuple(name for name in list_models() if not is_model(name))
-"""Names that mindcv has from us."""
+"""Names that this module registers in mindcv."""
 
 for _name in REGISTERED:
     register_model(_entry_point(_name))

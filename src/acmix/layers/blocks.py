@@ -1,8 +1,7 @@
-"""Small Cells shared by the backbones, each with the start its paper gives it."""
+"""Small Cells shared by the backbones, each with the initialiser of its paper."""
 
 from __future__ import annotations
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
@@ -12,10 +11,11 @@ from acmix.layers.norm import LayerNorm
 from acmix.ops.gelu import SCALE, gelu, scaled_gelu
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import zero_pad
+from acmix.utils.target import current_target
 
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
-    """Make a linear layer with the transformers' start: truncated normal 0.02, zero bias."""
+    """Make a linear layer with the transformers' initialiser: truncated normal 0.02, zero bias."""
     return nn.Dense(
         in_channels,
         out_channels,
@@ -33,7 +33,7 @@ def conv(
     padding: int = 0,
     has_bias: bool = False,
 ) -> nn.Conv2d:
-    """Make a convolution with the residual networks' start: He normal over fan-out."""
+    """Make a convolution with the residual networks' initialiser: He normal over fan-out."""
     return nn.Conv2d(
         in_channels,
         out_channels,
@@ -50,7 +50,7 @@ def conv(
 def torch_conv(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, has_bias: bool = True
 ) -> nn.Conv2d:
-    """Make an unpadded convolution with torch's default start, as SAN, PVT and Swin have it."""
+    """Make an unpadded convolution with torch's default initialiser, as SAN, PVT and Swin."""
     bound = (in_channels * kernel_size**2) ** -0.5
     return nn.Conv2d(
         in_channels,
@@ -111,8 +111,8 @@ class Mlp(nn.Cell):
         return absorb_input(self.fc1, scale, shift)
 
     def for_inference(self) -> nn.Cell:
-        """Give the factors of the scaled GELU to the linear layers."""
-        if not self.scaled and ms.get_context("device_target") != "Ascend":
+        """Use the scaled GELU, with its factors in the linear layers."""
+        if not self.scaled and not current_target().fast_erf:
             hidden = len(self.fc1.weight)
             absorb_output(self.fc1, np.full(hidden, SCALE), np.zeros(hidden))
             absorb_input(self.fc2, np.full(hidden, 1 / SCALE), np.zeros(hidden))

@@ -1,4 +1,4 @@
-"""Cells that mixed precision passes over on its way to their children."""
+"""Cells that stay in float32 under mixed precision while their children do not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ class FullPrecision(nn.Cell):
 
     ``to_float`` and :func:`acmix.engine.precision.apply_mixed_precision` cast all floating-point
     arguments of every Cell, and a box in float16 is known to one pixel at 1500. The Cells below
-    this one compute in half precision as usual. What calls it must be such a Cell too, since
-    arguments that pass through a Cell in half precision have lost their digits before they come
-    here.
+    this one compute in half precision as usual. Its caller must be such a Cell too: arguments that
+    pass through a Cell in half precision lose their digits there.
     """
 
     def add_flags_recursive(self, **flags) -> nn.Cell:

@@ -1,17 +1,18 @@
-"""Inference forms: what can be composed in a network whose weights no longer change.
+"""Inference forms: composing what is linear in a network whose weights no longer change.
 
-A Cell says here what it knows of itself; whatever says nothing stays as it is.
+A Cell describes itself by the following names. A Cell without them stays as it is.
 
-* ``norms_behind``, pairs of attribute names: ``("conv1", "bn1")`` says that the BatchNorm ``bn1``
-  sees the output of ``conv1`` and nothing else does. It goes into the weights of ``conv1``.
-  In a SequentialCell neighbours need no such words.
-* ``norms_before``: ``("norm1", "attn")`` says that ``attn`` alone sees the output of the LayerNorm
-  ``norm1``, whose affine part then goes into the weights of ``attn``.
-* ``absorb_output(scale, shift) -> bool`` makes a Cell compute ``scale * output + shift``, by
-  channel, from now on; False if it cannot. Convolutions and linear layers need no such method.
-* ``absorb_input(scale, shift) -> bool`` makes it take ``x`` for ``scale * x + shift``.
-* ``for_inference() -> Cell`` returns what takes the Cell's place, or the Cell itself after changing
-  its own weights. It is called on a private copy, when the children have their forms.
+* ``fold_norm_into_previous``, pairs of attribute names: ``("conv1", "bn1")`` if the BatchNorm
+  ``bn1`` is the only reader of ``conv1``. It goes into the weights of ``conv1``. In a
+  SequentialCell neighbours need no such pair.
+* ``fold_norm_into_next``: ``("norm1", "attn")`` if ``attn`` is the only reader of the LayerNorm
+  ``norm1``. Its affine part goes into the weights of ``attn``.
+* ``absorb_output(scale, shift) -> bool`` makes the Cell compute ``scale * output + shift``, by
+  channel. It returns False if it cannot. Convolutions and linear layers need no such method.
+* ``absorb_input(scale, shift) -> bool`` makes the Cell compute its function of
+  ``scale * x + shift``.
+* ``for_inference() -> Cell`` returns the Cell that takes its place, or itself after changing its
+  own weights. It is called on a private copy, when the children have their forms.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from acmix.utils.parameters import forget, make_parameter
 
 
 def inference_form(cell: nn.Cell) -> nn.Cell:
-    """Rewrite a Cell and all below it, in place where nothing replaces them; see the module."""
+    """Rewrite a Cell and all below it, in place unless they are replaced; see the module."""
     for name, child in cell.name_cells().items():
         form = inference_form(child)
         if form is not child:
             replace_child(cell, name, form)
     children = cell.name_cells()
-    for layer, norm in _norms_behind(cell):
+    for layer, norm in _folded_norms(cell):
         if isinstance(children[norm], nn.BatchNorm2d) and absorb_output(
             children[layer], *_affine(children[norm])
         ):
             replace_child(cell, norm, nn.Identity())
-    for norm, layer in getattr(cell, "norms_before", ()):
+    for norm, layer in getattr(cell, "fold_norm_into_next", ()):
         own = children[norm]
         # MindSpore's own operator, on Ascend, would multiply by ones all the same.
         if isinstance(own, LayerNorm) and own.affine and not own.native:
@@ -109,6 +110,19 @@ def fixed_conv(
     return cell
 
 
+def fixed_linear(weight: np.ndarray, bias: np.ndarray | None, data_format: str) -> nn.Cell:
+    """Make a 1x1 convolution (``NCHW``) or a linear layer (``NHWC``) of weight (C_out, C_in)."""
+    if data_format == "NCHW":
+        return fixed_conv(weight[:, :, None, None], bias)
+    return fixed_dense(weight, bias)
+
+
+def rescale_output(cell: nn.Cell, factor: float) -> None:
+    """Multiply the output of a convolution or linear layer by a constant."""
+    channels = len(cell.weight)
+    absorb_output(cell, np.full(channels, factor), np.zeros(channels))
+
+
 def frozen(value: np.ndarray, name: str) -> Parameter:
     """Make a float32 Parameter that is not trained."""
     return make_parameter(np.asarray(value, np.float32), name)
@@ -130,7 +144,7 @@ def _affine(norm: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
     return scale, _values(norm.beta) - scale * _values(norm.moving_mean)
 
 
-def _norms_behind(cell: nn.Cell) -> Iterator[tuple[str, str]]:
+def _folded_norms(cell: nn.Cell) -> Iterator[tuple[str, str]]:
     if isinstance(cell, nn.SequentialCell):
         yield from pairwise(cell.name_cells())
-    yield from getattr(cell, "norms_behind", ())
+    yield from getattr(cell, "fold_norm_into_previous", ())

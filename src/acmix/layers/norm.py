@@ -1,23 +1,22 @@
-"""LayerNorm, written as what is fastest on the device."""
+"""LayerNorm in the formulation that is fastest on the target."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.utils.parameters import forget
+from acmix.utils.target import current_target
 
 
 class LayerNorm(nn.LayerNorm):
     """LayerNorm over the last axis, with MindSpore's parameters under MindSpore's names.
 
-    On Ascend it is MindSpore's operator. On CPU, where that takes twice as long as the rest of a
-    Swin block's elementwise work, and its gradient more, the two means are products with a column
-    of 1 / C, and what is subtracted and multiplied is brought to the shape of x by products, too,
-    gamma with it: an exact formulation without broadcasts, see ``docs/performance.md``.
+    It is MindSpore's operator where the target runs that fast. Elsewhere both means are products
+    with a column of 1 / C. Mean, deviation and gamma are spread to the shape of x by products, too.
+    This formulation is exact and has no broadcasts, see ``docs/performance.md``.
 
     Args:
         channels: C.
@@ -33,7 +32,7 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, channels: int, epsilon: float = 1e-5):
         super().__init__((channels,), epsilon=epsilon)
         self.channels = channels
-        self.native = ms.get_context("device_target") == "Ascend"
+        self.native = current_target().fast_layer_norm
         self.affine = True
         self.average = Tensor(np.full((channels, 1), 1 / channels, np.float32))
         self.ones = Tensor(np.ones((1, channels), np.float32))
@@ -55,6 +54,6 @@ class LayerNorm(nn.LayerNorm):
         return rows.reshape((-1, *x.shape[1:]))
 
     def drop_affine(self) -> None:
-        """Leave gamma and beta to the layers behind, for inference."""
+        """Drop gamma and beta, which the next layer has absorbed."""
         forget(self, "gamma", "beta")
         self.affine = False

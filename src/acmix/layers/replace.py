@@ -19,11 +19,11 @@ Where = str | Callable[[str, nn.Conv2d], bool]
 
 @dataclass(frozen=True)
 class Replacement:
-    """What :func:`replace_conv` did, or would do.
+    """The result of :func:`replace_conv`, or of its dry run.
 
     Attributes:
         replaced: names of the Cells that are ACmix now.
-        skipped: chosen convolutions that stayed, and why.
+        skipped: reasons by name of the chosen convolutions that stayed.
     """
 
     replaced: tuple[str, ...]
@@ -49,12 +49,12 @@ def replace_conv(
         network: any Cell; changed in place, all chosen convolutions or none.
         where: which convolutions: a regular expression that is searched in the name of the Cell, or
             a function of name and Cell; None for all 3x3 convolutions of one group.
-        dry_run: change nothing, only tell.
+        dry_run: change nothing, only report.
         **acmix_arguments: of :class:`acmix.ACmix`: ``num_heads``, ``kernel_size``, ``combine``, ...
             The attention must work on maps (B, C, H, W), as ``local`` and ``patchwise`` do.
 
     Returns:
-        Names of what was replaced, and of what could not be and why.
+        The names of the replaced convolutions, and the others with reasons.
 
     Raises:
         UserError: nothing can be replaced, or an argument is not ACmix's or is the convolution's.
@@ -69,7 +69,7 @@ def replace_conv(
         )
     attention = acmix_arguments.get("attention", "local")
     check(
-        attention_class(attention).layout == "NCHW",
+        attention_class(attention).data_format == "NCHW",
         f"attention='{attention}' works on tokens (B, H, W, C), not on a convolution's maps; use "
         "attention='local' or 'patchwise'.",
     )

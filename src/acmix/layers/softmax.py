@@ -1,4 +1,4 @@
-"""A softmax in float32, with a gradient that is written as what is fastest on the device."""
+"""A softmax in float32, its gradient in the formulation that is fastest on the target."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from mindspore import Tensor, ops
 
 from acmix.layers.full_precision import FullPrecision
 from acmix.ops.constants import tensor_constant
+from acmix.utils.target import current_target
 
 
 class Softmax(FullPrecision):
     """Softmax over the last axis; float32 also where mixed precision computes in half precision.
 
-    On Ascend its gradient is MindSpore's. On CPU that is a ReduceSum, which takes several
-    times as long as the softmax; here it is a product with ones, see ``docs/performance.md``.
+    MindSpore's gradient has a ReduceSum. On CPU that takes several times as long as the softmax, so
+    that a product with ones replaces it there, see ``docs/performance.md``.
 
     Shape:
         (..., M) in any floating-point dtype to the same in float32.
@@ -24,7 +25,7 @@ class Softmax(FullPrecision):
 
     def __init__(self) -> None:
         super().__init__()
-        native = ms.get_context("device_target") == "Ascend"
+        native = current_target().fast_reduce
         self.softmax: Any = ops.Softmax(-1) if native else _Softmax()
 
     def construct(self, logits: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
-"""What every backbone offers to classifiers, dense heads and tools."""
+"""The interface of every backbone to classifiers, dense heads and tools."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mindspore import Tensor, nn, ops
 
-from acmix.errors import check
+from acmix.errors import check, suggest
+from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import dense
 
 
@@ -24,7 +27,9 @@ class Backbone(nn.Cell):
     """A classifier built of stages, or, with ``features_only``, the maps of chosen stages.
 
     A family implements :meth:`stem`, :attr:`stages`, and where its stages do not put out maps,
-    :meth:`to_feature`; it calls :meth:`finish` at the end of its constructor.
+    :meth:`to_feature`; it calls :meth:`finish` at the end of its constructor. A family with ACmix
+    operators sets ``default_options`` and passes its ``**acmix_arguments`` to
+    :meth:`options_from`.
 
     Attributes:
         feature_info: a :class:`FeatureInfo` per stage (of the chosen ones with ``features_only``).
@@ -33,6 +38,28 @@ class Backbone(nn.Cell):
     """
 
     feature_info: tuple[FeatureInfo, ...]
+    default_options: ACmixOptions | None = None
+
+    @classmethod
+    def argument_names(cls) -> set[str]:
+        """Return the names of the constructor's arguments, the fields of the options included."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
+        return names if cls.default_options is None else names | ACmixOptions.names()
+
+    @classmethod
+    def options_from(cls, arguments: Mapping[str, Any]) -> ACmixOptions:
+        """Return the family's options with the given fields replaced.
+
+        Raises:
+            UserError: a name is unknown, or a value is out of its range.
+        """
+        known = cls.argument_names()
+        for name in arguments:
+            check(
+                name in known, f"{cls.__name__} takes no argument '{name}'.{suggest(name, known)}"
+            )
+        return replace(cls.default_options or ACmixOptions(), **arguments)
 
     def finish(
         self,
@@ -96,7 +123,7 @@ class Backbone(nn.Cell):
         return x
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Apply stem and all stages: the last stage's output, in the family's layout."""
+        """Apply stem and all stages: the last stage's output, in the family's data format."""
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)

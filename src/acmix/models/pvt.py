@@ -10,20 +10,23 @@ leaves it open:
   tables. The enlargement is bilinear: with nearest neighbours a shift by a pixel would change
   nothing but the borders of blocks.
 * The output projection belongs to the attention path, as in the released Swin-ACmix.
-* The class token of the last stage attends and is attended to, and is not convolved. What the very
-  last convolution path adds to the map is therefore seen by dense heads only, and its parameters
-  get no gradient from the classifier.
+* The class token of the last stage attends and is attended to, and is not convolved. Only dense
+  heads read the output of the very last convolution path: its parameters get no gradient from the
+  classifier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
+from acmix.layers.acmix_options import ACmixOptions
+from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.blocks import Mlp, PatchEmbed, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
@@ -36,6 +39,53 @@ MIXERS = ("attention", "acmix")
 NORM_EPSILON = 1e-6
 
 
+class TokenAttention(GlobalAttention):
+    """Global attention in which E tokens without a place in the map take part, as a class token.
+
+    Shape:
+        q, k, v: see :class:`GlobalAttention`. tokens: their q, k and v, each (B, 1, E, C).
+        Output: (B, H, W, C), and (B, 1, E, C) of the tokens.
+    """
+
+    def construct(self, q: Tensor, k: Tensor, v: Tensor, tokens):  # type: ignore[override]
+        """Attend; see the class."""
+        _, height, width, _ = q.shape
+        count = tokens[0].shape[2]
+        out = self.attend(
+            ops.cat((self.sequence(tokens[0]), self.sequence(q)), 1),
+            ops.cat((self.sequence(tokens[1]), self.sequence(k)), 1),
+            ops.cat((self.sequence(tokens[2]), self.sequence(v)), 1),
+        )
+        of_tokens, out = ops.split(out, (count, height * width), 1)
+        of_tokens = of_tokens.reshape((-1, 1, count, self.dim))
+        return out.reshape((-1, height, width, self.dim)), of_tokens
+
+    def macs(self, q_shape, k_shape, v_shape, token_shapes=()) -> dict[str, int]:
+        """Multiply-adds of q k and a v: 2 C per pair of pixels or tokens."""
+        count = token_shapes[0][2] if token_shapes else 0
+        queries, keys = (count + height * width for _, height, width, _ in (q_shape, k_shape))
+        return {"attention": 2 * q_shape[0] * queries * keys * self.dim}
+
+
+class TokenACmix(ACmix):
+    """ACmix with a class token, which attends and is attended to, but is not convolved.
+
+    Its attention mode is :class:`TokenAttention`.
+
+    Shape:
+        x: see :class:`ACmix`. tokens: (B, 1, E, C_in).
+        Output: that of :class:`ACmix`, and (B, 1, E, C) of the tokens.
+    """
+
+    def construct(self, x: Tensor, tokens: Tensor):  # type: ignore[override]
+        """Apply both stages; see the class."""
+        context = self.attention.context(x)
+        q, k, v = self.qkv(x, context)
+        out, tokens = self.attention(q, k, v, self.qkv(tokens, tokens))
+        out, tokens = self.weighted(out), self.weighted(tokens)
+        return (out if self.conv_path is None else out + self.convolved(x, context)), tokens
+
+
 class PVTBlock(nn.Cell):
     """Spatial mixer and MLP, each after a LayerNorm and around an identity.
 
@@ -43,7 +93,7 @@ class PVTBlock(nn.Cell):
         x: (B, H * W, C), or (B, 1 + H * W, C) with a class token in front. Output: the same.
     """
 
-    norms_before = (("norm1", "attn"), ("norm2", "mlp"))
+    fold_norm_into_next = (("norm1", "attn"), ("norm2", "mlp"))
 
     def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
         super().__init__()
@@ -93,11 +143,11 @@ class PositionEmbedding(nn.Cell):
         super().__init__()
         self.dim, self.size = dim, size
         self.has_token_position = class_token or spare_position
-        start, count = TruncatedNormal(0.02), size**2 + int(self.has_token_position)
-        self.pos_embed = Parameter(initializer(start, (1, count, dim)), name="pos_embed")
+        init, count = TruncatedNormal(0.02), size**2 + int(self.has_token_position)
+        self.pos_embed = Parameter(initializer(init, (1, count, dim)), name="pos_embed")
         self.cls_token = None
         if class_token:
-            self.cls_token = Parameter(initializer(start, (1, 1, dim)), name="cls_token")
+            self.cls_token = Parameter(initializer(init, (1, 1, dim)), name="cls_token")
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the class token."""
@@ -164,15 +214,17 @@ class PVT(Backbone):
         image_size: sides of the images that the position embeddings are made for; on others they
             are stretched.
         patch_size: of the first stage; the others halve the map.
-        qkv_bias, kernel_conv, combine, conv_kernel, conv_impl: of :class:`acmix.ACmix`;
-            ``combine='conv'`` is refused, as a class token can only attend.
         drop_path_rate: of the last block; grows linearly from 0.
         features_only, out_indices: see :class:`Backbone`. As in PVT's detectors the maps are not
             normalised and there is no class token.
+        **acmix_arguments: fields of :class:`ACmixOptions`, by default an initial weight as PVT's.
+            ``combine='conv'`` is refused, as a class token can only attend.
 
     Shape:
         (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
     """
+
+    default_options = ACmixOptions(qkv_std=0.02)
 
     def __init__(
         self,
@@ -186,16 +238,13 @@ class PVT(Backbone):
         in_channels: int = 3,
         image_size: int = 224,
         patch_size: int = 4,
-        qkv_bias: bool = True,
-        kernel_conv: int = 3,
-        combine: str = "both",
-        conv_kernel: str = "learnable",
-        conv_impl: str = "auto",
         drop_path_rate: float = 0.0,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
+        **acmix_arguments: Any,
     ):
         super().__init__()
+        options = self.options_from(acmix_arguments)
         check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
         check(
             len({len(depths), len(embed_dims), len(num_heads), len(mlp_ratios), len(sr_ratios)})
@@ -204,37 +253,37 @@ class PVT(Backbone):
             f"{depths}, {embed_dims}, {num_heads}, {mlp_ratios} and {sr_ratios}.",
         )
         check(
-            combine != "conv",
+            options.combine != "conv",
             "combine='conv' leaves the class token nothing: take another combination.",
         )
 
-        def make_mixer(index: int) -> nn.Cell:
-            return ACmix(
+        if mixer == "attention":
+            options = options.with_only_attention()
+
+        def make_mixer(index: int, with_token: bool) -> nn.Cell:
+            operator = TokenACmix if with_token else ACmix
+            return operator(
                 embed_dims[index],
                 embed_dims[index],
                 num_heads[index],
-                attention="global",
+                attention=TokenAttention if with_token else "global",
                 sr_ratio=sr_ratios[index],
-                kernel_conv=kernel_conv,
-                combine=combine if mixer == "acmix" else "attention",
-                conv_kernel=conv_kernel,
-                conv_impl=conv_impl,
-                qkv_bias=qkv_bias,
-                qkv_std=0.02,
+                **vars(options),
             )
 
         rates = drop_path_rates(drop_path_rate, depths)
         stages, info, before = [], [], in_channels
         for index, (depth, dim) in enumerate(zip(depths, embed_dims, strict=True)):
             reduction, last = patch_size * 2**index, index == len(depths) - 1
+            with_token = last and not features_only
             blocks: list[nn.Cell] = [
-                PVTBlock(make_mixer(index), dim, mlp_ratios[index], next(rates))
+                PVTBlock(make_mixer(index, with_token), dim, mlp_ratios[index], next(rates))
                 for _ in range(depth)
             ]
             position = PositionEmbedding(
                 dim,
                 -(-image_size // reduction),
-                class_token=last and not features_only,
+                class_token=with_token,
                 spare_position=last,
             )
             patches = PatchEmbed(before, dim, 2 if index else patch_size)

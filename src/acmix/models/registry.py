@@ -1,15 +1,14 @@
-"""Models by name: what exists, and how one is made."""
+"""Models by name."""
 
 from __future__ import annotations
 
-import fnmatch
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from acmix.errors import UserError, check, suggest
+from acmix.errors import check, suggest
 from acmix.models.backbone import Backbone
+from acmix.utils.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,10 @@ class ModelEntry:
     arguments: Mapping[str, Any]
 
 
-_MODELS: dict[str, ModelEntry] = {}
+MODELS: Registry[ModelEntry] = Registry("model")
+
+list_models = MODELS.names
+"""Return the names that match a shell pattern, sorted: ``list_models("acmix_*")``."""
 
 
 def register_models(cls: type[Backbone], variants: Mapping[str, Mapping[str, Any]]) -> None:
@@ -34,20 +36,12 @@ def register_models(cls: type[Backbone], variants: Mapping[str, Mapping[str, Any
         UserError: a name is taken.
     """
     for name, arguments in variants.items():
-        check(name not in _MODELS, f"model '{name}' is already registered.")
-        _MODELS[name] = ModelEntry(cls, dict(arguments))
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names that match a shell pattern, sorted: ``list_models("acmix_*")``."""
-    return sorted(fnmatch.filter(_MODELS, pattern))
+        MODELS.add(name, ModelEntry(cls, dict(arguments)))
 
 
 def model_entry(name: str) -> ModelEntry:
     """Return the registration of ``name``; raise UserError with near names if unknown."""
-    if name not in _MODELS:
-        raise UserError(f"model '{name}' is unknown.{suggest(name, _MODELS)}")
-    return _MODELS[name]
+    return MODELS[name]
 
 
 def create_model(name: str, **arguments: Any) -> Backbone:
@@ -58,14 +52,16 @@ def create_model(name: str, **arguments: Any) -> Backbone:
         **arguments: what to change: ``num_classes`` (0 for none), ``in_channels``,
             ``drop_path_rate``, ``features_only`` (return the maps of the stages ``out_indices``
             instead of logits), ``out_indices``, and the family's own (``depths``, ``window_size``,
-            ...). A value of None means the default, so that a caller can pass on what it was given.
+            ...). Families with ACmix operators also take the fields of
+            :class:`acmix.layers.acmix_options.ACmixOptions` (``combine``, ...). A value of None
+            means the default.
 
     Raises:
         UserError: unknown name or argument, or a value the model cannot take.
     """
     entry = model_entry(name)
     arguments = {key: value for key, value in arguments.items() if value is not None}
-    known = set(inspect.signature(entry.cls.__init__).parameters) - {"self"}
+    known = entry.cls.argument_names()
     for key in arguments:
         check(key in known, f"model '{name}' takes no argument '{key}'.{suggest(key, known)}")
     return entry.cls(**{**entry.arguments, **arguments})

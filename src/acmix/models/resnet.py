@@ -11,11 +11,13 @@ attention with relative positions in the last stage; a stride averages its outpu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
+from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import batch_norm, conv
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
@@ -23,7 +25,7 @@ from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
 
 EXPANSION = 4
-MIXERS = ("conv", "acmix", "global")
+MIXERS = ("conv", "acmix", "relative")
 
 
 class Bottleneck(nn.Cell):
@@ -40,7 +42,7 @@ class Bottleneck(nn.Cell):
         (B, in_channels, H, W) to (B, 4 * width, ceil(H / stride), ceil(W / stride)).
     """
 
-    norms_behind = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
+    fold_norm_into_previous = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
     def __init__(
         self, in_channels: int, mixer: nn.Cell, width: int, stride: int, drop_path_rate: float
@@ -75,24 +77,26 @@ class ResNet(Backbone):
 
     Args:
         depths: blocks per stage.
-        mixer: ``conv``, a 3x3 convolution, ``acmix``, or ``global``, attention to the whole map;
-            one for all stages or one for each.
+        mixer: ``conv``, a 3x3 convolution, ``acmix``, or ``relative``, attention to the whole
+            map; one for all stages or one for each.
         num_classes: outputs of the classifier, 0 for pooled features.
         in_channels: channels of the images.
         width: channels of the first stage's bottlenecks; doubles with every stage.
-        num_heads, kernel_attention, kernel_conv, combine, conv_kernel, conv_impl: of
-            :class:`acmix.ACmix` (``kernel_attention`` is the local attention's ``kernel_size``).
-        image_size: sides of the images that ``global``'s relative positions are made for; on others
+        num_heads: N, of the operators in all stages.
+        kernel_size: k_a of the local attention.
+        image_size: sides of the images that the relative positions are made for; on others
             they are stretched.
         drop_path_rate: of the last block; grows linearly from 0.
         features_only, out_indices: see :class:`Backbone`.
+        **acmix_arguments: fields of :class:`ACmixOptions`, for ``acmix``.
 
     Shape:
         (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
     """
 
     classifier_name = "fc"
-    norms_behind = (("conv1", "bn1"),)
+    default_options = ACmixOptions()
+    fold_norm_into_previous = (("conv1", "bn1"),)
 
     def __init__(
         self,
@@ -102,17 +106,15 @@ class ResNet(Backbone):
         in_channels: int = 3,
         width: int = 64,
         num_heads: int = 4,
-        kernel_attention: int = 7,
-        kernel_conv: int = 3,
-        combine: str = "both",
-        conv_kernel: str = "learnable",
-        conv_impl: str = "auto",
+        kernel_size: int = 7,
         image_size: int = 224,
         drop_path_rate: float = 0.0,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
+        **acmix_arguments: Any,
     ):
         super().__init__()
+        options = self.options_from(acmix_arguments)
         mixers = [mixer] * len(depths) if isinstance(mixer, str) else list(mixer)
         check(
             len(mixers) == len(depths),
@@ -124,7 +126,7 @@ class ResNet(Backbone):
         def make_mixer(name: str, channels: int, stride: int, reduction: int) -> nn.Cell:
             if name == "conv":
                 return conv(channels, channels, 3, stride, padding=1)
-            if name == "global":
+            if name == "relative":
                 return ACmix(
                     channels,
                     channels,
@@ -140,12 +142,9 @@ class ResNet(Backbone):
                 channels,
                 num_heads,
                 attention="local",
-                kernel_size=kernel_attention,
-                kernel_conv=kernel_conv,
+                kernel_size=kernel_size,
                 stride=stride,
-                combine=combine,
-                conv_kernel=conv_kernel,
-                conv_impl=conv_impl,
+                **vars(options),
             )
 
         self.conv1 = conv(in_channels, width, 7, 2, padding=3)
@@ -188,5 +187,5 @@ register_models(
         f"sasa_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
         for layers, depths in _DEPTHS.items()
     }
-    | {"botnet50": {"depths": _DEPTHS[50], "mixer": ("conv", "conv", "conv", "global")}},
+    | {"botnet50": {"depths": _DEPTHS[50], "mixer": ("conv", "conv", "conv", "relative")}},
 )

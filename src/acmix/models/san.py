@@ -3,7 +3,7 @@
 SAN: Zhao et al., "Exploring Self-attention for Image Recognition", CVPR 2020, with patchwise
 attention. SAN-ACmix (Sec. 5.1, Appendix C): the attention of every block becomes an ACmix operator;
 q and k have c / 16 channels and v, with c / 4, is divided into 4 groups, so that the convolution
-path combines 6 pieces. Its code was never released. Our reading, where the paper leaves it open:
+path combines 6 features. Its code was never released. Our reading, where the paper leaves it open:
 the fully connected layer goes from 6 to 9 without a bias, and alpha F_att + beta F_conv replaces
 the aggregated values, before the block's second BatchNorm.
 """
@@ -11,11 +11,14 @@ the aggregated values, before the block's second BatchNorm.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
+from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
@@ -36,7 +39,7 @@ class SANBlock(nn.Cell):
         drop_path_rate: probability of dropping the branch.
     """
 
-    norms_behind = (("sam", "bn2"),)
+    fold_norm_into_previous = (("sam", "bn2"),)
 
     def __init__(self, mixer: nn.Cell, channels: int, drop_path_rate: float):
         super().__init__()
@@ -85,16 +88,17 @@ class SAN(Backbone):
         channels: of each stage, multiples of 16.
         kernel_sizes: k_a of each stage.
         share_planes: channels that share an attention weight.
-        kernel_conv, combine, conv_kernel, conv_impl: of :class:`acmix.ACmix`.
         drop_path_rate: of the last block; grows linearly from 0.
         features_only, out_indices: see :class:`Backbone`.
+        **acmix_arguments: fields of :class:`ACmixOptions`.
 
     Shape:
         (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
     """
 
     classifier_name = "fc"
-    norms_behind = (("conv_in", "bn_in"),)
+    default_options = ACmixOptions()
+    fold_norm_into_previous = (("conv_in", "bn_in"),)
 
     def __init__(
         self,
@@ -105,15 +109,13 @@ class SAN(Backbone):
         channels: Sequence[int] = (64, 256, 512, 1024, 2048),
         kernel_sizes: Sequence[int] = (3, 7, 7, 7, 7),
         share_planes: int = 8,
-        kernel_conv: int = 3,
-        combine: str = "both",
-        conv_kernel: str = "learnable",
-        conv_impl: str = "auto",
         drop_path_rate: float = 0.0,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
+        **acmix_arguments: Any,
     ):
         super().__init__()
+        options = self.options_from(acmix_arguments)
         check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
         check(
             len(depths) == len(channels) == len(kernel_sizes),
@@ -125,7 +127,11 @@ class SAN(Backbone):
             f"channels must be multiples of {BOTTLENECK * VALUE_GROUPS}, got {channels}.",
         )
 
+        if mixer == "attention":
+            options = options.with_only_attention()
+
         def make_mixer(count: int, kernel_size: int) -> nn.Cell:
+            std = (3 * count) ** -0.5  # that of torch's default initialiser, which SAN keeps
             return ACmix(
                 count,
                 count // BOTTLENECK,
@@ -134,11 +140,7 @@ class SAN(Backbone):
                 attention="patchwise",
                 kernel_size=kernel_size,
                 share_planes=share_planes,
-                kernel_conv=kernel_conv,
-                combine=combine if mixer == "acmix" else "attention",
-                conv_kernel=conv_kernel,
-                conv_impl=conv_impl,
-                qkv_std=(3 * count) ** -0.5,  # that of torch's default start, which SAN keeps
+                **vars(replace(options, qkv_std=options.qkv_std or std)),
             )
 
         self.conv_in = torch_conv(in_channels, channels[0], 1, has_bias=False)

@@ -11,11 +11,13 @@ reading without a bias and without the output projection: its 39M parameters lea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
+from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import Mlp, PatchEmbed, conv, dense, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
@@ -45,7 +47,7 @@ class PatchMerging(nn.Cell):
     original goes column by column, and the weight converter permutes accordingly.
     """
 
-    norms_before = (("norm", "reduction"),)
+    fold_norm_into_next = (("norm", "reduction"),)
 
     def __init__(self, dim: int):
         super().__init__()
@@ -64,7 +66,7 @@ class PatchMerging(nn.Cell):
 class SwinBlock(nn.Cell):
     """Spatial mixer and MLP, each after a LayerNorm and around an identity; tokens (B, H, W, C)."""
 
-    norms_before = (("norm1", "attn"), ("norm2", "mlp"))
+    fold_norm_into_next = (("norm1", "attn"), ("norm2", "mlp"))
 
     def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
         super().__init__()
@@ -108,15 +110,17 @@ class Swin(Backbone):
         in_channels: channels of the images.
         patch_size, window_size: in pixels of the image, of the stage's map.
         mlp_ratio: hidden channels of the MLP against C.
-        qkv_bias, kernel_conv, combine, conv_kernel, conv_impl, conv_rolled: of
-            :class:`acmix.ACmix`.
         drop_path_rate: of the last block; grows linearly from 0.
         features_only, out_indices: see :class:`Backbone`. Each chosen map is normalised by a
             LayerNorm of its own, as Swin's detectors do.
+        **acmix_arguments: fields of :class:`ACmixOptions`, by default a bias of the
+            fully connected layer, a rolled convolution and an initial weight as Swin's.
 
     Shape:
         (B, in_channels, H, W) to (B, num_classes); any H and W of at least 1.
     """
+
+    default_options = ACmixOptions(fc_bias=True, conv_rolled=True, qkv_std=0.02)
 
     def __init__(
         self,
@@ -129,22 +133,21 @@ class Swin(Backbone):
         patch_size: int = 4,
         window_size: int = 7,
         mlp_ratio: float = 4.0,
-        qkv_bias: bool = True,
-        kernel_conv: int = 3,
-        combine: str = "both",
-        conv_kernel: str = "learnable",
-        conv_impl: str = "auto",
-        conv_rolled: bool = True,
         drop_path_rate: float = 0.0,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
+        **acmix_arguments: Any,
     ):
         super().__init__()
+        options = self.options_from(acmix_arguments)
         check(mixer in MIXERS, f"mixer='{mixer}' is unknown.{suggest(mixer, MIXERS)}")
         check(
             len(depths) == len(num_heads),
             f"depths and num_heads must be equally long, got {depths} and {num_heads}.",
         )
+
+        if mixer == "attention":
+            options = options.with_only_attention()
 
         def make_mixer(dim: int, heads: int, shift: int) -> nn.Cell:
             if mixer == "conv":
@@ -156,14 +159,7 @@ class Swin(Backbone):
                 attention="window",
                 window_size=window_size,
                 shift_size=shift,
-                kernel_conv=kernel_conv,
-                combine=combine if mixer == "acmix" else "attention",
-                conv_kernel=conv_kernel,
-                conv_impl=conv_impl,
-                conv_rolled=conv_rolled,
-                qkv_bias=qkv_bias,
-                fc_bias=True,
-                qkv_std=0.02,
+                **vars(options),
             )
 
         self.patch_embed = PatchEmbed(in_channels, embed_dim, patch_size)

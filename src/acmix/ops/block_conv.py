@@ -3,7 +3,7 @@
 On Ascend MindSpore documents Conv2D with group > 1 for the depthwise case only, and ACmix's group
 convolution (k^2 d maps in d groups to C = N d maps) is not depthwise. Neighbouring groups are
 therefore merged into a few ordinary convolutions whose kernels are block diagonal. It is exact, in
-value and in gradient, and the parameter keeps the group layout (C, k^2, k, k).
+value and in gradient, and the parameter keeps its shape (C, k^2, k, k).
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def block_conv(maps: Tensor, kernel: Tensor, groups: int, stride: int, dilation:
     if blocks == 1:
         return padded_conv(maps, weight, stride, dilation)
     convolved: tuple = ()
-    pieces = ops.split(maps, merged * per_group, 1)
+    parts = ops.split(maps, merged * per_group, 1)
     weights = ops.split(weight, merged * per_output, 0)
     for index in range(blocks):
-        convolved += (padded_conv(pieces[index], weights[index], stride, dilation),)
+        convolved += (padded_conv(parts[index], weights[index], stride, dilation),)
     return ops.cat(convolved, 1)
 
 

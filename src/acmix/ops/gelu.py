@@ -20,8 +20,8 @@ def scaled_gelu(y: Tensor) -> Tensor:
 
     .. math:: \Phi(x) \approx \sigma(P(x))
 
-    The layers before and behind can take the two factors. It is for inference on CPU, where the
-    error function takes as long as eight polynomials, and for ONNX, whose exporter knows none.
+    The previous and the next layer can take the two factors. It is for inference on CPU, where the
+    error function takes as long as eight polynomials, and for ONNX, whose exporter has none.
     """
     square = y * y
     polynomial = square + _COEFFICIENTS[3]

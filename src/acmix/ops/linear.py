@@ -8,21 +8,21 @@ from mindspore import Tensor, ops
 from acmix.ops.constants import tensor_constant
 
 
-def project(x: Tensor, weight: Tensor, bias: Tensor | None, layout: str) -> Tensor:
+def project(x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str) -> Tensor:
     """Apply a 1x1 convolution.
 
     Args:
-        x: (B, C_in, H, W) for layout ``NCHW``, (B, H, W, C_in) for ``NHWC``.
+        x: (B, C_in, H, W) for ``NCHW``, (B, H, W, C_in) for ``NHWC``.
         weight: (C_out, C_in).
         bias: (C_out,) or None.
-        layout: where the channels of ``x`` are.
+        data_format: ``NCHW`` or ``NHWC``.
 
     Returns:
         (B, C_out, H, W) or (B, H, W, C_out).
     """
     outputs, inputs = weight.shape
     weight = weight.astype(x.dtype)
-    if layout == "NCHW":
+    if data_format == "NCHW":
         conv = ops.Conv2D(outputs, (1, 1), pad_mode="valid", stride=(1, 1), dilation=(1, 1))
         y = conv(x, weight.reshape((outputs, inputs, 1, 1)))
         return y if bias is None else ops.bias_add(y, bias.astype(x.dtype))

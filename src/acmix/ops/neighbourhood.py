@@ -1,9 +1,9 @@
-"""Which pixels a k_a x k_a local attention reads, laid out as a few large matrix products.
+"""Which pixels a k_a x k_a local attention reads, arranged as a few large matrix products.
 
 Attention over a neighbourhood is usually written with unfold: it copies every key and value k_a^2
 times. Here the queries are taken in blocks; a block shares one halo of keys, and a constant
-additive mask removes what lies outside of each query's own neighbourhood. Two layouts, equal to
-rounding:
+additive mask removes what lies outside of each query's own neighbourhood. There are two
+formulations, equal to rounding:
 
 * ``halo``: blocks of bh x bw queries with their (bh + k_a - 1) x (bw + k_a - 1) keys. Memory grows
   by the overlap of the halos (about 4 times for 4 x 8 blocks) instead of 49 times.
@@ -61,7 +61,7 @@ def _axis_blocks(length: int, kernel: int, stride: int, dilation: int, block: in
     """Cut one axis into blocks of queries whose keys lie on one lattice of step ``dilation``.
 
     Outputs ``step`` apart look at the same lattice, so that a block never holds a key that none of
-    its queries needs, whatever the dilation.
+    its queries needs, for any dilation.
     """
     out_length = -(-length // stride)
     step = dilation // math.gcd(stride, dilation)
@@ -134,13 +134,13 @@ def neighbourhood_plan(
     stride: int,
     dilation: int,
     head_dim: int,
-    layout: str = "auto",
+    impl: str = "auto",
 ) -> Plan:
-    """Choose and build the cheapest layout for a map.
+    """Choose and build the cheapest formulation for a map.
 
-    The cost of a layout is the number of logits and the number of gathered key and value elements,
-    the two things that grow with the halo; it picks small blocks for few channels and large ones,
-    or the whole map, for many.
+    The cost of a formulation is the number of logits and the number of gathered key and value
+    elements, the two things that grow with the halo. Few channels lead to small blocks, many to
+    large ones or to the whole map.
 
     Args:
         height, width: size of the key map, in pixels.
@@ -148,9 +148,9 @@ def neighbourhood_plan(
         stride: step between queries, in pixels.
         dilation: step between the keys of a neighbourhood, in pixels.
         head_dim: d, channels per head.
-        layout: ``auto``, ``halo`` or ``whole``.
+        impl: ``auto``, ``halo`` or ``whole``.
     """
-    if layout == "whole":
+    if impl == "whole":
         return _whole_plan(height, width, kernel_size, stride, dilation)
 
     def axes(length: int) -> list[_Axis]:
@@ -167,6 +167,6 @@ def neighbourhood_plan(
     best = min(candidates, key=lambda pair: cost(*pair))
     pixels = height * width
     whole_cost = pixels * best[0].out_length * best[1].out_length
-    if layout == "auto" and whole_cost <= cost(*best):
+    if impl == "auto" and whole_cost <= cost(*best):
         return _whole_plan(height, width, kernel_size, stride, dilation)
     return _halo_plan(height, width, *best, stride)

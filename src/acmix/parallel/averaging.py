@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import mindspore as ms
 from mindspore import Tensor, ops
 
-_BUCKET = {"CPU": 2**20}
-"""Numbers that are exchanged together, at least, by device. An exchange of its own for every bias
-would be latency alone, and MindSpore's exchange on CPU slows down with larger ones."""
-
-_OTHER_BUCKET = 25 * 2**20 // 4
-"""On all other devices: 25 MiB, as PyTorch's DistributedDataParallel (Li et al., VLDB 2020). One
-exchange of everything would not begin before the last gradient is there."""
+from acmix.utils.target import TARGETS, current_target
 
 MOST_TENSORS = 64
-"""In one exchange: graph mode unrolls loops over them, to a limited depth."""
+"""In one exchange: graph mode unrolls loops over them, to a limited depth. An exchange for each
+bias would be latency alone."""
 
 
 def bucket_size(device: str) -> int:
     """Return how many numbers are exchanged together, at least, between devices of a kind."""
-    return _BUCKET.get(device, _OTHER_BUCKET)
+    return TARGETS[device].exchange_size
 
 
 def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
@@ -32,7 +26,7 @@ def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
     """
     all_reduce = ops.AllReduce()
     every = ops.HyperMap()
-    bucket = bucket_size(ms.get_context("device_target"))
+    bucket = current_target().exchange_size
 
     @ops.constexpr
     def plan(shapes):

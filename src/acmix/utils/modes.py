@@ -1,4 +1,4 @@
-"""Modes that are switched for a while and restored whatever happens."""
+"""Modes that are switched for a while and always restored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import mindspore as ms
 from mindspore import nn
+
+from acmix.utils.target import target_set_to
 
 
 @contextmanager
@@ -46,19 +48,20 @@ def jit_syntax_restored() -> Iterator[None]:
 
 @contextmanager
 def built_for(device: str) -> Iterator[None]:
-    """Have Python code that asks for the device target be told ``device``.
+    """Construct and compile the networks of the body as for the target ``device``.
 
-    Networks made in the body, and compiled in it, take the branches they take there: MindSpore's
-    own and ours. No kernel is chosen by this, hence a graph so made can be exported and looked at,
-    but not run.
+    No kernel is chosen by this, hence a graph so made can be exported and looked at, but not run.
     """
     ask = ms.context.get_context
 
     def answer(key: str):
         return device if key == "device_target" else ask(key)
 
-    ms.get_context = ms.context.get_context = answer
+    # MindSpore's amp.all_finite branches on it too: one operator on Ascend, several per tensor
+    # elsewhere. Of its Python nothing else changes the graphs of our networks and training steps.
+    ms.context.get_context = answer
     try:
-        yield
+        with target_set_to(device):
+            yield
     finally:
-        ms.get_context = ms.context.get_context = ask
+        ms.context.get_context = ask

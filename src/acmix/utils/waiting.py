@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mindspore as ms
 
+from acmix.utils.target import current_target
+
 
 def wait_for(result: object) -> None:
     """Return when the device has computed ``result``, a tensor or a sequence of such.
 
     On accelerators it waits for everything that was launched.
     """
-    if ms.get_context("device_target") != "CPU":
+    if current_target().asynchronous:
         ms.runtime.synchronize()
     elif isinstance(result, (tuple, list)):
         for item in result:

@@ -9,7 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError
 from acmix.models.detection import AnchorGenerator, BoxCoder, HostPostProcess, PostProcess
-from acmix.models.detection.post_process import layout, suppress
+from acmix.models.detection.post_process import group_grid, suppress
 
 HEIGHT, WIDTH, CLASSES = 64, 80, 5
 SIZES = ((8, 10), (4, 5))
@@ -175,7 +175,7 @@ def test_classes_far_from_the_origin_lose_no_precision(label, rng):
     boxes = np.concatenate([corners, corners + 20 + 60 * rng.random((300, 2))], 1)
     boxes = np.minimum(boxes, 1344).astype(np.float32)
     mask = np.array(kept(boxes, [label] * 300))
-    _, step = layout(80, 1344)
+    _, step = group_grid(80, 1344)
     rounded = np.round(boxes.astype(np.float64) / step) * step
     assert np.abs(rounded - boxes).max() <= step / 2 == 1 / 2048
     truth = []
@@ -188,7 +188,7 @@ def test_classes_far_from_the_origin_lose_no_precision(label, rng):
 
 @pytest.mark.parametrize(("num_groups", "extent"), [(1, 7), (80, 1344), (1203, 2048), (2, 1)])
 def test_moved_boxes_are_exact_in_float32(num_groups, extent):
-    per_side, step = layout(num_groups, extent)
+    per_side, step = group_grid(num_groups, extent)
     assert per_side**2 >= num_groups > (per_side - 1) ** 2
     largest = np.float32(per_side * extent)
     assert largest - np.float32(step) < largest

@@ -10,6 +10,7 @@ from mindspore import Tensor, nn
 
 from acmix import ACmix, create_model
 from acmix.errors import UserError
+from acmix.layers.attention import AttentionMode
 from acmix.tools.analysis.attention import attention_layers, attention_shares
 from acmix.utils.parameters import get_value, set_value
 
@@ -27,14 +28,14 @@ class OneOperator(nn.Cell):
             set_value(parameter, np.random.normal(0, 1, value.shape))
 
     def construct(self, x):
-        if self.mixer.layout == "NHWC":
+        if self.mixer.data_format == "NHWC":
             return self.mixer(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         return self.mixer(x)
 
 
 def projected(mixer, image):
     """Stage I in NumPy: q, k, v, each (1, C, H, W)."""
-    weight, bias = get_value(mixer.qkv_weight), get_value(mixer.qkv_bias)
+    weight, bias = get_value(mixer.qkv.weight), get_value(mixer.qkv.bias)
     maps = np.tensordot(weight, image, 1) + bias[:, None, None]
     return [part[None] for part in np.split(maps, 3)]
 
@@ -120,10 +121,8 @@ def test_the_network_is_left_as_it_was(rng):
     assert network(Tensor(image[None])).shape == (1, DIM, HEIGHT, WIDTH)
 
 
-class Squared(nn.Cell):
+class Squared(AttentionMode):
     """Not linear in v."""
-
-    layout = "NCHW"
 
     def construct(self, q, k, v):
         return q + v * v

@@ -23,7 +23,7 @@ SIDE = 6
 
 @pytest.mark.parametrize(("c", "ka", "kc", "n"), [(8, 3, 3, 2), (12, 5, 5, 4), (6, 7, 1, 1)])
 def test_an_operator_costs_what_the_theory_says(c, ka, kc, n):
-    mixer = ACmix(c, num_heads=n, kernel_size=ka, kernel_conv=kc, qkv_bias=False)
+    mixer = ACmix(c, num_heads=n, kernel_size=ka, conv_kernel_size=kc, qkv_bias=False)
     network = nn.SequentialCell(mixer)
     found = operator_costs(network, trace(network, (1, c, SIDE, SIDE)))
     position = mixer.attention.position_weight.size + mixer.attention.position_bias.size

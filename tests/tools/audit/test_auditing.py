@@ -12,6 +12,7 @@ from acmix.tools.audit.inventory import Inventory
 from acmix.tools.audit.networks import audit_config
 from acmix.tools.audit.report import audit
 from acmix.utils.modes import built_for
+from acmix.utils.target import current_target
 from acmix.workflows.runs import named_config
 
 # The rest takes minutes and differs from these in what inference shows too.
@@ -64,32 +65,31 @@ def test_what_is_built_for_cpu_would_fail():
     }
 
 
-def test_mindspores_own_branches_do_not_change_the_graph(monkeypatch):
-    """Our formulations ask ``ms.get_context``, MindSpore's modules ``context.get_context``."""
-    with built_for("Ascend"):
-        both = audit(tiny_swin(), "net").inventory()
-        ours_alone = ms.get_context
-    monkeypatch.setattr(ms, "get_context", ours_alone)
-    assert ms.context.get_context("device_target") == "CPU"
-    assert audit(tiny_swin(), "net").inventory() == both
-
-
 def tiny_swin(**arguments):
     model = create_model("acmix_swin_tiny", **TINY, **arguments).set_train(False)
     return graph_of(Exported(model), [ms.Tensor(shape=(1, 3, 64, 64), dtype=ms.float32)])
 
 
-def test_the_answered_device_is_for_a_while():
+def test_the_target_is_set_for_a_while():
     def fail():
         raise ZeroDivisionError
 
     with built_for("Ascend"):
-        assert ms.get_context("device_target") == ms.context.get_context("device_target")
-        assert ms.get_context("device_target") == "Ascend"
-        assert ms.get_context("mode") == ms.GRAPH_MODE
+        assert current_target().name == ms.context.get_context("device_target") == "Ascend"
+        assert ms.get_context("device_target") == "CPU"
+        assert ms.context.get_context("mode") == ms.GRAPH_MODE
     with pytest.raises(ZeroDivisionError), built_for("Ascend"):
         fail()
-    assert ms.get_context("device_target") == ms.context.get_context("device_target") == "CPU"
+    assert current_target().name == ms.context.get_context("device_target") == "CPU"
+
+
+def test_a_training_step_for_ascend_checks_gradients_by_one_operator():
+    """Which MindSpore chooses by the device target, not by ours."""
+    config = named_config("resnet26", ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}",
+                                         "data.image_size=32"])  # fmt: skip
+    operators = audit_config(config, training=True, batch_size=2).inventory()["operators"]
+    assert operators["AllFinite"] == 1
+    assert "IsFinite" not in operators
 
 
 def test_the_step_is_the_one_that_is_configured():

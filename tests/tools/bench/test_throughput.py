@@ -10,6 +10,7 @@ from acmix.errors import UserError
 from acmix.tools.bench import throughput
 from acmix.tools.bench.throughput import Timing, measure, speed_up
 from acmix.utils import waiting
+from acmix.utils.target import target_set_to
 
 
 class Clock:
@@ -73,9 +74,9 @@ def test_waiting_for_returned_tensors_is_measured_on_cpu(clock):
 
 
 def test_waiting_for_the_device_is_measured_elsewhere(clock, monkeypatch):
-    monkeypatch.setattr(waiting.ms, "get_context", {"device_target": "Ascend"}.get)
     monkeypatch.setattr(waiting.ms.runtime, "synchronize", lambda: clock.spend(2.0))
-    (timing,) = measure({"net": lambda: Pending(clock)}, warmup=0, repeats=2)
+    with target_set_to("Ascend"):
+        (timing,) = measure({"net": lambda: Pending(clock)}, warmup=0, repeats=2)
     assert timing.seconds == (2, 2)
 
 

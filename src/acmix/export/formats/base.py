@@ -40,9 +40,9 @@ class Format(ABC):
         """Raise :class:`UserError` unless a file can be written on this device. Cheap."""
         if not self.only_on:
             return
-        import mindspore as ms
+        from acmix.utils.target import current_target
 
-        target = ms.get_context("device_target")
+        target = current_target().name
         check(
             target == self.only_on,
             f"format: '{self.name}' can be written on {self.only_on} only, this process runs on "

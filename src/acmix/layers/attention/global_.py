@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, ops
+from mindspore import Tensor
 
 from acmix.errors import check
-from acmix.layers.attention import register_attention
+from acmix.layers.attention.base import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense, layer_norm, torch_conv
 from acmix.ops.linear import rescale, to_maps, to_tokens
@@ -30,11 +30,9 @@ class GlobalAttention(SoftmaxAttention):
 
     Shape:
         q and output: (B, H, W, C). k, v: (B, H', W', C), the size being ``context_size(H, W)``.
-        extra: q, k and v of tokens without a place in the map, each (B, 1, E, C), optional. They
-        take part as if they were pixels; their output (B, 1, E, C) is then the second of two.
     """
 
-    layout = "NHWC"
+    data_format = "NHWC"
 
     def __init__(self, dim: int, num_heads: int, in_channels: int | None = None, sr_ratio: int = 1):
         super().__init__(dim, num_heads)
@@ -52,34 +50,29 @@ class GlobalAttention(SoftmaxAttention):
 
     def context(self, x: Tensor) -> Tensor:
         """Reduce the map that k and v are projected from: (B, H, W, C) to (B, H', W', C)."""
+        if self.reduction == 1:
+            return x
         x = to_maps(x)
         bottom = max(self.reduction - x.shape[2], 0)
         right = max(self.reduction - x.shape[3], 0)
         return self.norm(to_tokens(self.sr(zero_pad(x, 0, bottom, 0, right))))
 
-    def construct(self, q: Tensor, k: Tensor, v: Tensor, extra=None):
+    def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend; see the class."""
         _, height, width, _ = q.shape
-        q, k, v = self._sequence(q), self._sequence(k), self._sequence(v)
-        extras = 0
-        if extra is not None:
-            extras = extra[0].shape[2]
-            q = ops.cat((self._sequence(extra[0]), q), 1)
-            k = ops.cat((self._sequence(extra[1]), k), 1)
-            v = ops.cat((self._sequence(extra[2]), v), 1)
+        out = self.attend(self.sequence(q), self.sequence(k), self.sequence(v))
+        return out.reshape((-1, height, width, self.dim))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend over sequences: queries (B, L, C), keys and values (B, M, C) to (B, L, C)."""
+        length = q.shape[1]
         logits = self.logits(self._heads(rescale(q, self.scale)), self._heads(k))
         attention = self.softmax(logits).astype(v.dtype)
         out = self.weighted_sum(attention, self._heads(v))
-        out = out.reshape((-1, self.num_heads, extras + height * width, self.head_dim))
-        out = out.transpose(0, 2, 1, 3).reshape((-1, extras + height * width, self.dim))
-        out = self.proj(out)
-        if extra is None:
-            return out.reshape((-1, height, width, self.dim))
-        extra_out, out = ops.split(out, (extras, height * width), 1)
-        extra_out = extra_out.reshape((-1, 1, extras, self.dim))
-        return out.reshape((-1, height, width, self.dim)), extra_out
+        out = out.reshape((-1, self.num_heads, length, self.head_dim))
+        return self.proj(out.transpose(0, 2, 1, 3).reshape((-1, length, self.dim)))
 
-    def _sequence(self, x: Tensor) -> Tensor:
+    def sequence(self, x: Tensor) -> Tensor:
         """Rearrange (B, H, W, C) into (B, L, C)."""
         return x.reshape((-1, x.shape[1] * x.shape[2], self.dim))
 
@@ -89,9 +82,7 @@ class GlobalAttention(SoftmaxAttention):
         x = x.reshape((-1, length, self.num_heads, self.head_dim)).transpose(0, 2, 1, 3)
         return x.reshape((-1, length, self.head_dim))
 
-    def macs(self, q_shape, k_shape, v_shape, extra_shapes=None) -> dict[str, int]:
+    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 C per pair of pixels."""
         batch, height, width, _ = q_shape
-        extras = 0 if extra_shapes is None else extra_shapes[0][2]
-        queries, keys = height * width + extras, k_shape[1] * k_shape[2] + extras
-        return {"attention": 2 * batch * queries * keys * self.dim}
+        return {"attention": 2 * batch * height * width * k_shape[1] * k_shape[2] * self.dim}

@@ -10,23 +10,23 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
-from acmix.layers.attention import register_attention
+from acmix.layers.attention.base import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.rearrange import Rearrange
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import take_rows, transposed
 from acmix.ops.neighbourhood import neighbourhood_plan
 from acmix.utils.parameters import forget
+from acmix.utils.target import current_target
 
-LAYOUTS = ("auto", "halo", "whole")
-_CACHED_LOGITS = 2**19  # 2 MiB in float32, the second-level caches of two cores
+IMPLEMENTATIONS = ("auto", "halo", "whole")
 _SHORT = 32  # of a side of matrices that are transposed by a product
 _MOST_PORTIONS = 16  # each adds its operators to the graph
 
 
 @constant
 def _facts(*plan) -> tuple[int, bool, bool, int, int]:
-    """Return what of a plan decides about the shape of the graph."""
+    """Return the properties of a plan that decide the shape of the graph."""
     found = neighbourhood_plan(*plan)
     return found.blocks, found.queries is not None, found.keys is not None, *found.out_size
 
@@ -53,7 +53,7 @@ def _output(*plan) -> np.ndarray | None:
 
 @constant
 def _portions(sequences: int, cached_logits: int, *plan) -> int:
-    """Return in how many equal portions to attend, so that a cache holds the logits of one."""
+    """Return into how many equal portions to divide, so that a cache holds the logits of one."""
     found = neighbourhood_plan(*plan)
     logits = sequences * found.blocks * found.mask.size
     divisors = [n for n in range(1, _MOST_PORTIONS + 1) if sequences % n == 0]
@@ -79,8 +79,8 @@ class LocalAttention(SoftmaxAttention):
 
     where p is a learned linear map of the pixel coordinates. The term :math:`q_i^\top p_i` is the
     same for all j and drops out of the softmax, so only k - p is formed, before the padding. Exact,
-    without unfold: see :mod:`acmix.ops.neighbourhood`. On CPU a batch of known size is done in
-    portions whose logits fit into the cache.
+    without unfold: see :mod:`acmix.ops.neighbourhood`. If the target asks for it, a batch of known
+    size is computed in portions whose logits fit into the cache.
 
     Args:
         dim: C, channels of q, k and v.
@@ -88,14 +88,12 @@ class LocalAttention(SoftmaxAttention):
         kernel_size: k_a, odd.
         stride: the queries are the pixels ``[::stride, ::stride]``.
         dilation: distance between the pixels of a neighbourhood.
-        layout: ``auto``, or ``halo`` or ``whole`` to force a formulation.
+        impl: ``auto``, or ``halo`` or ``whole`` to force a formulation.
 
     Shape:
         q, k, v: (B, C, H, W), any H and W of at least 1.
         Output: (B, C, ceil(H / stride), ceil(W / stride)), channel ``n * d + g`` for head n.
     """
-
-    layout = "NCHW"
 
     def __init__(
         self,
@@ -104,21 +102,21 @@ class LocalAttention(SoftmaxAttention):
         kernel_size: int = 7,
         stride: int = 1,
         dilation: int = 1,
-        layout: str = "auto",
+        impl: str = "auto",
     ):
         super().__init__(dim, num_heads)
         check(
             kernel_size >= 1 and kernel_size % 2 == 1,
-            f"kernel_attention must be an odd number of at least 1, got {kernel_size}.",
+            f"kernel_size must be an odd number of at least 1, got {kernel_size}.",
         )
         check(stride >= 1, f"stride must be at least 1, got {stride}.")
         check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
-        check(layout in LAYOUTS, f"layout='{layout}' is unknown.{suggest(layout, LAYOUTS)}")
+        check(impl in IMPLEMENTATIONS, f"impl='{impl}' is unknown.{suggest(impl, IMPLEMENTATIONS)}")
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.rearrange = Rearrange()
-        self.cached_logits = _CACHED_LOGITS
-        self.formulation = layout
-        # A 1x1 convolution of the two coordinates, with the default start of torch's; its bias
+        self.cached_logits = current_target().cached_logits
+        self.impl = impl
+        # A 1x1 convolution of the two coordinates, with the default initialiser of torch; its bias
         # cancels in p_i - p_j and is kept because the released checkpoints hold it.
         bound = 2**-0.5
         shape = (self.head_dim, 2)
@@ -135,7 +133,7 @@ class LocalAttention(SoftmaxAttention):
         _, _, height, width = q.shape
         arguments = (
             height, width, self.kernel_size, self.stride, self.dilation,
-            self.head_dim, self.formulation,
+            self.head_dim, self.impl,
         )  # fmt: skip
         _, gathers_queries, gathers_keys, out_height, out_width = _facts(*arguments)
 
@@ -153,13 +151,14 @@ class LocalAttention(SoftmaxAttention):
 
     def _rows(self, x: Tensor, factor: float = 1.0) -> Tensor:
         """Transpose matrices with a side of d; see :func:`acmix.ops.linear.transposed`."""
-        by_product = self.on_cpu and self.head_dim <= _SHORT and ops.isconstant(x.shape[0])
+        by_product = not self.fast_broadcast and self.head_dim <= _SHORT
+        by_product = by_product and ops.isconstant(x.shape[0])
         return transposed(x, factor, by_product)
 
     def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
-        """Attend; on CPU to as many sequences at a time as the cache holds the logits of."""
+        """Attend to as many sequences at a time as the cache holds the logits of."""
         portions = 1
-        if self.on_cpu and ops.isconstant(q.shape[0]):
+        if self.cached_logits is not None and ops.isconstant(q.shape[0]):
             portions = _portions(q.shape[0], self.cached_logits, *arguments)
         if portions == 1:
             return self._attend(q, k, v, arguments)
@@ -186,7 +185,7 @@ class LocalAttention(SoftmaxAttention):
     def _chosen(self, q: Tensor, arguments: tuple) -> Tensor:
         """Take the queries, (B, H * W, d), in the order of their blocks."""
         if self.stride == 1:
-            # What fills up a ragged block is dropped again.
+            # The copies that fill up a ragged block are dropped again.
             return self.rearrange(q, _queries(*arguments), _output(*arguments))
         return take_rows(q, _queries(*arguments))
 

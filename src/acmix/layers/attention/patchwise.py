@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
-from acmix.layers.attention import register_attention
+from acmix.layers.attention.base import AttentionMode, register_attention
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.ops.resample import reflect_pad
 from acmix.ops.unfold import shifted_columns, unfold, unfold_rows
+from acmix.utils.target import current_target
 
 
 class SharedProduct(nn.Cell):
@@ -26,7 +26,7 @@ class SharedProduct(nn.Cell):
     def __init__(self, planes: int):
         super().__init__()
         self.ones = Tensor(np.ones((1, planes), np.float32))
-        self.copies = planes if ms.get_context("device_target") == "CPU" else 1
+        self.copies = 1 if current_target().fast_broadcast else planes
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
         """Multiply."""
@@ -42,7 +42,7 @@ class SharedProduct(nn.Cell):
 
 
 @register_attention("patchwise")
-class PatchwiseAttention(nn.Cell):
+class PatchwiseAttention(AttentionMode):
     r"""Weighted sum over a reflection-padded neighbourhood, the weights from an MLP on q and k.
 
     .. math:: o_i = \sum_{j \in N(i)} w_{ij} \odot v_j, \qquad
@@ -57,7 +57,7 @@ class PatchwiseAttention(nn.Cell):
 
     Args:
         dim: C, channels of v.
-        num_heads: has no meaning here; the weights are shared as ``share_planes`` says.
+        num_heads: unused; ``share_planes`` decides which channels share a weight.
         qk_channels: r, channels of q and of k; C if None.
         kernel_size: k_a, odd.
         share_planes: s, channels that share a weight, a divisor of C.
@@ -66,8 +66,7 @@ class PatchwiseAttention(nn.Cell):
         q, k: (B, r, H, W), any H and W of at least 1. v and output: (B, C, H, W).
     """
 
-    layout = "NCHW"
-    norms_behind = (("fc1", "bn2"),)
+    fold_norm_into_previous = (("fc1", "bn2"),)
 
     def __init__(
         self,

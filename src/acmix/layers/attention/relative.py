@@ -8,7 +8,7 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import Normal, initializer
 
 from acmix.errors import check
-from acmix.layers.attention import register_attention
+from acmix.layers.attention.base import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import rescale
@@ -61,16 +61,14 @@ class RelativeAttention(SoftmaxAttention):
         q, k, v: (B, C, H, W). Output: (B, C, ceil(H / stride), ceil(W / stride)).
     """
 
-    layout = "NCHW"
-
     def __init__(self, dim: int, num_heads: int, map_size: int = 14, stride: int = 1):
         super().__init__(dim, num_heads)
         check(map_size >= 1, f"map_size must be at least 1, got {map_size}.")
         check(stride >= 1, f"stride must be at least 1, got {stride}.")
         self.map_size, self.stride = map_size, stride
-        start, shape = Normal(self.scale), (2 * map_size - 1, self.head_dim)
-        self.relative_height = Parameter(initializer(start, shape), name="relative_height")
-        self.relative_width = Parameter(initializer(start, shape), name="relative_width")
+        init, shape = Normal(self.scale), (2 * map_size - 1, self.head_dim)
+        self.relative_height = Parameter(initializer(init, shape), name="relative_height")
+        self.relative_width = Parameter(initializer(init, shape), name="relative_width")
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the vectors of relative positions."""

@@ -1,16 +1,17 @@
-"""What the attention modes with a softmax over the keys have in common."""
+"""The common part of the attention modes with a softmax over the keys."""
 
 from __future__ import annotations
 
-import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from acmix.errors import check
+from acmix.layers.attention.base import AttentionMode
 from acmix.layers.softmax import Softmax
 from acmix.ops.linear import add_to_each
+from acmix.utils.target import current_target
 
 
-class SoftmaxAttention(nn.Cell):
+class SoftmaxAttention(AttentionMode):
     """Heads, their scale, and the operators from logits to the weighted sum of the values.
 
     Args:
@@ -28,11 +29,11 @@ class SoftmaxAttention(nn.Cell):
         )
         self.dim, self.num_heads, self.head_dim = dim, num_heads, dim // num_heads
         self.scale = self.head_dim**-0.5
-        self.on_cpu = ms.get_context("device_target") == "CPU"
+        self.fast_broadcast = current_target().fast_broadcast
         self.logits = ops.BatchMatMul(transpose_b=True)
         self.softmax = Softmax()
         self.weighted_sum = ops.BatchMatMul()
 
     def add(self, x: Tensor, term: Tensor) -> Tensor:
         """Add a mask, a bias or positions to every element of a batch."""
-        return add_to_each(x, term, as_bias=self.on_cpu)
+        return add_to_each(x, term, as_bias=not self.fast_broadcast)

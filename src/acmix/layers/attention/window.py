@@ -9,7 +9,7 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check
-from acmix.layers.attention import register_attention
+from acmix.layers.attention.base import register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense
 from acmix.layers.inference import frozen
@@ -51,7 +51,8 @@ class WindowAttention(SoftmaxAttention):
         q, k, v and output: (B, H, W, C), any H and W of at least 1.
     """
 
-    layout = "NHWC"
+    data_format = "NHWC"
+    rolls = True
 
     def __init__(self, dim: int, num_heads: int, window_size: int = 7, shift_size: int = 0):
         super().__init__(dim, num_heads)

@@ -1,4 +1,4 @@
-"""What every detector offers to training, evaluation, export and tools."""
+"""The interface of every detector to training, evaluation, export and tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acmix.models.detection.post_process import PostProcess
 
 
 class Detector(FullPrecision):
-    """A backbone with what finds objects in its maps.
+    """A backbone and a head that finds objects in its maps.
 
     Boxes are float32 (x1, y1, x2, y2) in pixels of the images, which may have any size; they, the
     losses and the choice of detections stay in float32 under mixed precision. Letters: A anchors
@@ -20,7 +20,7 @@ class Detector(FullPrecision):
     Args:
         backbone: made with ``features_only=True``.
         num_classes: K, without background.
-        post_process: how detections are chosen.
+        post_process: rules by which detections are chosen.
 
     Attributes:
         loss_names: names of what :meth:`losses` returns, the total first.
@@ -56,7 +56,7 @@ class Detector(FullPrecision):
         raise NotImplementedError
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what enters non-maximum suppression, see :meth:`PostProcess.candidates`."""
+        """Return the input of non-maximum suppression, see :meth:`PostProcess.candidates`."""
         raise NotImplementedError
 
     def decoded(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 from acmix.errors import UserError
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.fpn import level_sizes
-from acmix.models.detection.post_process import PostProcess, layout
+from acmix.models.detection.post_process import PostProcess, group_grid
 
 
 class Detections(NamedTuple):
@@ -41,7 +41,7 @@ class HostPostProcess:
 
     @classmethod
     def of(cls, detector: Detector) -> HostPostProcess:
-        """Return what turns the outputs of ``detector.decoded`` into those of ``detect``."""
+        """Return the steps from the outputs of ``detector.decoded`` to those of ``detect``."""
         return cls(detector.post_process, detector.strides, detector.num_anchors)
 
     @classmethod
@@ -73,7 +73,7 @@ class HostPostProcess:
             height, width: of the network's input.
         """
         candidates = self.candidates(logits, boxes, height, width)
-        _, step = layout(logits.shape[1], max(height, width))
+        _, step = group_grid(logits.shape[1], max(height, width))
         return self.suppress(candidates, step)
 
     def candidates(
@@ -99,7 +99,7 @@ class HostPostProcess:
         return Detections(chosen, scores, label[order].astype(np.int32))
 
     def suppress(self, candidates: Detections, step: float) -> Detections:
-        """Keep what :meth:`PostProcess.detections` keeps, of candidates best first.
+        """Keep the same candidates as :meth:`PostProcess.detections`, best first.
 
         Args:
             candidates: of one image.

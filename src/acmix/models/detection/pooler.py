@@ -57,7 +57,7 @@ class MultiLevelPooler(FullPrecision):
         self.sampling_ratio = sampling_ratio
 
     def construct(self, maps: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
-        """Ask every level for every box, which keeps shapes static, and choose."""
+        """Pool every box from every level, which keeps shapes static, and choose."""
         batch, count, _ = boxes.shape
         boxes = boxes.astype(ms.float32).reshape((-1, 4))
         image = _image_index(batch, count)
@@ -97,5 +97,5 @@ def _image_index(batch: int, count: int) -> np.ndarray:
 
 @tensor_constant
 def _half_pixel(stride: int) -> np.ndarray:
-    """Return what makes the operator's boxes aligned: half a map pixel, and its own end pixel."""
+    """Return the offsets that align the operator's boxes: half a map pixel, and its end pixel."""
     return np.array([stride / 2] * 2 + [stride / 2 + _END_MODE] * 2, np.float32)

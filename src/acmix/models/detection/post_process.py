@@ -22,7 +22,7 @@ from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import take_rows
 
 MOST_BOXES = 2864
-"""What ``ops.NMSWithMask`` takes on Ascend."""
+"""Largest number of boxes that ``ops.NMSWithMask`` takes on Ascend."""
 
 NONE = -1
 """Label of a place without a detection."""
@@ -74,7 +74,7 @@ class PostProcess:
         height: int,
         width: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Choose and decode the best pairs of anchor and class, whatever their score.
+        """Choose and decode the best pairs of anchor and class, without a threshold.
 
         Args:
             logits: (B, A, K).
@@ -151,14 +151,14 @@ def suppress(
     """Non-maximum suppression within groups.
 
     The boxes of the groups are moved apart, so that one call of ``ops.NMSWithMask`` serves all.
-    They are laid out as a square of groups rather than as a line, which needs fewer digits, and
-    their coordinates are rounded to ``layout``'s step. Then every difference of coordinates is
-    exact in float32, and the outcome is, to the last bit, that of each group for itself.
+    They stand in a square of groups rather than in a line, which needs fewer digits, and their
+    coordinates are rounded to the step of :func:`group_grid`. Then every difference of coordinates
+    is exact in float32, and the outcome is, to the last bit, that of each group for itself.
 
     ``ops.NMSWithMask`` suppresses where the IoU is larger than the threshold, without a pixel added
     to sides. CPU and GPU sort the boxes by score, Ascend takes them as they come; it is given
     falling places instead of scores, which makes the devices agree, also about equal scores. Its
-    output of indices counts 0, 1, 2, ... and says nothing.
+    output of indices is 0, 1, 2, ... and holds no information.
 
     Args:
         boxes: (B, N, 4), best first, coordinates from 0 to ``extent``; B static.
@@ -170,7 +170,7 @@ def suppress(
     Returns:
         (B, N) bool, False where a better box of the group overlaps by more.
     """
-    per_side, step = layout(num_groups, extent)
+    per_side, step = group_grid(num_groups, extent)
     row = groups // per_side
     shift = ops.stack((groups - row * per_side, row), 2).astype(ms.float32) * extent
     boxes = ops.round(boxes / step) * step + ops.cat((shift, shift), 2)
@@ -183,7 +183,7 @@ def suppress(
 
 
 @constant
-def layout(num_groups: int, extent: int) -> tuple[int, float]:
+def group_grid(num_groups: int, extent: int) -> tuple[int, float]:
     """Return how many groups lie side by side, and the step in pixels of their coordinates.
 
     The step is the power of two at which coordinates up to ``extent`` times that many have the 24

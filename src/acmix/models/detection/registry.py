@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from acmix.errors import UserError, check, suggest
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.post_process import PostProcess
 from acmix.models.registry import create_model, list_models
+from acmix.utils.registry import Registry
 
-_DETECTORS: dict[str, type[Detector]] = {}
-DetectorType = TypeVar("DetectorType", bound=type[Detector])
+DETECTORS: Registry[type[Detector]] = Registry("detector")
 
-
-def register_detector(name: str) -> Callable[[DetectorType], DetectorType]:
-    """Register the decorated class under ``name``.
-
-    Raises:
-        UserError: the name is taken.
-    """
-
-    def register(cls: DetectorType) -> DetectorType:
-        check(name not in _DETECTORS, f"detector '{name}' is already registered.")
-        _DETECTORS[name] = cls
-        return cls
-
-    return register
+register_detector = DETECTORS.register
+"""Decorate a class to register it as a detector; a name taken is an error."""
 
 
 def list_detectors(pattern: str = "*") -> list[str]:
     """Return the names ``{detector}_{backbone}`` that match a shell pattern, sorted."""
-    names = [f"{detector}_{backbone}" for detector in _DETECTORS for backbone in list_models()]
+    names = [f"{detector}_{backbone}" for detector in DETECTORS for backbone in list_models()]
     return sorted(fnmatch.filter(names, pattern))
 
 
@@ -44,7 +32,7 @@ def split_name(name: str) -> tuple[str, str]:
     Raises:
         UserError: there is no such detector.
     """
-    for detector in _DETECTORS:
+    for detector in DETECTORS:
         backbone = name.removeprefix(f"{detector}_")
         if backbone != name and backbone in list_models():
             return detector, backbone
@@ -76,7 +64,7 @@ def create_detector(
         UserError: unknown name or argument, or a value the detector cannot take.
     """
     detector, model = split_name(name)
-    cls = _DETECTORS[detector]
+    cls = DETECTORS[detector]
     arguments = {"num_classes": num_classes, "post_process": post_process, **arguments}
     arguments = {key: value for key, value in arguments.items() if value is not None}
     known = set(inspect.signature(cls.__init__).parameters) - {"self", "backbone"}

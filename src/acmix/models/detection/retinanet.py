@@ -50,8 +50,8 @@ class RetinaHead(nn.Cell):
         self.num_classes = num_classes
         self.cls_convs = _tower(channels, num_convs)
         self.reg_convs = _tower(channels, num_convs)
-        start = -math.log((1 - prior) / prior)
-        self.retina_cls = _conv(channels, num_anchors * num_classes, start)
+        bias = -math.log((1 - prior) / prior)
+        self.retina_cls = _conv(channels, num_anchors * num_classes, bias)
         self.retina_reg = _conv(channels, num_anchors * 4)
 
     def construct(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -112,7 +112,7 @@ class RetinaNet(Detector):
         self.smooth_l1_beta, self.box_loss_weight = smooth_l1_beta, box_loss_weight
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the head says of every anchor."""
+        """Return the head's outputs for every anchor."""
         logits, deltas = self.head(self.neck(self.backbone(images)))
         return logits.astype(ms.float32), deltas.astype(ms.float32)
 

@@ -54,10 +54,10 @@ class BalancedSampler(nn.Cell):
         # Positives fill the first places of the sample, background the next ones.
         place = _places(self.num_samples)
         positive = place < num_positives
-        place_behind = place - num_positives
-        valid = ops.logical_or(positive, place_behind < num_background)
+        rank = place - num_positives
+        valid = ops.logical_or(positive, rank < num_background)
         from_positives = place + ops.zeros_like(num_positives)
-        from_background = positives.shape[1] + place_behind
+        from_background = positives.shape[1] + rank
         column = ops.select(positive, from_positives, from_background)
         drawn = ops.cat((positives, background), 1)
         column = ops.minimum(column, drawn.shape[1] - 1)

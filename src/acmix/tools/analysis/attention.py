@@ -62,7 +62,7 @@ def attention_shares(
     )
     operator = layers[layer]
     attention = operator.attention
-    is_tokens = operator.layout == "NHWC"
+    is_tokens = operator.data_format == "NHWC"
     with execution_mode(ms.PYNATIVE_MODE), evaluation_mode(network):
         q, k, v, *extra = _arguments(network, attention, Tensor(image[None]))
 

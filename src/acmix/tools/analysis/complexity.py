@@ -81,8 +81,7 @@ def operator_costs(network: nn.Cell, counted: Trace) -> dict[Key, Cost]:
         if not isinstance(cell, ACmix):
             continue
         kinds = next(count.kinds for count in counted.cells if count.name == name)
-        biases = cell.qkv_weight.shape[0] if cell.qkv_bias is not None else 0
-        stage_one += Cost(kinds["projection"], cell.qkv_weight.size + biases)
+        stage_one += _below(counted, f"{name}.qkv")
         output = f"{name}.attention.{OUTPUT_PROJECTION}"
         everything = _below(counted, f"{name}.attention")
         projection += _below(counted, output)

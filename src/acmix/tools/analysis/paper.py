@@ -166,9 +166,9 @@ class PaperSpeed:
 _SHIFTS = "tensor shifts"
 
 
-def _kernel(label: str, conv_kernel: str, fps: str) -> PaperSpeed:
+def _kernel(label: str, conv_variant: str, fps: str) -> PaperSpeed:
     return PaperSpeed(
-        "acmix_swin_tiny", f"{fps} img/s", _SHIFTS, label, {"conv_kernel": conv_kernel}
+        "acmix_swin_tiny", f"{fps} img/s", _SHIFTS, label, {"conv_variant": conv_variant}
     )
 
 

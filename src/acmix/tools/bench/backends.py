@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import mindspore as ms
 import numpy as np
 from mindspore import nn
 
@@ -18,6 +17,7 @@ from acmix.export.formats.onnx import INSTALL
 from acmix.export.writer import write_model
 from acmix.tools.bench.choices import BENCH_BACKENDS
 from acmix.tools.bench.models import Prepare, on_device, with_transfer
+from acmix.utils.target import current_target
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def check_backend(backend: str) -> None:
         f"backend: '{backend}' needs the package {runtime.package}, which is not installed: "
         f"{runtime.remedy}.",
     )
-    target = ms.get_context("device_target")
+    target = current_target().name
     check(
         runtime.only_on in ("", target),
         f"backend: '{backend}' runs on {runtime.only_on} here, the device is {target}; "
@@ -100,7 +100,7 @@ def _lite(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object
     import mindspore_lite as lite
 
     context = lite.Context()
-    context.target = [ms.get_context("device_target").lower()]
+    context.target = [current_target().name.lower()]
     model = lite.Model()
     model.build_from_file(str(file), lite.ModelType.MINDIR, context)
     inputs = model.get_inputs()

@@ -17,6 +17,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
+from acmix.utils.target import current_target
 
 TOLERANCE = 2e-2
 """Allowed norm of a gradient's difference, relative to the gradient's: AKG's exponential is good to
@@ -44,7 +45,7 @@ def check_available() -> None:
     check(
         os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
         or os.environ.get("OMP_NUM_THREADS") == "1"
-        or ms.get_context("device_target") != "CPU",
+        or current_target().name != "CPU",
         "graph kernel: spinning OpenMP threads make it slower than doing without; set "
         "OMP_WAIT_POLICY=passive before Python starts.",
     )

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import mindspore as ms
 
 from acmix.environment import describe
+from acmix.utils.target import current_target
 
 Facts = Mapping[str, str | int | None]
 
 
 def machine_facts() -> dict[str, str | int | None]:
     """What ``acmix.environment.describe`` says, and the device in use."""
-    target = ms.get_context("device_target")
+    target = current_target().name
     facts = describe() | {"device": target}
     if target != "CPU":
         facts["device_name"] = ms.hal.get_device_name(0, target)

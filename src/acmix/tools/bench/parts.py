@@ -122,10 +122,10 @@ def local_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
     first = LocalAttention(channels, num_heads)
     chosen: dict[str, nn.Cell] = {"unfold": LocalByUnfold(first)}
     state = {parameter.name: parameter for parameter in first.get_parameters()}
-    for layout in ("halo", "whole", "auto"):
-        network = LocalAttention(channels, num_heads, layout=layout)
+    for impl in ("halo", "whole", "auto"):
+        network = LocalAttention(channels, num_heads, impl=impl)
         ms.load_param_into_net(network, state)
-        chosen[layout] = network
+        chosen[impl] = network
     return chosen
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
 from acmix.tools.bench.throughput import measure
+from acmix.utils.target import current_target
 
 MATMUL_SIZE = 2048
 PROBES = 2
@@ -42,7 +42,7 @@ def matmul_probes() -> dict[str, Callable[[], object]]:
     probes: dict[str, Callable[[], object]] = {
         f"matmul {i}": lambda: ops.matmul(left, right) for i in range(PROBES)
     }
-    if ms.get_context("device_target") == "CPU":
+    if current_target().name == "CPU":
         probes |= {f"NumPy's {i}": lambda: own[0] @ own[1] for i in range(PROBES)}
     return probes
 

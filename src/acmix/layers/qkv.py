@@ -1,0 +1,107 @@
+"""Stage I of ACmix: the projection that both paths share (Sec. 4.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import TruncatedNormal, initializer
+
+from acmix.layers.inference import absorb_input, fixed_linear
+from acmix.ops.linear import project
+
+
+class QKVProjection(nn.Cell):
+    """Project x to q, and its context to k and v (Eq. 11), by 1x1 convolutions.
+
+    Args:
+        in_channels: C_in, channels of x and of the context.
+        channels: of q, of k and of v.
+        data_format: ``NCHW`` or ``NHWC``, of the input and the output.
+        has_bias: whether there is a bias.
+        std: standard deviation of the initial weight, 1 / sqrt(C_in) if None.
+
+    Shape:
+        x, context: (B, C_in, H, W), or (B, H, W, C_in) for ``NHWC``; the context may be smaller.
+        Output: the same with the channels of q, of k and of v.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: tuple[int, int, int],
+        data_format: str,
+        has_bias: bool = True,
+        std: float | None = None,
+    ):
+        super().__init__()
+        self.channels, self.data_format = channels, data_format
+        init = TruncatedNormal(in_channels**-0.5 if std is None else std)
+        total = sum(channels)
+        self.weight = Parameter(initializer(init, (total, in_channels)), name="weight")
+        self.bias = None
+        if has_bias:
+            self.bias = Parameter(initializer("zeros", (total,)), name="bias")
+
+    def construct(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project; see the class."""
+        # Three products instead of one, because cutting the large result would copy it.
+        weights = ops.split(self.weight, self.channels, 0)
+        biases = (None, None, None)
+        if self.bias is not None:
+            biases = ops.split(self.bias, self.channels, 0)
+        return (
+            project(x, weights[0], biases[0], self.data_format),
+            project(context, weights[1], biases[1], self.data_format),
+            project(context, weights[2], biases[2], self.data_format),
+        )
+
+    def freeze(self, used: bool = True) -> FrozenQKV:
+        """Return the projection for inference."""
+        return FrozenQKV(self, used)
+
+    def macs(self, x_shape, context_shape) -> dict[str, int]:
+        """Multiply-adds: C_in per number of q, k and v."""
+        axis = 1 if self.data_format == "NCHW" else 3
+        in_channels, (query, key, value) = x_shape[axis], self.channels
+        pixels, keys = (int(np.prod(shape)) // in_channels for shape in (x_shape, context_shape))
+        return {"projection": in_channels * (pixels * query + keys * (key + value))}
+
+
+class FrozenQKV(nn.Cell):
+    """The projection as three linear layers that other weights can be composed with.
+
+    Args:
+        projection: whose values are copied.
+        used: False leaves the layers out, where the convolution path is alone and holds them.
+
+    Shape:
+        See :class:`QKVProjection`.
+    """
+
+    def __init__(self, projection: QKVProjection, used: bool = True):
+        super().__init__()
+        self.channels, self.used = projection.channels, used
+        self.weight: Any = None  # the frozen convolution path needs none
+        self.bias: Any = None
+        if not used:
+            return
+        cuts = np.cumsum(self.channels)[:-1]
+        weights = np.split(projection.weight.asnumpy(), cuts)
+        biases: list = [None] * 3
+        if projection.bias is not None:
+            biases = np.split(projection.bias.asnumpy(), cuts)
+        self.q, self.k, self.v = (
+            fixed_linear(weight, bias, projection.data_format)
+            for weight, bias in zip(weights, biases, strict=True)
+        )
+
+    def construct(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project; see :class:`QKVProjection`."""
+        return self.q(x), self.k(context), self.v(context)
+
+    def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
+        """See :mod:`acmix.layers.inference`."""
+        layers = (self.q, self.k, self.v) if self.used else ()
+        return all([absorb_input(layer, scale, shift) for layer in layers])
