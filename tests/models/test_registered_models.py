@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shrunk
 from mindspore import Tensor, ops
+from variants import exhaustive, one_of_each_family
 
 from acmix.errors import UserError
 from acmix.export import export_model, load_exported
@@ -97,8 +98,20 @@ def test_all_work_is_counted(name):
     assert trace(small(name), (1, 3, 40, 40)).uncounted == ()
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
-def test_every_parameter_gets_a_gradient(name, rng):
+def in_both_modes(names):
+    """Every model in PyNative; in the graph, which takes long to compile, one of each family."""
+    modes = (ms.PYNATIVE_MODE, ms.GRAPH_MODE)
+    compiled = one_of_each_family(names)
+    return exhaustive(
+        [(name, mode) for name in names for mode in modes],
+        [(name, mode) for name in names for mode in modes
+         if mode == ms.PYNATIVE_MODE or name in compiled],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "mode"), in_both_modes(shrunk.distinct_models()))
+def test_every_parameter_gets_a_gradient(name, mode, rng):
+    ms.set_context(mode=mode)
     model = small(name)
     for _, cell in model.cells_and_names():
         if isinstance(cell, ConvPath):
@@ -113,7 +126,8 @@ def test_every_parameter_gets_a_gradient(name, rng):
         return (model(x) * weights).sum()
 
     weights = images(rng, 2, 5)
-    step = ms.jit(ms.value_and_grad(loss, None, parameters))
+    step = ms.value_and_grad(loss, None, parameters)
+    step = ms.jit(step) if mode == ms.GRAPH_MODE else step
     _, gradients = step(images(rng, 2, 3, 45, 50))
     unseen = shrunk.WITHOUT_GRADIENT.get(type(model), "(?!)")
     for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -138,8 +152,9 @@ def test_graph_and_pynative_agree(name, rng):
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
-def test_feature_maps_are_what_feature_info_says(name, rng):
+@pytest.mark.parametrize(("name", "mode"), in_both_modes(shrunk.distinct_models()))
+def test_feature_maps_are_what_feature_info_says(name, mode, rng):
+    ms.set_context(mode=mode)
     whole = small(name)
     info = whole.feature_info
     model = small(name, num_classes=None, features_only=True, out_indices=(-1, 0))
@@ -152,7 +167,10 @@ def test_feature_maps_are_what_feature_info_says(name, rng):
     assert not any("head" in p.name or p.name.startswith("fc") for p in model.get_parameters())
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
+@pytest.mark.parametrize(
+    "name",
+    exhaustive(shrunk.distinct_models(), one_of_each_family(shrunk.distinct_models())),
+)
 def test_export_to_mindir_and_back(name, tmp_path, rng):
     model = small(name)
     preprocess = {
