@@ -9,6 +9,7 @@ ruff check .
 ruff format --check .
 mypy
 # One worker per core, each with one thread: graph compilation, which takes most of the time, has one.
+# A module stays on one worker, so that what its tests share is made once.
 arguments=()
 for argument in "$@"; do
     if [ "$argument" = --all ]; then
@@ -17,4 +18,4 @@ for argument in "$@"; do
         arguments+=("$argument")
     fi
 done
-exec pytest -n "${ACMIX_TEST_WORKERS:-2}" ${arguments[@]+"${arguments[@]}"}
+exec pytest -n "${ACMIX_TEST_WORKERS:-2}" --dist loadscope ${arguments[@]+"${arguments[@]}"}

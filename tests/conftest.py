@@ -31,7 +31,7 @@ def mode(request):
 
 @pytest.fixture(params=["pynative", pytest.param("graph", marks=pytest.mark.exhaustive)])
 def mostly_pynative(request):
-    """Run the test in PYNATIVE_MODE, with --all in GRAPH_MODE too: a case more of what ``mode`` has.
+    """Run the test in PYNATIVE_MODE, with --all in GRAPH_MODE too.
 
     For definitions over many shapes: their module has tests of the same Cell with ``mode``.
     """
