@@ -11,7 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_tables_are_what_their_commands_print():
     done = subprocess.run(
-        [sys.executable, "scripts/update_readme.py", "--check"],
+        [sys.executable, "scripts/update_docs.py", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
