@@ -20,7 +20,7 @@ from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
 from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
-from acmix.models import Backbone
+from acmix.models import Backbone, list_networks
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
@@ -81,9 +81,9 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     config_class: ClassVar[type[Config]]
     benchmark: ClassVar[Benchmark]
 
-    @abstractmethod
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the names of registered networks that match a shell pattern, sorted."""
+        return list_networks(self.config_class.networks, pattern)
 
     @abstractmethod
     def create(self, name: str, **arguments: Any) -> ModelT:

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from acmix.config import ClassificationConfig, load_config
 from acmix.data import Preprocess
 from acmix.errors import UserError
-from acmix.models import Backbone, create_model, list_models
+from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
 from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
 from acmix.tasks.classification.metric import ClassificationMetric
@@ -29,10 +29,6 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
     benchmark = Benchmark(  # ImageNet-1k
         num_classes=1000, training_images=1_281_167, image_size=(224, 224)
     )
-
-    def network_names(self, pattern: str = "*") -> list[str]:
-        """Return the registered models that match a shell pattern."""
-        return list_models(pattern)
 
     def create(self, name: str, **arguments: Any) -> Backbone:
         """Make a registered model."""
