@@ -75,11 +75,14 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         name: value of the configuration's key ``task``.
         config_class: configuration of a run.
         benchmark: the usual data set.
+        headline: metrics that tables and curves show, with their titles; the first of them
+            chooses the best checkpoint.
     """
 
     name: ClassVar[str]
     config_class: ClassVar[type[Config]]
     benchmark: ClassVar[Benchmark]
+    headline: ClassVar[Mapping[str, str]]
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the names of registered networks that match a shell pattern, sorted."""

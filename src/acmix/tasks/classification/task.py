@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -29,6 +29,8 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
     benchmark = Benchmark(  # ImageNet-1k
         num_classes=1000, training_images=1_281_167, image_size=(224, 224)
     )
+
+    headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
 
     def create(self, name: str, **arguments: Any) -> Backbone:
         """Make a registered model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -48,6 +48,8 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     benchmark = Benchmark(  # COCO; train2017 has so many images with at least one box
         num_classes=80, training_images=117_266, image_size=(800, 1333)
     )
+
+    headline: ClassVar[Mapping[str, str]] = {"bbox_mAP": "box AP", "bbox_mAP_50": "box AP50"}
 
     def create(self, name: str, **arguments: Any) -> Detector:
         """Make a registered detector; the arguments are the backbone's."""
