@@ -62,5 +62,5 @@ def test_options_cannot_be_changed():
 
 @pytest.mark.parametrize("combine", ["both", "attention", "conv"])
 def test_a_mode_s_unknown_argument_is_refused_in_every_combination(combine):
-    with pytest.raises(UserError, match="takes no argument 'kernel_sise'.*Did you mean"):
+    with pytest.raises(UserError, match=r"takes no argument 'kernel_sise'.*Did you mean"):
         ACmix(8, num_heads=2, combine=combine, kernel_sise=5)
