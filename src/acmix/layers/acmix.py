@@ -67,7 +67,7 @@ class ACmix(nn.Cell):
         head_dim = channels // num_heads
         self.in_channels, self.out_channels, self.num_heads = in_channels, channels, num_heads
         self.combine, self.combination = options.combine, COMBINATIONS[options.combine]
-        self.data_format = attention_class(attention).data_format
+        self.data_format = attention_class(attention, mode_arguments).data_format
         projected = (qk_channels, qk_channels, channels)
         self.qkv: Any = QKVProjection(
             in_channels, projected, self.data_format, options.qkv_bias, options.qkv_std

@@ -30,7 +30,6 @@ from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.blocks import Mlp, PatchEmbed, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
@@ -302,20 +301,3 @@ class PVT(Backbone):
     def pooled(self, x: tuple[Tensor, Tensor]) -> Tensor:
         """Normalise the class token."""
         return self.norm(x[1])
-
-
-_VARIANTS = {
-    "tiny": (2, 2, 2, 2),
-    "small": (3, 4, 6, 3),
-    "medium": (3, 4, 18, 3),
-    "large": (3, 8, 27, 3),
-}
-
-register_models(
-    PVT,
-    {
-        f"{prefix}pvt_{size}": {"depths": depths, "mixer": mixer}
-        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
-        for size, depths in _VARIANTS.items()
-    },
-)
