@@ -282,6 +282,8 @@ def resolves(name: str, document: Path) -> bool:
         return True
     if ("/" in name and " " not in name) or re.search(r"\.\w+$", name):
         return is_file(name, document) or bool(MADE.search(name)) or name in definitions()[0]
+    if not {word.split("=")[0] for word in words if word.startswith("--")} <= options():
+        return False
     # An expression: each of its words is known, or a placeholder in capitals or of few letters.
     parts = re.findall(r"[A-Za-z_][\w]*", name)
     return not NAME.match(name) and all(
@@ -324,6 +326,12 @@ def test_imports_in_python_blocks_resolve(document):
             elif isinstance(node, ast.Import):
                 bad += [a.name for a in node.names if not importable(a.name)]
     assert not bad
+
+
+def test_hooks_use_the_pinned_ruff():
+    (pin,) = re.findall(r"^ruff==.+$", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"\[(ruff==[^\]]+)\]", hooks) == [pin, pin]
 
 
 def anchors(document: Path) -> set[str]:
