@@ -126,7 +126,7 @@ class ACmix(nn.Cell):
         weights = {"alpha": alpha} if self.combination.attention else {}
         return weights | ({"beta": beta} if self.combination.conv else {})
 
-    def macs(self, x_shape, *_) -> dict[str, int]:
+    def macs(self, x_shape: tuple[int, ...], *_: Any) -> dict[str, int]:
         """Multiply-adds of the convolution path (Tab. 1), as the paper defines it on q, k, v."""
         if self.conv_path is None:
             return {}

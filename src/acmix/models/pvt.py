@@ -33,6 +33,7 @@ from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
+from acmix.utils.cells import Shape
 
 MIXERS = ("attention", "acmix")
 NORM_EPSILON = 1e-6
@@ -46,7 +47,9 @@ class TokenAttention(GlobalAttention):
         Output: (B, H, W, C), and (B, 1, E, C) of the tokens.
     """
 
-    def construct(self, q: Tensor, k: Tensor, v: Tensor, tokens):  # type: ignore[override]
+    def construct(  # type: ignore[override]  # tokens are what it adds
+        self, q: Tensor, k: Tensor, v: Tensor, tokens: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Attend; see the class."""
         _, height, width, _ = q.shape
         count = tokens[0].shape[2]
@@ -59,7 +62,13 @@ class TokenAttention(GlobalAttention):
         of_tokens = of_tokens.reshape((-1, 1, count, self.dim))
         return out.reshape((-1, height, width, self.dim)), of_tokens
 
-    def macs(self, q_shape, k_shape, v_shape, token_shapes=()) -> dict[str, int]:
+    def macs(
+        self,
+        q_shape: Shape,
+        k_shape: Shape,
+        v_shape: Shape,
+        token_shapes: tuple[Shape, ...] = (),
+    ) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 C per pair of pixels or tokens."""
         count = token_shapes[0][2] if token_shapes else 0
         queries, keys = (count + height * width for _, height, width, _ in (q_shape, k_shape))
@@ -76,7 +85,9 @@ class TokenACmix(ACmix):
         Output: that of :class:`ACmix`, and (B, 1, E, C) of the tokens.
     """
 
-    def construct(self, x: Tensor, tokens: Tensor):  # type: ignore[override]
+    def construct(  # type: ignore[override]  # tokens are what it adds
+        self, x: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Apply both stages; see the class."""
         context = self.attention.context(x)
         q, k, v = self.qkv(x, context)
@@ -167,7 +178,7 @@ class PositionEmbedding(nn.Cell):
             x = zero_pad_sequence(x, 1)
         return x + position.astype(x.dtype)
 
-    def macs(self, x_shape) -> dict[str, int]:
+    def macs(self, x_shape: Shape) -> dict[str, int]:
         """Count nothing: stretching the vectors does not depend on the images."""
         return {}
 
@@ -184,7 +195,7 @@ class PVTStage(nn.Cell):
         self.patch_embed, self.position = patch_embed, position
         self.blocks = nn.CellList(blocks)
 
-    def construct(self, x: Tensor):
+    def construct(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Apply the stage."""
         x = self.patch_embed(x)
         _, height, width, channels = x.shape
