@@ -208,7 +208,7 @@ def test_weights_of_another_model_do_not_start_a_backbone(folder, tmp_path):
         (["train", "{config}", "detector.name=retinanett", "output={tmp}/a"], "retinanet_resnet26"),
         (["train", "{config}", "detector.kwargs={{chanels: 8}}", "output={tmp}/a"], "channels"),
         (["train", "{config}", "data.train_split=train", "output={tmp}/a"], "instances_train.json"),
-        (["bench", "resnet26", "retinanet_resnet26"], "several shapes"),
+        (["bench", "models", "resnet26", "retinanet_resnet26"], "several shapes"),
     ],
     ids=lambda value: str(value)[:40],
 )

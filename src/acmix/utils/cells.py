@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mindspore import nn
 
+Shape = tuple[int, ...]
+"""Of a tensor, as `macs` methods get it."""
+
 
 def replace_child(parent: nn.Cell, name: str, child: nn.Cell) -> None:
     """Put ``child`` in the place of the Cell that ``parent.name_cells()`` calls ``name``.

@@ -26,6 +26,7 @@ from acmix.utils.parameters import get_value
 from acmix.utils.target import target_set_to
 
 QUICK = ["--input-size", "16", "--batch-size", "1", "--warmup", "1", "--repeats", "2"]
+DETECTION = measuring.Subject(TASKS["detection"], small_detector, (3, 32, 32))
 TINY_SWIN = {"depths": (1,), "num_heads": (2,), "embed_dim": 8, "window_size": 4, "num_classes": 5}
 
 
@@ -106,8 +107,8 @@ def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny
 
 def test_of_a_detector_post_processing_is_measured_unless_raw_is_asked_for():
     detector = small_detector()
-    assert isinstance(measuring._deployed(detector, Setting()), DetectionInference)
-    assert measuring._deployed(detector, Setting(raw=True)) is detector
+    assert isinstance(measuring._deployed(DETECTION, detector, Setting()), DetectionInference)
+    assert measuring._deployed(DETECTION, detector, Setting(raw=True)) is detector
 
 
 def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(tiny, tmp_path):
@@ -121,7 +122,9 @@ def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(
 def test_the_two_formulations_are_what_their_names_say(tiny, measured, monkeypatch):
     made = []
     monkeypatch.setattr(
-        measuring, "create_model", lambda name, **a: made.append(a) or tiny_model(name, **a)
+        TASKS["classification"],
+        "create",
+        lambda name, **a: made.append(a) or tiny_model(name, **a),
     )
     measuring.bench(["acmix_swin_tiny"], setting=Setting(), gain="block")
     assert made == [{"conv_impl": "group"}, {"conv_impl": "block"}]
@@ -309,7 +312,7 @@ def test_contradictions_are_refused_in_one_line(arguments, message, tiny, capsys
 
 def test_a_detector_without_post_processing_gives_predictions_of_all_anchors(tmp_path):
     detector: Detector = small_detector()
-    network = measuring._deployed(detector.set_train(False), Setting(raw=True))
+    network = measuring._deployed(DETECTION, detector.set_train(False), Setting(raw=True))
     call = backends.by_backend(network, "mindspore", True, tmp_path)(
         np.zeros((1, 3, 32, 32), np.float32)
     )
