@@ -98,7 +98,7 @@ def test_parameters_and_one_hot_start(name, undrawn):
 def mixing(name):
     """What distinguishes the models of a family but for their size."""
     entry = model_entry(name)
-    return entry.cls, repr(entry.arguments["mixer"])
+    return entry.cls, repr(entry.arguments.get("mixer"))
 
 
 @pytest.mark.parametrize("name", exhaustive(MACS, first_of_each(MACS, mixing)))
