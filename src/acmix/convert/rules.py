@@ -87,7 +87,7 @@ class Family:
             path = re.sub(pattern, replacement, path)
         return path
 
-    def why_ignored(self, tensor: str) -> str | None:
+    def ignore_reason(self, tensor: str) -> str | None:
         """Return why the torch tensor of this name is not needed, None if it may be."""
         for pattern, reason in self.ignored.items():
             if re.search(pattern, tensor):

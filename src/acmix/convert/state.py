@@ -151,7 +151,7 @@ def _without_ignored(
             f"state['{name}'] must be an array, got a {type(value).__name__}. A checkpoint often "
             "holds the state dict under a key such as 'model': pass that.",
         )
-        reason = family.why_ignored(name)
+        reason = family.ignore_reason(name)
         if reason is None:
             values[name] = array
         else:

@@ -4,7 +4,7 @@ from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.detection_preprocess import DetectionPreprocess, buckets
 from acmix.data.factory import create_dataset
-from acmix.data.prepared import prepare_mindrecord
+from acmix.data.mindrecord_copy import prepare_mindrecord
 from acmix.data.preprocess import Preprocess
 
 __all__ = [

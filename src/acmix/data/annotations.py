@@ -87,7 +87,7 @@ class DetectionSamples:
             read=lambda i: read(kept[i]),
         )
 
-    def lost(self, kept: DetectionSamples) -> tuple[str, ...]:
+    def missing_in(self, kept: DetectionSamples) -> tuple[str, ...]:
         """Return nothing unless no image is left: a split need not have every class."""
         return () if len(kept) else ("the split",)
 

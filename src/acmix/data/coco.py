@@ -10,7 +10,7 @@ from typing import Any
 
 from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
-from acmix.data.mindrecord import RecordedImages, records_of
+from acmix.data.mindrecord import MindRecordImages, mindrecord_path
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
 
@@ -59,9 +59,9 @@ def _images(
     root: Path, split: str, records: Sequence[Record], file: Path
 ) -> tuple[Callable[[int], bytes], tuple[str, ...]]:
     """Return how the images are read, from a folder or in MindRecord, and what to call each."""
-    in_one_file = records_of(root, split)
+    in_one_file = mindrecord_path(root, split)
     if in_one_file.is_file():
-        read = RecordedImages(in_one_file, [record.name for record in records])
+        read = MindRecordImages(in_one_file, [record.name for record in records])
         return read, tuple(f"{record.name} in {in_one_file}" for record in records)
     folder = root / split
     _check_images_exist(folder, records, file)

@@ -17,7 +17,7 @@ from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.digits import digits
 from acmix.data.integrity import drop_corrupt
-from acmix.data.prepared import read_image_folder
+from acmix.data.mindrecord_copy import read_image_folder
 from acmix.data.samples import Split
 from acmix.data.shapes import shapes
 from acmix.data.sharded import ShardedDataset

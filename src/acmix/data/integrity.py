@@ -32,7 +32,7 @@ class Images(Protocol):
     def select(self: S, indices: Sequence[int]) -> S:
         """Return the images at ``indices``."""
 
-    def lost(self: S, kept: S) -> tuple[str, ...]:
+    def missing_in(self: S, kept: S) -> tuple[str, ...]:
         """Return the names of what has no image left when only ``kept`` is left of this."""
 
 
@@ -59,7 +59,7 @@ def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
         raise UserError(f"{message} Repair or remove them, or set data.on_corrupt=skip.")
     _logger.warning("%s They are left out (data.on_corrupt=skip).", message)
     kept = samples.select([i for i in range(len(samples)) if i not in reasons])
-    lost = samples.lost(kept)
+    lost = samples.missing_in(kept)
     check(not lost, f"all images of {', '.join(map(repr, lost))} are corrupt: {message}")
     return kept, tuple(samples.names[i] for i in reasons)
 

@@ -27,7 +27,7 @@ _PAGE_BYTES = 32 * 2**20
 _AT_ONCE = 64
 
 
-def records_of(root: Path, split: str) -> Path:
+def mindrecord_path(root: Path, split: str) -> Path:
     """Return the file of a split."""
     return root / f"{split}.mindrecord"
 
@@ -51,7 +51,7 @@ def write_mindrecord(
         whole.mkdir()
         for split, images in splits.items():
             try:
-                _write_records(images, records_of(staging, split))
+                _write_records(images, mindrecord_path(staging, split))
             except RuntimeError as error:  # what MindRecord raises when the disk is full
                 raise UserError(f"output: cannot write {folder}: {_first_line(error)}") from error
             for file in sorted(staging.glob(f"{split}.mindrecord*")):
@@ -65,7 +65,7 @@ def write_mindrecord(
         whole.rename(folder)
 
 
-class RecordedImages:
+class MindRecordImages:
     """Reads the encoded image of any record; call it with the index, from any thread.
 
     Args:

@@ -39,7 +39,7 @@ class Samples:
             read=lambda i: read(kept[i]),
         )
 
-    def lost(self, kept: Samples) -> tuple[str, ...]:
+    def missing_in(self, kept: Samples) -> tuple[str, ...]:
         """Return the classes that have no sample left when only ``kept`` is left of these."""
         left = set(kept.labels)
         return tuple(name for label, name in enumerate(self.classes) if label not in left)

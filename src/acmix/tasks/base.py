@@ -47,9 +47,9 @@ class Reader(Protocol):
     """Turns image files into what a network takes, and its outputs into predictions."""
 
     def read(self, path: str) -> tuple[np.ndarray, Any]:
-        """Return the tensor (C, H, W) of an image file, and what :meth:`explain` needs of it."""
+        """Return the tensor (C, H, W) of an image file, and what :meth:`interpret` needs of it."""
 
-    def explain(self, path: str, outputs: Outputs, found: Any) -> Prediction:
+    def interpret(self, path: str, outputs: Outputs, found: Any) -> Prediction:
         """Return the prediction for an image from the network's outputs, without batch axis."""
 
 

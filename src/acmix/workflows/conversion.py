@@ -15,7 +15,7 @@ from acmix.convert import (
     write_state,
 )
 from acmix.models.registry import model_entry
-from acmix.workflows.runs import build_model, open_checkpoint, prepare
+from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, head_size, save_model
 
 
@@ -32,7 +32,7 @@ def import_torch(file: str | Path, output: str | Path, config: Config) -> Report
     """
     check_checkpoint_name(output)
     state = read_state(file)
-    prepare(config)
+    set_up_runtime(config)
     model = build_model(config, head_size(model_entry(config.model.name).cls, state) or 0)
     report = load_torch_state(model, state)
     save_model(model, output)

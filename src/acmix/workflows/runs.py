@@ -24,7 +24,7 @@ from acmix.workflows.weights import copy_features, head_size, load_model, read_t
 CLASSES_FILE = "classes.json"
 
 
-def prepare(config: Config) -> str:
+def set_up_runtime(config: Config) -> str:
     """Choose device and mode, seed everything; return the device target."""
     target = set_device(config.runtime)
     ms.set_seed(config.seed)
@@ -70,7 +70,7 @@ def load_pretrained(config: Config, model: nn.Cell) -> None:
 
 def restore(config: Config, checkpoint: str | Path) -> tuple[Any, tuple[str, ...]]:
     """Make the model of a finished run, ready for inference, and the names of its classes."""
-    prepare(config)
+    set_up_runtime(config)
     classes = class_names(config, checkpoint)
     model = build_model(config, len(classes))
     load_model(model, checkpoint)
@@ -133,7 +133,7 @@ def open_checkpoint(
         config = run_config(checkpoint)
         return restore(config, checkpoint)[0], config
     config = named_config(name, overrides)
-    prepare(config)
+    set_up_runtime(config)
     classes = head_size(model_entry(config.model.name).cls, load_weights(checkpoint))
     model = build_model(config, classes or 0)
     load_model(model, checkpoint)

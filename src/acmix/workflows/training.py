@@ -17,7 +17,7 @@ from acmix.parallel import join, synchronise_norms
 from acmix.tasks import get_task
 from acmix.utils.files import write_text
 from acmix.workflows.curve import plot_training_curve
-from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, prepare
+from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, set_up_runtime
 from acmix.workflows.weights import load_model
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def train(config: Config, resume: str | None = None) -> FitResult:
         config: what to train.
         resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
     """
-    target = prepare(config)
+    target = set_up_runtime(config)
     world = join()
     run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
     if resume is None and world.is_first:
@@ -78,7 +78,7 @@ def train(config: Config, resume: str | None = None) -> FitResult:
 
 def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:
     """Evaluate a checkpoint on the validation split; return the filled metric and the classes."""
-    prepare(config)
+    set_up_runtime(config)
     data = create_dataset(config.data, "val", seed=config.seed)
     model = build_model(config, len(data.classes))
     load_model(model, checkpoint)

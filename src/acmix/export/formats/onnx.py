@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from acmix.errors import UserError, check
 from acmix.export.formats.base import INPUT_NAME, Format, register_format
-from acmix.export.formats.onnx_vocabulary import borrow_names, return_names
+from acmix.export.formats.onnx_operators import restore_operators, substitute_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ class Onnx(Format):
         mindir = path.with_suffix(".mindir")
         borrowed: set[str] = set()
         operators = write_mindir(
-            network, images, mindir, lambda model: borrowed.update(borrow_names(model))
+            network, images, mindir, lambda model: borrowed.update(substitute_operators(model))
         )
         graph = ms.nn.GraphCell(ms.load(str(mindir)))
         try:
@@ -58,7 +58,7 @@ class Onnx(Format):
             raise UserError(
                 f"format: MindSpore's ONNX exporter refuses this network: {reason} Use mindir."
             ) from error
-        return_names(path, borrowed)
+        restore_operators(path, borrowed)
         return operators
 
     def missing_runner(self) -> str | None:

@@ -60,7 +60,7 @@ class ClassificationMetric:
         check(count > 0, "There is no labelled sample to evaluate.")
         return {"top1": float(np.trace(self.confusion) / count), "top5": self.top5_hits / count}
 
-    def per_class_accuracy(self) -> np.ndarray:
+    def per_class(self) -> np.ndarray:
         """Return the fraction of hits of each class (K,); NaN for a class without samples."""
         counts = self.confusion.sum(axis=1)
         hits = np.diag(self.confusion)

@@ -52,7 +52,7 @@ class ClassificationReader:
         """Return the tensor (C, S, S) of an image file."""
         return self.preprocess.read(path), None
 
-    def explain(self, path: str, outputs: Outputs, found: None) -> Classified:
+    def interpret(self, path: str, outputs: Outputs, found: None) -> Classified:
         """Rank logits (K,)."""
         logits = cast(np.ndarray, outputs).astype(np.float64)
         exponent = np.exp(logits - logits.max())

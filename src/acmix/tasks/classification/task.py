@@ -109,7 +109,7 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
 
     def report(self, metric: ClassificationMetric, classes: Sequence[str]) -> dict[str, Any]:
         """Return metrics and accuracy per class."""
-        per_class = metric.per_class_accuracy()
+        per_class = metric.per_class()
         of_classes = {name: float(per_class[i]) for i, name in enumerate(classes)}
         return {**metric.compute(), "per_class": of_classes}
 

@@ -109,7 +109,7 @@ class DetectionReader:
         tensor, scale = self.preprocess.transform(image, shape)
         return tensor, Placement(scale, image.size, shape)
 
-    def explain(self, path: str, outputs: Outputs, found: Placement) -> Detected:
+    def interpret(self, path: str, outputs: Outputs, found: Placement) -> Detected:
         """Turn one image's outputs into objects."""
         if self.post_process is not None:
             logits, of_anchors = outputs

@@ -16,11 +16,11 @@ from acmix.errors import check
 _BORROWED = {"Erf": "Softsign"}
 
 
-def borrow_names(model: Any) -> set[str]:
+def substitute_operators(model: Any) -> set[str]:
     """Rename what the exporter refuses in a ``mind_ir_pb2.ModelProto``, in place.
 
     Returns:
-        The operators renamed; give them to :func:`return_names`.
+        The operators renamed; give them to :func:`restore_operators`.
 
     Raises:
         UserError: The network has a genuine operator of the borrowed name too.
@@ -41,7 +41,7 @@ def borrow_names(model: Any) -> set[str]:
     return refused
 
 
-def return_names(path: Path, operators: set[str]) -> None:
+def restore_operators(path: Path, operators: set[str]) -> None:
     """Give the nodes of an ONNX file back the names of ``operators``; nothing else changes."""
     if not operators:
         return

@@ -17,7 +17,7 @@ from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
-from acmix.data.mindrecord import REMEDY, RecordedImages, records_of, write_mindrecord
+from acmix.data.mindrecord import REMEDY, MindRecordImages, mindrecord_path, write_mindrecord
 from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 
@@ -60,7 +60,7 @@ def prepare_mindrecord(config: DataConfig, folder: str | Path) -> dict[str, int]
     recorder = RECORDERS[config.name]
     root = Path(str(config.root)).expanduser()
     check(
-        not records_of(root, recorder.train_split(config)).is_file(),
+        not mindrecord_path(root, recorder.train_split(config)).is_file(),
         f"data.root={config.root} is in MindRecord already; name the folder it was made from.",
     )
     splits, beside = recorder.read(config, root)
@@ -78,13 +78,13 @@ def read_image_folder(root: str | Path | None, split: Split) -> Samples:
     folder = Path(str(root)).expanduser()
     if root is None or not any(folder.glob("*.mindrecord*")):
         return image_folder(root, split)
-    file = records_of(folder, split)
+    file = mindrecord_path(folder, split)
     classes, names, labels = _read_side_car(folder / f"{split}.json")
     return Samples(
         classes=classes,
         names=tuple(f"{name} in {file}" for name in names),
         labels=labels,
-        read=RecordedImages(file, names),
+        read=MindRecordImages(file, names),
     )
 
 
