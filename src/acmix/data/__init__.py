@@ -1,4 +1,4 @@
-"""Data sets: where samples come from, how they are decoded, augmented, batched and sharded."""
+"""Data sets: sources of samples, decoding, augmentation, batching and sharding."""
 
 from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
