@@ -1,4 +1,4 @@
-"""Weights between PyTorch's files and ours."""
+"""Convert between PyTorch weight files and checkpoints."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def import_torch(file: str | Path, output: str | Path, config: Config) -> Report
 
     Args:
         file: ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``, see :func:`acmix.convert.read_state`.
-        output: the ``.ckpt`` to write.
-        config: names the model; without ``model.num_classes`` it has the file's classes.
+        output: checkpoint to write.
+        config: selects the model; ``model.num_classes`` defaults to the number in the file.
 
     Returns:
-        What was loaded, and what was ignored and why.
+        The loaded parameters, and the ignored tensors with reasons.
     """
     check_checkpoint_name(output)
     state = read_state(file)
@@ -49,7 +49,7 @@ def export_torch(
 
     Args:
         checkpoint, name, overrides: see :func:`acmix.workflows.runs.open_checkpoint`.
-        output: the ``.safetensors`` or ``.npz`` to write.
+        output: ``.safetensors`` or ``.npz`` file to write.
     """
     check_state_file(output)
     state = torch_state(open_checkpoint(checkpoint, name, overrides)[0])
