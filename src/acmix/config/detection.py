@@ -36,9 +36,9 @@ class DetectionDataConfig(DataConfig, prefix="data"):
     long_side: ImageSize = 1333
     """Maximum longer side in pixels after resizing."""
     bucket_aspects: tuple[Annotated[float, Range(low=1)], ...] = (4 / 3, 1.5)
-    """Aspect ratios (long / short side) of the shapes that images are padded to, each in landscape
-    and portrait, in addition to the largest shape. Every shape is compiled once; fewer shapes need
-    more padding."""
+    """Aspect ratios (long / short side) of the shapes that images are padded to. Each is used in
+    landscape and portrait, in addition to the largest shape. Every shape is compiled once; fewer
+    shapes need more padding."""
     size_divisor: PositiveInt = 32
     """Divisor of the sides of these shapes, in pixels."""
     max_boxes: PositiveInt = 100

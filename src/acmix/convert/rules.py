@@ -1,6 +1,6 @@
 """Rules that map MindSpore parameters to PyTorch tensors.
 
-A rule lists the torch tensors of one parameter and converts arrays in both directions, so the same
+A rule lists the torch tensors of one parameter. It converts arrays in both directions, so the same
 rules load and save.
 """
 

@@ -1,6 +1,6 @@
 """Random training transforms as a pure function of the image and a generator.
 
-The random transforms of ``mindspore.dataset`` draw from one stream per worker thread, so a sample
+The random transforms of ``mindspore.dataset`` draw from one stream per worker thread. A sample then
 depends on the number of workers and on the samples read before. Here every sample has its own
 generator: shards, workers and resuming do not change it.
 """

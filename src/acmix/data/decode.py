@@ -23,8 +23,8 @@ class DecodeError(Exception):
 def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """Decode an image file to 8 bits per channel.
 
-    Grey, palette, CMYK and 16-bit images are converted, an alpha channel is dropped, the EXIF
-    orientation is applied, and only the first frame of an animation is used.
+    Grey, palette, CMYK and 16-bit images are converted, and an alpha channel is dropped. The EXIF
+    orientation is applied. Only the first frame of an animation is used.
 
     Args:
         encoded: content of the image file.

@@ -30,8 +30,8 @@ class DetectionDataset(ShardedDataset):
     split, -1 for padding, and network pixels per original pixel along x and y.
 
     All images of a step, over all shards, have the same shape (H, W), one of
-    ``preprocess.shapes``. In ``train`` the last batch of a shape is filled by repeating images of
-    that shape, so every image occurs in every epoch. In ``val`` it is padded, so every image occurs
+    ``preprocess.shapes``. In ``train`` images are repeated to fill the last batch of a shape, so
+    every image occurs in every epoch. In ``val`` that batch is padded, so every image occurs
     exactly once.
 
     Args:

@@ -22,8 +22,8 @@ Shape = tuple[int, int]
 def buckets(config: DetectionDataConfig) -> tuple[Shape, ...]:
     """Return the shapes that images are padded to, in ascending order of area.
 
-    The shapes are the largest one, ``long_side`` x the maximum of ``short_side``, and one for each
-    of ``bucket_aspects``, in landscape and portrait. Their sides are rounded up to multiples of
+    The largest shape is ``long_side`` x the maximum of ``short_side``. Each of ``bucket_aspects``
+    adds one. All are used in landscape and portrait, with sides rounded up to multiples of
     ``size_divisor``. Images of every value of ``short_side`` use the same shapes, so several values
     need no additional compilation.
     """

@@ -17,7 +17,7 @@ def digits(split: Split) -> Samples:
 
     Every fifth scan of each class is held out for ``val``: a stratified split of about 80 to 20,
     independent of seeds and library versions. Scans are encoded as PNG, with their 17 grey levels
-    spread over 0..255, and then use the same decoding and transforms as files of a folder.
+    spread over 0..255. They then use the same decoding and transforms as files of a folder.
     """
     # Imported on use, since the import takes half a second.
     from sklearn.datasets import load_digits

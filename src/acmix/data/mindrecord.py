@@ -1,8 +1,8 @@
 """MindRecord: store the encoded images of a split in one large file.
 
 ``<split>.mindrecord`` and its index ``<split>.mindrecord.db`` store the unchanged image files in
-order, each under its name. Labels and annotations are separate files next to it, because
-MindRecord would read the image of a record even for its small fields.
+order, each under its name. Labels and annotations are separate files next to it: to access a small
+field of a record, MindRecord would also read the image.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Write MindRecord copies of data sets, and read image folders from such copies.
 
-``data.root`` can be set to a copy. In addition to the MindRecord files, the copy of an image folder
-contains an index ``<split>.json`` of classes, names and labels. The copy of COCO contains the
-annotation files, which :mod:`acmix.data.coco` reads.
+``data.root`` can be set to a copy. Next to the MindRecord files, the copy of an image folder has an
+index ``<split>.json`` of classes, names and labels. The copy of COCO has the annotation files,
+which :mod:`acmix.data.coco` reads.
 """
 
 from __future__ import annotations

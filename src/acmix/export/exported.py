@@ -9,8 +9,8 @@ from mindspore import Tensor, nn
 class Exported(nn.Cell):
     """Wraps a network in a new Cell with float32 outputs.
 
-    MindSpore caches the compiled graph per Cell, and would export the old graph after a switch from
-    training to evaluation or to float16. A new Cell has no cached graph.
+    MindSpore caches the compiled graph per Cell. After a switch to evaluation or float16, it would
+    export the old graph. A new Cell has no cached graph.
     """
 
     def __init__(self, network: nn.Cell):

@@ -18,8 +18,8 @@ def fuse(network: Network) -> Network:
     """Return the inference form of a network: a faster copy that computes the same function.
 
     Every Cell with an inference form is replaced by it, see :mod:`acmix.layers.inference`; other
-    Cells stay unchanged. BatchNorms are folded into the preceding convolutions, affine parts of
-    LayerNorms into the following linear layers, and weights of ACmix are composed. Training-only
+    Cells stay unchanged. BatchNorms are folded into the preceding convolutions, and affine parts of
+    LayerNorms into the following linear layers. Weights of ACmix are composed, and training-only
     Cells are removed. Outputs are equal up to rounding, for images of any size and number.
 
     Args:

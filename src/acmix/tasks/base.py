@@ -1,7 +1,7 @@
 """`Task`: all task-specific code in one object.
 
-A new task adds a folder here with a class under ``@register_task``, one import in
-``acmix/tasks/__init__.py``, and a module in ``acmix/config`` with its configuration class.
+A new task adds a folder here with a class under ``@register_task``, and one import in
+``acmix/tasks/__init__.py``. Its configuration class is a module in ``acmix/config``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Export operators that ONNX supports but MindSpore's ONNX exporter does not.
 
 The exact GELU needs Erf. ONNX has it since operator set 9; MindSpore 2.8's exporter does not
-support it. The graph is therefore exported with a substitute operator, which the exporter writes as
-a node with the same inputs and outputs and no attributes. That node is then renamed in the file.
+support it. The graph is therefore exported with a substitute operator. The exporter writes that as
+a node with the same inputs and outputs and no attributes, which is then renamed in the file.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class DetectionMetric:
         Args:
             outputs: boxes (B, D, 4), scores (B, D) and labels (B, D) of
                 :class:`DetectionInference`.
-            *targets: positions (B,) of the images in the split, -1 for padding, and scale (B, 2),
+            *targets: positions (B,) of the images in the split, -1 for padding; and scale (B, 2),
                 pixels of the network's input per pixel of the image along x and y.
 
         Raises:
