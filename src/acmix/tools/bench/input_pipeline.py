@@ -15,7 +15,7 @@ from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.pipeline import PipelineReport, Work, measure_rates
 from acmix.tools.training_step import LEARNING_RATE, configured_step
 from acmix.utils.waiting import wait_for
-from acmix.workflows.runs import build_model, prepare
+from acmix.workflows.runs import build_model, set_up_runtime
 
 WARMUP = 3
 """Batches before a measurement."""
@@ -34,7 +34,7 @@ def bench_pipeline(config: Config, *, seconds: float = 5.0, rounds: int = 3) -> 
         seconds: of each measurement.
         rounds: measurements of each, in turns.
     """
-    prepare(config)
+    set_up_runtime(config)
     data = replace(config.data, on_corrupt="unchecked")
     dataset = create_dataset(data, "train", seed=config.seed)
     batch = next(iter(dataset.epoch(0)))

@@ -17,7 +17,7 @@ from acmix.tasks import get_task
 from acmix.tools.bench.scaling import ScalingRun
 from acmix.tools.training_step import LEARNING_RATE, configured_step
 from acmix.utils.files import write_text
-from acmix.workflows.runs import build_model, prepare
+from acmix.workflows.runs import build_model, set_up_runtime
 
 
 class _OneBatch:
@@ -37,7 +37,7 @@ class _OneBatch:
 
 def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | None:
     """Train as one of the workers of a job; return what was measured on the first, else None."""
-    prepare(config)
+    set_up_runtime(config)
     world = join()
     task = get_task(config.task)
     model = build_model(config, config.model.num_classes or task.benchmark.num_classes)
