@@ -19,7 +19,7 @@ import numpy as np
 from mindspore import Parameter, amp, nn
 
 from acmix.engine.ema import ExponentialMovingAverage
-from acmix.engine.parameter_file import ends_with_its_crc, read_parameters, write_parameters
+from acmix.engine.parameter_file import has_valid_crc, read_parameters, write_parameters
 from acmix.errors import UserError, check
 
 OPTIMIZER, AVERAGE, SCALER = "optimizer/", "ema/", "scaler/"
@@ -125,7 +125,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], Progress]:
         "to start from its weights use model.pretrained.",
     )
     # MindSpore takes a file cut off before its CRC for one that was written without.
-    check(ends_with_its_crc(path), f"{path} is damaged: its end is missing; use another one.")
+    check(has_valid_crc(path), f"{path} is damaged: its end is missing; use another one.")
     try:
         return tensors, Progress.from_dict(json.loads(progress))
     except (ValueError, TypeError, RecursionError) as error:

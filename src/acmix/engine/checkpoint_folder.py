@@ -75,7 +75,7 @@ class CheckpointFolder:
         Damaged ones are reported and passed over.
         """
         for file, entry in reversed(self._known().items()):
-            if entry.is_of(file) or self._examined(file):
+            if entry.matches(file) or self._read_entry(file):
                 return file
         return None
 
@@ -105,7 +105,7 @@ class CheckpointFolder:
         for file, entry in self._known().items():
             if entry.progress.step > step:
                 file.unlink()
-                _weights_beside(file).unlink(missing_ok=True)
+                _weights_file(file).unlink(missing_ok=True)
             else:
                 known[file] = entry
         if known and self.path / BEST not in known:
@@ -121,9 +121,9 @@ class CheckpointFolder:
             self._alias(target, name)
             written[name] = entry
             if self.safetensors:
-                save_weights(_weights_beside(self.path / name), state)
+                save_weights(_weights_file(self.path / name), state)
             else:
-                _weights_beside(self.path / name).unlink(missing_ok=True)  # of a run with it
+                _weights_file(self.path / name).unlink(missing_ok=True)  # of a run with it
         known = self._known(written)
         numbered = [file for file in known if _NUMBERED.fullmatch(file.name)]
         dropped = set(self.files()) - set(numbered[-self.keep :])
@@ -141,8 +141,8 @@ class CheckpointFolder:
         known = {}
         for file in [*self.files(), *self._aliases()]:
             entry = manifest.get(file.name)
-            if entry is None or not entry.has_size_of(file):
-                entry = self._examined(file)
+            if entry is None or not entry.size_matches(file):
+                entry = self._read_entry(file)
             if entry is not None:
                 known[file] = entry
 
@@ -151,7 +151,7 @@ class CheckpointFolder:
 
         return {file: known[file] for file in sorted(known, key=order)}
 
-    def _examined(self, file: Path) -> Entry | None:
+    def _read_entry(self, file: Path) -> Entry | None:
         """Read a checkpoint in full; None, and once a warning, if it is damaged."""
         try:
             return Entry.of(file)
@@ -192,5 +192,5 @@ def latest_checkpoint(run_dir: str | Path) -> Path | None:
     return CheckpointFolder(Path(run_dir) / "checkpoints").latest()
 
 
-def _weights_beside(checkpoint: Path) -> Path:
+def _weights_file(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".safetensors")

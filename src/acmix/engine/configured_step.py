@@ -26,5 +26,5 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
         accumulate=config.train.accumulate,
         clip_norm=config.optim.clip_norm,
         scaler=create_loss_scaler(config.train),
-        reduce=None if world is None else world.average,
+        all_reduce=None if world is None else world.all_reduce_mean,
     )

@@ -42,7 +42,7 @@ def evaluate(objective: Objective, data: Dataset, world: World | None = None) ->
         for images, *targets in data.epoch(0):
             metric.update(_as_numpy(objective.eval_network(Tensor(images))), *targets)
     if world is not None:
-        metric.unite(world)
+        metric.all_reduce(world)
     return metric
 
 

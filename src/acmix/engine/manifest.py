@@ -20,7 +20,7 @@ from acmix.utils.files import sha256_of, write_text
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-_LARGEST = 2**24
+_MAX_BYTES = 2**24
 _VERSION = 1
 
 
@@ -50,17 +50,17 @@ class Entry:
             progress = read_checkpoint(file)[1]
         return cls(progress, file.stat().st_size, sha256_of(file))
 
-    def has_size_of(self, file: Path) -> bool:
+    def size_matches(self, file: Path) -> bool:
         """Whether ``file`` is there and can be this checkpoint: cheap."""
         try:
             return file.stat().st_size == self.size
         except OSError:
             return False
 
-    def is_of(self, file: Path) -> bool:
+    def matches(self, file: Path) -> bool:
         """Whether ``file`` is this checkpoint to the last bit: reads it."""
         try:
-            return self.has_size_of(file) and sha256_of(file) == self.sha256
+            return self.size_matches(file) and sha256_of(file) == self.sha256
         except OSError:
             return False
 
@@ -71,7 +71,7 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
     if not path.is_file():
         return {}
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_BYTES:
             raise ValueError("it is too large")
         return {name: _entry(content) for name, content in _content(path).items()}
     except (OSError, ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ import numpy as np
 from acmix.engine.train_step import StepResult
 
 
-class LostStep(NamedTuple):
+class NonfiniteStep(NamedTuple):
     """A step whose loss was not finite."""
 
     step: int
@@ -34,7 +34,7 @@ class Meter:
         self.loss_names = loss_names
         self.devices = devices
         self.consecutive_skips = 0
-        self.lost: LostStep | None = None
+        self.nonfinite: NonfiniteStep | None = None
         self._reset()
 
     def start(self) -> None:
@@ -60,11 +60,11 @@ class Meter:
         for is_taken in taken:
             self.consecutive_skips = 0 if is_taken else self.consecutive_skips + 1
         finite = np.isfinite(losses[:, 0])
-        self.lost = None
+        self.nonfinite = None
         if not finite.all():
             first = int(np.argmin(finite))
             step, rate, _ = self._results[first]
-            self.lost = LostStep(step, rate, float(losses[first, 0]))
+            self.nonfinite = NonfiniteStep(step, rate, float(losses[first, 0]))
         means = losses[finite].mean(axis=0) if finite.any() else losses[0]
         seconds = time.perf_counter() - self._start
         record = {

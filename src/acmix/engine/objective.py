@@ -16,7 +16,7 @@ class Metric(Protocol):
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
         """Add one batch; padded samples are marked by label -1 and not counted."""
 
-    def unite(self, world: World) -> None:
+    def all_reduce(self, world: World) -> None:
         """Add what was added on the other devices, each of which calls this."""
 
     def compute(self) -> dict[str, float]:

@@ -46,7 +46,7 @@ def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str 
         except SafetensorError as error:
             raise UserError(f"{path} could not be written: {error}.") from error
         check(
-            path.suffix != ".ckpt" or ends_with_its_crc(staged),
+            path.suffix != ".ckpt" or has_valid_crc(staged),
             f"{path} could not be written: the disk lost parts of it.",
         )
         publish(staged, path)
@@ -60,7 +60,7 @@ def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """
     check(path.is_file(), f"There is no checkpoint {path}.")
     check(
-        path.suffix != ".safetensors" or holds_our_names(path),
+        path.suffix != ".safetensors" or is_mindspore_file(path),
         f"{path} is damaged or holds PyTorch's weights; those are read by "
         "'acmix convert --from torch' and as model.pretrained.",
     )
@@ -80,7 +80,7 @@ def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     return arrays, note if isinstance(note, str) else ""
 
 
-def ends_with_its_crc(path: Path) -> bool:
+def has_valid_crc(path: Path) -> bool:
     """Whether a ``.ckpt`` is there to its end."""
     content = path.read_bytes()
     end = len(content) - len(_CRC_MARK) - _CRC_BYTES
@@ -89,7 +89,7 @@ def ends_with_its_crc(path: Path) -> bool:
     return zlib.crc32(memoryview(content)[:end]) == int.from_bytes(content[-_CRC_BYTES:], "big")
 
 
-def holds_our_names(path: Path) -> bool:
+def is_mindspore_file(path: Path) -> bool:
     """Whether a file of weights is MindSpore's; its ``.safetensors`` say so."""
     if path.suffix != ".safetensors":
         return path.suffix == ".ckpt"

@@ -220,18 +220,18 @@ def _take_apart(clock: _Clock, group: Group, step: TrainStep) -> None:
         with clock.time(_FORWARD_AND_BACKWARD, _APART):
             _, gradients = step.parts.backward(*batch)
             wait_for(gradients)
-    if step.parts.reduce is not None:
+    if step.parts.all_reduce is not None:
         # Lets the devices meet: how late one of them is must not count as the exchange's time.
-        wait_for(step.parts.reduce(*gradients))
+        wait_for(step.parts.all_reduce(*gradients))
         with clock.time(EXCHANGE, _APART):
-            gradients = step.parts.reduce(*gradients)
+            gradients = step.parts.all_reduce(*gradients)
             wait_for(gradients)
     with clock.time(UPDATE, _APART):
         norm, finite = step.parts.update(*gradients)
         wait_for(norm)
     if step.statistics.parameters:
         with clock.time(STATISTICS, _APART):
-            step.statistics.settle(finite)
+            step.statistics.update(finite)
             wait_for(step.statistics.parameters[-1])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
-from acmix.utils.files import disk_trouble_told, write_text
+from acmix.utils.files import translate_disk_errors, write_text
 
 
 class RunDir:
@@ -22,7 +22,7 @@ class RunDir:
     ``profile=true`` ``profile_trace.json``, a timeline of training steps.
 
     Args:
-        path: the folder; made by :meth:`start`.
+        path: the folder; made by :meth:`initialise`.
         versions: what ``acmix.environment.describe()`` says, or anything JSON can hold.
         keep: newest checkpoints kept besides the best.
         safetensors: also write the weights of the last and the best alone.
@@ -55,7 +55,7 @@ class RunDir:
                 "choose another folder with output=PATH."
             )
 
-    def start(self, config_yaml: str, step: int = 0) -> None:
+    def initialise(self, config_yaml: str, step: int = 0) -> None:
         """Write configuration and environment, and forget what came after ``step``.
 
         Args:
@@ -77,7 +77,10 @@ class RunDir:
         Raises:
             UserError: the disk is full.
         """
-        with disk_trouble_told(self.path), open(self.metrics_file, "a", encoding="utf-8") as file:
+        with (
+            translate_disk_errors(self.path),
+            open(self.metrics_file, "a", encoding="utf-8") as file,
+        ):
             file.write(_line(record))
 
     def metrics(self) -> list[dict[str, Any]]:

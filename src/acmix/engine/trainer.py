@@ -25,9 +25,9 @@ from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.objective import Objective
 from acmix.engine.profile import profile_training
+from acmix.engine.resume import broadcast_state, resume_run
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import learning_rates
-from acmix.engine.start import share, take_up
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
 from acmix.parallel import World
@@ -184,12 +184,12 @@ class Trainer:
             seed=self.config.seed, steps_per_epoch=steps_per_epoch, workers=self.world.size
         )
         if self.world.is_first:
-            progress = take_up(self.run_dir, resume, self.state, progress, self._global_batch)
-        progress = Progress(**self.world.share(asdict(progress)))
-        share(self.state, self.world)
+            progress = resume_run(self.run_dir, resume, self.state, progress, self._global_batch)
+        progress = Progress(**self.world.broadcast(asdict(progress)))
+        broadcast_state(self.state, self.world)
         self.step.statistics.keep()
         if self.world.is_first:
-            self.run_dir.start(self.config.to_yaml(), progress.step)
+            self.run_dir.initialise(self.config.to_yaml(), progress.step)
         return progress
 
     def _profile(self, data: Dataset, epoch: int, learning_rate: float) -> None:
@@ -276,8 +276,8 @@ class Trainer:
         if self.scaler is not None:
             record["scale"] = float(self.scaler.scale_value.asnumpy())
         what = None
-        if meter.lost is not None and self.config.train.on_nonfinite == "stop":
-            what = "at step {} (lr={:.3g}): the loss is {}".format(*meter.lost)
+        if meter.nonfinite is not None and self.config.train.on_nonfinite == "stop":
+            what = "at step {} (lr={:.3g}): the loss is {}".format(*meter.nonfinite)
         elif meter.consecutive_skips > MAX_CONSECUTIVE_SKIPS:
             what = (
                 f"by step {record['step']} (lr={record['lr']:.3g}): loss or gradient were not "
@@ -286,7 +286,7 @@ class Trainer:
         if what is not None:
             # Of the first device: on other machines the folder may be empty.
             latest = self.run_dir.checkpoints.latest() if self.world.is_first else None
-            good = self.world.share(latest and str(latest)) or "none yet"
+            good = self.world.broadcast(latest and str(latest)) or "none yet"
             raise UserError(
                 f"Training diverged {what}. Last good checkpoint: {good}. Lower optim.lr, lengthen "
                 "schedule.warmup_epochs, set optim.clip_norm, train with train.amp=O0, or leave "
@@ -305,7 +305,7 @@ class Trainer:
                 "the checkpoint before it, if there is one."
             ) from error
         # One device computes: COCO's evaluation takes minutes, and all of them the same.
-        metrics = self.world.share(metric.compute() if self.world.is_first else None)
+        metrics = self.world.broadcast(metric.compute() if self.world.is_first else None)
         return metrics, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:

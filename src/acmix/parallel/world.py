@@ -17,7 +17,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
-from acmix.parallel.averaging import averaging
+from acmix.parallel.all_reduce import make_all_reduce_mean
 from acmix.utils.parameters import get_value, set_value
 
 Tensors = tuple[Tensor, ...]
@@ -43,7 +43,9 @@ class World:
     def __init__(self, rank: int = 0, size: int = 1):
         self.rank = rank
         self.size = size
-        self.average: Callable[[Tensors], Tensors] | None = averaging(size) if size > 1 else None
+        self.all_reduce_mean: Callable[[Tensors], Tensors] | None = (
+            make_all_reduce_mean(size) if size > 1 else None
+        )
 
     @property
     def is_first(self) -> bool:
@@ -55,7 +57,7 @@ class World:
         if self.size > 1:
             ops.AllReduce()(Tensor(np.ones(1, np.float32))).asnumpy()
 
-    def sum(self, counts: np.ndarray) -> np.ndarray:
+    def all_reduce(self, counts: np.ndarray) -> np.ndarray:
         """Return the sums over the ranks of integers from 0 to 2^36 / size, exactly."""
         if self.size == 1:
             return counts
@@ -78,20 +80,20 @@ class World:
         joined = np.concatenate(rows, axis=1) if rows else np.zeros((self.size, 0), np.float32)
         return [_decode(row, length) for row, length in zip(joined, lengths, strict=True)]
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Return the value of the first rank, anything JSON can hold, on every rank."""
         if self.size == 1:
             return value
         content = json.dumps(value).encode() if self.is_first else b""
-        return json.loads(self._share_bytes(content, _length(_from_first(_header(content)))))
+        return json.loads(self._broadcast_bytes(content, _length(_broadcast(_header(content)))))
 
-    def broadcast(self, parameters: Iterable[Parameter]) -> None:
+    def broadcast_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Give ``parameters`` the values they have on the first rank."""
         if self.size == 1:
             return
         for parameter in parameters:
             value = get_value(parameter)
-            content = self._share_bytes(value.tobytes(), value.nbytes)
+            content = self._broadcast_bytes(value.tobytes(), value.nbytes)
             if not self.is_first:
                 set_value(parameter, np.frombuffer(content, value.dtype).reshape(value.shape))
 
@@ -118,9 +120,9 @@ class World:
             f"{what} of rank {', '.join(others)} is not that of rank 0; {remedy}.",
         )
 
-    def _share_bytes(self, content: bytes, length: int) -> bytes:
+    def _broadcast_bytes(self, content: bytes, length: int) -> bytes:
         """Return ``length`` bytes of the first rank, in parts that bound the memory."""
-        parts = [_from_first(part) for part in _parts(_encode(content, length))]
+        parts = [_broadcast(part) for part in _parts(_encode(content, length))]
         return _decode(np.concatenate(parts), length) if parts else b""
 
 
@@ -193,5 +195,5 @@ def _all_gather(numbers: np.ndarray) -> np.ndarray:
     return rows[:, : len(numbers)]
 
 
-def _from_first(numbers: np.ndarray) -> np.ndarray:
+def _broadcast(numbers: np.ndarray) -> np.ndarray:
     return ops.Broadcast(0)((_padded(numbers),))[0].asnumpy()[: len(numbers)]

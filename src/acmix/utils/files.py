@@ -14,7 +14,7 @@ from pathlib import Path
 from acmix.errors import UserError
 
 _STAGING = ".tmp-"
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextmanager
@@ -32,19 +32,19 @@ def staging_folder(parent: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"output: cannot write into {parent}: {error.strerror}.") from error
     try:
-        with disk_trouble_told(parent):
+        with translate_disk_errors(parent):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def disk_trouble_told(folder: Path) -> Iterator[None]:
+def translate_disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full, failing or read-only disk into a UserError that names ``folder``."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_TROUBLE:
+        if error.errno not in _DISK_ERRORS:
             raise
         raise UserError(
             f"cannot write into {folder}: {error.strerror}. What was there before is unchanged; "

@@ -19,11 +19,11 @@ from acmix.utils.parameters import get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
 
-STREAM = 2**32
+RANDOM_STRIDE = 2**32
 """Random numbers that every Cell may draw on a device before it draws those of the next one."""
 
 
-def take_up(
+def resume_run(
     run_dir: RunDir,
     resume: str | Path | None,
     state: Mapping[str, Parameter],
@@ -86,7 +86,7 @@ def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
     return replace(saved, workers=fresh.workers, steps_per_epoch=fresh.steps_per_epoch)
 
 
-def share(state: Mapping[str, Parameter], world: World) -> None:
+def broadcast_state(state: Mapping[str, Parameter], world: World) -> None:
     """Give every device the state of the first one, and each Cell random numbers of its own.
 
     The state of a generator is moved ahead by a fixed stride per device, and a step moves all of
@@ -97,7 +97,7 @@ def share(state: Mapping[str, Parameter], world: World) -> None:
     """
     if world.size == 1:
         return
-    world.broadcast(state.values())
+    world.broadcast_parameters(state.values())
     world.check_equal(
         "The state of training",
         [checksum(state)],
@@ -105,7 +105,7 @@ def share(state: Mapping[str, Parameter], world: World) -> None:
     )
     for name, parameter in state.items():
         if name.endswith("random_state") and not name.startswith(AVERAGE):
-            set_value(parameter, ahead(get_value(parameter), world.rank * STREAM))
+            set_value(parameter, ahead(get_value(parameter), world.rank * RANDOM_STRIDE))
 
 
 def checksum(state: Mapping[str, Parameter]) -> bytes:
