@@ -21,6 +21,7 @@ from mindspore import Parameter, Tensor
 
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset
+from acmix.engine.grouping import Group, batches_of_steps
 from acmix.engine.train_step import TrainStep
 from acmix.utils.files import write_text
 from acmix.utils.parameters import get_value, load_values
@@ -43,8 +44,6 @@ WARMUP = 5
 _FORWARD_AND_BACKWARD = "forward and backward"
 _STEP_IN_TRAINING = "step"
 _TRAINING, _APART = "training", "parts of a step"
-
-Group = tuple[tuple[np.ndarray, ...], ...]
 
 
 class Event(NamedTuple):
@@ -179,7 +178,7 @@ def profile_training(
 def _groups(data: Dataset, epoch: int, size: int) -> Generator[Group, None, None]:
     """Yield groups of ``size`` batches, epoch after epoch as training does."""
     for number in count(epoch):
-        yield from zip(*[iter(data.epoch(number))] * size, strict=False)
+        yield from batches_of_steps(data.epoch(number), size)
 
 
 def _train(

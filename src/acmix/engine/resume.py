@@ -1,4 +1,4 @@
-"""Where a run begins: its folder, its checkpoint, and one state on all devices."""
+"""Initial state of a run: prepare its folder, load its checkpoint, copy it to all devices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from acmix.utils.parameters import get_value, load_values, set_value
 logger = logging.getLogger(__name__)
 
 RANDOM_STRIDE = 2**32
-"""Random numbers that every Cell may draw on a device before it draws those of the next one."""
+"""Distance between the devices in a Cell's sequence of random numbers; limits what one draws."""
 
 
 def resume_run(
@@ -30,17 +30,17 @@ def resume_run(
     fresh: Progress,
     global_batch: int,
 ) -> Progress:
-    """Prepare the run folder and load the checkpoint, if there is one; of the first device alone.
+    """Check the run folder and load the checkpoint, if there is one; on the first device only.
 
     Args:
-        run_dir: of the run.
+        run_dir: folder of the run.
         resume: see :meth:`acmix.engine.Trainer.fit`.
-        state: is loaded.
-        fresh: progress of a run that begins now.
+        state: receives the values of the checkpoint.
+        fresh: progress of a new run.
         global_batch: images of a step.
 
     Returns:
-        Where training goes on.
+        The progress from which training continues.
     """
     folder = run_dir.checkpoints
     path = folder.to_resume() if resume == "auto" else Path(resume) if resume else None
@@ -62,7 +62,7 @@ def resume_run(
 
 
 def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
-    """Return the progress of a checkpoint as this run counts it."""
+    """Return the progress of a checkpoint with the workers and epoch length of this run."""
     names = [("seed", "seed")]
     if saved.workers == fresh.workers:
         names.append(("steps_per_epoch", "data.batch_size"))
@@ -87,10 +87,10 @@ def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
 
 
 def broadcast_state(state: Mapping[str, Parameter], world: World) -> None:
-    """Give every device the state of the first one, and each Cell random numbers of its own.
+    """Copy the state of the first device to all, except for the random states of Cells.
 
-    The state of a generator is moved ahead by a fixed stride per device, and a step moves all of
-    them alike: what the first device saves stands for the states of all.
+    Each device advances them by a fixed stride per rank, so that it draws other numbers. A step
+    advances all of them equally: a checkpoint of the first device determines the states of all.
 
     Raises:
         UserError: the devices hold different values afterwards.
@@ -109,7 +109,7 @@ def broadcast_state(state: Mapping[str, Parameter], world: World) -> None:
 
 
 def checksum(state: Mapping[str, Parameter]) -> bytes:
-    """Return a digest of names and values."""
+    """Return the SHA-256 digest of names and values."""
     digest = hashlib.sha256()
     for name, parameter in state.items():
         digest.update(name.encode())
