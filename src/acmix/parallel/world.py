@@ -143,7 +143,7 @@ def join() -> World:
 
 
 def _launched() -> bool:
-    """Whether msrun, mpirun or a script with a rank table started this process as one of several."""
+    """Whether msrun, mpirun or a rank table's script started several processes with this one."""
     environment = os.environ
     return (
         "MS_ROLE" in environment
