@@ -1,6 +1,8 @@
 """Imports go only downwards, and the thin folders stay thin."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -105,6 +107,16 @@ def test_imports_go_downwards(path):
 def test_no_import_leads_back_to_its_module(name):
     way = circle(name)
     assert not way, " -> ".join(way)
+
+
+def test_training_loads_no_tools():
+    program = (
+        "import sys, acmix.workflows, acmix.tasks\n"
+        "tools = [name for name in sys.modules if name.startswith('acmix.tools')]\n"
+        "print(len([name for name in sys.modules if name.split('.')[0] == 'acmix']), *tools)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split()[1:] == [], done.stderr
 
 
 def task_packages() -> set[str]:

@@ -21,9 +21,16 @@ _HOMES = {
     "list_models": "acmix.models",
     "replace_conv": "acmix.layers.replace",
 }
+_PACKAGES = ("config", "convert", "data", "export", "layers", "models", "tasks", "workflows")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"acmix.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'acmix' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES])

@@ -93,6 +93,19 @@ def test_the_parser_needs_none_of_the_slow_libraries():
     assert done.stdout.split() == []
 
 
+@pytest.mark.parametrize("options", [[], ["--detectors"]])
+def test_names_are_listed_without_mindspore(options):
+    program = (
+        "import sys\n"
+        "from acmix.cli import main\n"
+        f"main(['list', *{options}])\n"
+        "sys.exit('mindspore' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "acmix_swin_tiny" in done.stdout
+
+
 def test_help_answers_at_once():
     seconds = []
     for _ in range(3):

@@ -58,3 +58,9 @@ def test_a_misspelt_option_of_the_operator_is_suggested():
 def test_options_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ACmixOptions().combine = "sum"
+
+
+@pytest.mark.parametrize("combine", ["both", "attention", "conv"])
+def test_a_mode_s_unknown_argument_is_refused_in_every_combination(combine):
+    with pytest.raises(UserError, match=r"takes no argument 'kernel_sise'.*Did you mean"):
+        ACmix(8, num_heads=2, combine=combine, kernel_sise=5)

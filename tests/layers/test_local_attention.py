@@ -6,7 +6,7 @@ import pytest
 from against_oracle import assert_matches, randomise
 
 from acmix.errors import UserError
-from acmix.layers.attention.local import LocalAttention, _portions
+from acmix.layers.attention.local import LocalAttention, _chunks
 from acmix.utils.modes import built_for
 
 # (height, width, kernel, stride, dilation): squares, rectangles, maps smaller than the reach.
@@ -55,7 +55,7 @@ def test_blocks_that_do_not_divide_the_map(rng):
 
 
 @pytest.mark.parametrize("impl", ["halo", "whole"])
-def test_portions_are_the_whole(impl, mode, rng):
+def test_chunks_are_the_whole(impl, mode, rng):
     """As many as the cache asks for, if they are equal: 3 images of 2 heads make 1, 2, 3 or 6."""
     net = LocalAttention(6, 2, 3, 2, 1, impl)
     randomise(net, rng)
@@ -65,16 +65,16 @@ def test_portions_are_the_whole(impl, mode, rng):
 
 
 @pytest.mark.parametrize(
-    ("sequences", "cached", "portions"),
+    ("sequences", "cached", "chunks"),
     [(6, 10**9, 1), (6, 1, 6), (7, 1, 7), (17, 1, 1), (32, 1, 16)],
 )
-def test_number_of_portions(sequences, cached, portions):
-    assert _portions(sequences, cached, 5, 6, 3, 1, 1, 3, "halo") == portions
+def test_number_of_chunks(sequences, cached, chunks):
+    assert _chunks(sequences, cached, 5, 6, 3, 1, 1, 3, "halo") == chunks
 
 
 @pytest.mark.parametrize("impl", ["halo", "whole"])
 def test_equals_the_definition_as_it_is_built_for_ascend(impl, mode, rng):
-    """One portion, transposed and broadcast by the operators of that name."""
+    """One chunk, transposed and broadcast by the operators of that name."""
     with built_for("Ascend"):
         net = LocalAttention(6, 2, 3, 2, 1, impl)
     assert net.fast_broadcast

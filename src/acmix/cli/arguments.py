@@ -176,8 +176,9 @@ def load_files(patterns: Sequence[str]) -> list[Path]:
 
 def check_names(names: Iterable[str], what: str = "model or detector") -> None:
     """Refuse names that are not registered, and suggest near ones."""
-    from acmix.tasks import TASKS
+    from acmix.config import TASK_CONFIGS
+    from acmix.models import list_networks
 
-    known = [name for task in TASKS.values() for name in task.network_names()]
+    known = [name for cls in TASK_CONFIGS.values() for name in list_networks(cls.networks)]
     for name in names:
         check(name in known, f"{what}: '{name}' is unknown.{suggest(name, known)}")

@@ -67,7 +67,7 @@ class ACmix(nn.Cell):
         head_dim = channels // num_heads
         self.in_channels, self.out_channels, self.num_heads = in_channels, channels, num_heads
         self.combine, self.combination = options.combine, COMBINATIONS[options.combine]
-        self.data_format = attention_class(attention).data_format
+        self.data_format = attention_class(attention, mode_arguments).data_format
         projected = (qk_channels, qk_channels, channels)
         self.qkv: Any = QKVProjection(
             in_channels, projected, self.data_format, options.qkv_bias, options.qkv_std
@@ -126,7 +126,7 @@ class ACmix(nn.Cell):
         weights = {"alpha": alpha} if self.combination.attention else {}
         return weights | ({"beta": beta} if self.combination.conv else {})
 
-    def macs(self, x_shape, *_) -> dict[str, int]:
+    def macs(self, x_shape: tuple[int, ...], *_: Any) -> dict[str, int]:
         """Multiply-adds of the convolution path (Tab. 1), as the paper defines it on q, k, v."""
         if self.conv_path is None:
             return {}

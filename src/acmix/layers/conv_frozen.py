@@ -21,6 +21,7 @@ from acmix.ops.dense_conv import bordered_bias, composed_kernel
 from acmix.ops.fold import join_folded
 from acmix.ops.linear import to_maps
 from acmix.ops.shift import repeat_channels, shift_sum
+from acmix.utils.cells import Shape
 
 if TYPE_CHECKING:
     from acmix.layers.conv_path import ConvPath
@@ -72,7 +73,7 @@ class FrozenConvPath(ConvFormulations):
         """Shift and sum: (B, d * k^2, H, W) to (B, C, H', W')."""
         return self.conv(maps)
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Return nothing: the layers are counted."""
         return {}
 

@@ -17,6 +17,7 @@ from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheape
 from acmix.ops.fold import fold_projection, join_folded
 from acmix.ops.linear import project, to_maps
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
+from acmix.utils.cells import Shape
 from acmix.utils.target import current_target
 
 VARIANTS = ("shift", "fixed", "random", "learnable")
@@ -193,7 +194,7 @@ class ConvPath(ConvFormulations):
         """Return the path for inference, composed with the projection and scaled."""
         return FrozenConvPath(self, weight, bias, scale)
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of fc and group convolution (Tab. 1: 3 k^2 C and k^4 C per pixel)."""
         batch, _, height, width = q_shape
         outputs = -(-height // self.stride) * -(-width // self.stride)

@@ -16,7 +16,7 @@ class FullPrecision(nn.Cell):
     pass through a Cell in half precision lose their digits there.
     """
 
-    def add_flags_recursive(self, **flags) -> nn.Cell:
+    def add_flags_recursive(self, **flags: bool) -> nn.Cell:
         """Set the flags below and here, but for a lower precision, which is only set below."""
         super().add_flags_recursive(**flags)
         if flags.get("fp16") or flags.get("bf16"):

@@ -61,7 +61,7 @@ class QKVProjection(nn.Cell):
         """Return the projection for inference."""
         return FrozenQKV(self, used)
 
-    def macs(self, x_shape, context_shape) -> dict[str, int]:
+    def macs(self, x_shape: tuple[int, ...], context_shape: tuple[int, ...]) -> dict[str, int]:
         """Multiply-adds: C_in per number of q, k and v."""
         axis = 1 if self.data_format == "NCHW" else 3
         in_channels, (query, key, value) = x_shape[axis], self.channels

@@ -23,6 +23,8 @@ class Rearrange(nn.Cell):
         """Rearrange."""
         return take_rows(x, there)
 
-    def bprop(self, x: Tensor, there: Tensor, back: Tensor, out: Tensor, gradient: Tensor):
+    def bprop(
+        self, x: Tensor, there: Tensor, back: Tensor, out: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradient by x, and zeros for the indices."""
         return take_rows(gradient, back), ops.zeros_like(there), ops.zeros_like(back)

@@ -41,7 +41,7 @@ class _Softmax(FullPrecision):
     def construct(self, logits: Tensor) -> Tensor:
         return self.softmax(logits)
 
-    def bprop(self, logits: Tensor, weights: Tensor, gradient: Tensor):
+    def bprop(self, logits: Tensor, weights: Tensor, gradient: Tensor) -> tuple[Tensor]:
         shape = logits.shape
         weights = weights.reshape((-1, shape[-1]))
         gradient = gradient.reshape((-1, shape[-1]))

@@ -1,17 +1,27 @@
-"""Backbones and their registry. A new backbone is one file here and one import below."""
+"""Backbones by name. Importing this package imports no MindSpore; making a model does."""
 
-from acmix.models import pvt, resnet, san, swin
-from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import create_model, list_models, register_models
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from acmix.models import catalogue  # noqa: F401  # registers all models and heads
+from acmix.models.registry import create_model, list_models, list_networks, register_models
+
+if TYPE_CHECKING:
+    from acmix.models.backbone import Backbone, FeatureInfo
 
 __all__ = [
     "Backbone",
     "FeatureInfo",
     "create_model",
     "list_models",
-    "pvt",
+    "list_networks",
     "register_models",
-    "resnet",
-    "san",
-    "swin",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Backbone", "FeatureInfo"):
+        raise AttributeError(f"module 'acmix.models' has no attribute '{name}'")
+    return getattr(importlib.import_module("acmix.models.backbone"), name)

@@ -30,10 +30,10 @@ from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.blocks import Mlp, PatchEmbed, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
+from acmix.utils.cells import Shape
 
 MIXERS = ("attention", "acmix")
 NORM_EPSILON = 1e-6
@@ -47,7 +47,9 @@ class TokenAttention(GlobalAttention):
         Output: (B, H, W, C), and (B, 1, E, C) of the tokens.
     """
 
-    def construct(self, q: Tensor, k: Tensor, v: Tensor, tokens):  # type: ignore[override]
+    def construct(  # type: ignore[override]  # tokens are what it adds
+        self, q: Tensor, k: Tensor, v: Tensor, tokens: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Attend; see the class."""
         _, height, width, _ = q.shape
         count = tokens[0].shape[2]
@@ -60,7 +62,13 @@ class TokenAttention(GlobalAttention):
         of_tokens = of_tokens.reshape((-1, 1, count, self.dim))
         return out.reshape((-1, height, width, self.dim)), of_tokens
 
-    def macs(self, q_shape, k_shape, v_shape, token_shapes=()) -> dict[str, int]:
+    def macs(
+        self,
+        q_shape: Shape,
+        k_shape: Shape,
+        v_shape: Shape,
+        token_shapes: tuple[Shape, ...] = (),
+    ) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 C per pair of pixels or tokens."""
         count = token_shapes[0][2] if token_shapes else 0
         queries, keys = (count + height * width for _, height, width, _ in (q_shape, k_shape))
@@ -77,7 +85,9 @@ class TokenACmix(ACmix):
         Output: that of :class:`ACmix`, and (B, 1, E, C) of the tokens.
     """
 
-    def construct(self, x: Tensor, tokens: Tensor):  # type: ignore[override]
+    def construct(  # type: ignore[override]  # tokens are what it adds
+        self, x: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Apply both stages; see the class."""
         context = self.attention.context(x)
         q, k, v = self.qkv(x, context)
@@ -168,7 +178,7 @@ class PositionEmbedding(nn.Cell):
             x = zero_pad_sequence(x, 1)
         return x + position.astype(x.dtype)
 
-    def macs(self, x_shape) -> dict[str, int]:
+    def macs(self, x_shape: Shape) -> dict[str, int]:
         """Count nothing: stretching the vectors does not depend on the images."""
         return {}
 
@@ -185,7 +195,7 @@ class PVTStage(nn.Cell):
         self.patch_embed, self.position = patch_embed, position
         self.blocks = nn.CellList(blocks)
 
-    def construct(self, x: Tensor):
+    def construct(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Apply the stage."""
         x = self.patch_embed(x)
         _, height, width, channels = x.shape
@@ -302,20 +312,3 @@ class PVT(Backbone):
     def pooled(self, x: tuple[Tensor, Tensor]) -> Tensor:
         """Normalise the class token."""
         return self.norm(x[1])
-
-
-_VARIANTS = {
-    "tiny": (2, 2, 2, 2),
-    "small": (3, 4, 6, 3),
-    "medium": (3, 4, 18, 3),
-    "large": (3, 8, 27, 3),
-}
-
-register_models(
-    PVT,
-    {
-        f"{prefix}pvt_{size}": {"depths": depths, "mixer": mixer}
-        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
-        for size, depths in _VARIANTS.items()
-    },
-)

@@ -1,42 +1,98 @@
-"""Models by name."""
+"""Models by name, and heads on them; listing names imports no class and no MindSpore."""
 
 from __future__ import annotations
 
+import fnmatch
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from acmix.errors import check, suggest
-from acmix.models.backbone import Backbone
-from acmix.utils.registry import Registry
+from acmix.errors import UserError, check, suggest
+from acmix.utils.registry import Registry, load_object
+
+if TYPE_CHECKING:
+    from acmix.models.backbone import Backbone
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A class and the arguments that make it the named model."""
+    """A class, as ``"package.module:Class"``, and the arguments that make it the named model."""
 
-    cls: type[Backbone]
+    path: str
     arguments: Mapping[str, Any]
+
+    @property
+    def cls(self) -> type[Backbone]:
+        """Import the class."""
+        return load_object(self.path)
 
 
 MODELS: Registry[ModelEntry] = Registry("model")
 
-list_models = MODELS.names
-"""Return the names that match a shell pattern, sorted: ``list_models("acmix_*")``."""
+HEADS: dict[str, dict[str, str]] = defaultdict(dict)
+"""``"package.module:Class"`` by kind of network (``detectors``) and name of the head."""
 
 
-def register_models(cls: type[Backbone], variants: Mapping[str, Mapping[str, Any]]) -> None:
+def register_models(path: str, variants: Mapping[str, Mapping[str, Any]]) -> None:
     """Register the named variants of one class.
 
     Args:
-        cls: the model family.
+        path: the model family, ``"package.module:Class"``.
         variants: for each model name the constructor arguments that differ from the defaults.
 
     Raises:
         UserError: a name is taken.
     """
     for name, arguments in variants.items():
-        MODELS.add(name, ModelEntry(cls, dict(arguments)))
+        MODELS.add(name, ModelEntry(path, dict(arguments)))
+
+
+def register_head(kind: str, name: str, path: str) -> None:
+    """Register a class that makes networks of a kind out of every model.
+
+    Args:
+        kind: what a task calls its networks: ``detectors``.
+        name: of the head; its networks are called ``{name}_{model}``.
+        path: ``"package.module:Class"``.
+
+    Raises:
+        UserError: the name is taken.
+    """
+    check(name not in HEADS[kind], f"'{name}' is already registered among the {kind}.")
+    HEADS[kind][name] = path
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Return the names that match a shell pattern, sorted: ``list_models("acmix_*")``."""
+    return MODELS.names(pattern)
+
+
+def list_networks(kind: str, pattern: str = "*") -> list[str]:
+    """Return the names of models, or of the networks of a kind of heads, sorted.
+
+    Args:
+        kind: ``models``, or a kind of :func:`register_head`.
+        pattern: shell pattern.
+    """
+    if kind not in HEADS:
+        return list_models(pattern)
+    names = [f"{head}_{model}" for head in HEADS[kind] for model in MODELS]
+    return sorted(fnmatch.filter(names, pattern))
+
+
+def split_name(kind: str, name: str) -> tuple[str, str]:
+    """Return head and model of a network: ``("retinanet", "pvt_tiny")``.
+
+    Raises:
+        UserError: no network of the kind has this name; suggests near ones.
+    """
+    for head in HEADS[kind]:
+        model = name.removeprefix(f"{head}_")
+        if model != name and model in MODELS:
+            return head, model
+    known = list_networks(kind)
+    raise UserError(f"{kind.removesuffix('s')} '{name}' is unknown.{suggest(name, known)}")
 
 
 def model_entry(name: str) -> ModelEntry:

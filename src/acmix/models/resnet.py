@@ -21,7 +21,6 @@ from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import batch_norm, conv
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
 
 EXPANSION = 4
@@ -172,20 +171,3 @@ class ResNet(Backbone):
         x = self.relu(self.bn1(self.conv1(x)))
         # After a ReLU zero padding is as good as padding by minus infinity, and it exports.
         return self.maxpool(zero_pad(x, 1, 1, 1, 1))
-
-
-_DEPTHS = {26: (1, 2, 4, 1), 38: (2, 3, 5, 2), 50: (3, 4, 6, 3)}
-
-register_models(
-    ResNet,
-    {
-        f"{prefix}resnet{layers}": {"depths": depths, "mixer": mixer}
-        for prefix, mixer in (("", "conv"), ("acmix_", "acmix"))
-        for layers, depths in _DEPTHS.items()
-    }
-    | {
-        f"sasa_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
-        for layers, depths in _DEPTHS.items()
-    }
-    | {"botnet50": {"depths": _DEPTHS[50], "mixer": ("conv", "conv", "conv", "relative")}},
-)

@@ -22,7 +22,6 @@ from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import register_models
 from acmix.ops.padding import zero_pad
 
 MIXERS = ("attention", "acmix")
@@ -162,15 +161,3 @@ class SAN(Backbone):
     def stem(self, x: Tensor) -> Tensor:
         """Embed the pixels: (B, in_channels, H, W) to (B, channels[0], H, W)."""
         return self.relu(self.bn_in(self.conv_in(x)))
-
-
-_DEPTHS = {10: (2, 1, 2, 4, 1), 15: (3, 2, 3, 5, 2), 19: (3, 3, 4, 6, 3)}
-
-register_models(
-    SAN,
-    {
-        f"{prefix}san{layers}": {"depths": depths, "mixer": mixer}
-        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
-        for layers, depths in _DEPTHS.items()
-    },
-)

@@ -21,7 +21,6 @@ from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import Mlp, PatchEmbed, conv, dense, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
-from acmix.models.registry import register_models
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_tokens
 
@@ -194,16 +193,3 @@ class Swin(Backbone):
     def pooled(self, x: Tensor) -> Tensor:
         """Normalise the last stage's tokens and average them."""
         return self.pool(self.norm(x), (1, 2))
-
-
-_VARIANTS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2)}
-
-register_models(
-    Swin,
-    {
-        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer}
-        for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
-        for size, depths in _VARIANTS.items()
-    }
-    | {"conv_swin_tiny": {"depths": _VARIANTS["tiny"], "mixer": "conv"}},
-)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from mindspore import Tensor
 from mindspore.ops.primitive import constexpr
 
 
-def constant(function: Callable):
+def constant(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let ``construct`` call a plain Python function of plain numbers.
 
     In graph mode the call runs at compile time and its value becomes a constant of the graph; in
@@ -19,17 +20,17 @@ def constant(function: Callable):
     kept = functools.lru_cache(maxsize=512)(function)
 
     @functools.wraps(function)
-    def evaluate(*args):
+    def evaluate(*args: Any) -> Any:
         return kept(*args)
 
     return constexpr(evaluate)
 
 
-def tensor_constant(function: Callable[..., np.ndarray | None]):
+def tensor_constant(function: Callable[..., np.ndarray | None]) -> Callable[..., Any]:
     """Do as :func:`constant` for a function that returns a NumPy array: give it as a Tensor."""
 
     @functools.wraps(function)
-    def evaluate(*args):
+    def evaluate(*args: Any) -> Tensor:
         return Tensor(function(*args))
 
     return constant(evaluate)

@@ -20,7 +20,7 @@ from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
 from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
-from acmix.models import Backbone
+from acmix.models import Backbone, list_networks
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
@@ -75,15 +75,18 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         name: value of the configuration's key ``task``.
         config_class: configuration of a run.
         benchmark: the usual data set.
+        headline: metrics that tables and curves show, with their titles; the first of them
+            chooses the best checkpoint.
     """
 
     name: ClassVar[str]
     config_class: ClassVar[type[Config]]
     benchmark: ClassVar[Benchmark]
+    headline: ClassVar[Mapping[str, str]]
 
-    @abstractmethod
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the names of registered networks that match a shell pattern, sorted."""
+        return list_networks(self.config_class.networks, pattern)
 
     @abstractmethod
     def create(self, name: str, **arguments: Any) -> ModelT:

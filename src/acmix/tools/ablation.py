@@ -17,7 +17,7 @@ from acmix.config import Config, load_config
 from acmix.environment import describe
 from acmix.errors import check
 from acmix.layers.path_weights import path_weights
-from acmix.tasks import get_task
+from acmix.tasks import TASKS, get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.bench.models import bench_models
 from acmix.tools.bench.report import BenchReport
@@ -26,8 +26,6 @@ from acmix.utils.table import Style, render_table
 from acmix.workflows.runs import restore
 
 logger = logging.getLogger(__name__)
-
-_METRICS = (("top1", "top-1"), ("bbox_mAP", "box AP"))
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,8 @@ def compare(
 
 def render(rows: list[Row], style: Style = "text") -> str:
     """Render rows as a table; alpha and beta as their range over the operators."""
-    metric, title = next((key, title) for key, title in _METRICS if key in rows[0].metrics)
+    titles = {key: title for task in TASKS.values() for key, title in task.headline.items()}
+    metric, title = next((key, title) for key, title in titles.items() if key in rows[0].metrics)
     header = ["configuration", "params", "MMACs", title, "images/s", "alpha", "beta"]
     cells = [
         [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mindspore import nn
 
+Shape = tuple[int, ...]
+"""Of a tensor, as `macs` methods get it."""
+
 
 def replace_child(parent: nn.Cell, name: str, child: nn.Cell) -> None:
     """Replace the Cell that ``parent.name_cells()`` lists under ``name`` by ``child``.

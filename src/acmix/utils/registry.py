@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from acmix.errors import UserError, check, suggest
 
@@ -54,3 +55,9 @@ class Registry(Generic[Entry]):
     def names(self, pattern: str = "*") -> list[str]:
         """Return the names that match a shell pattern, sorted."""
         return sorted(fnmatch.filter(self._entries, pattern))
+
+
+def load_object(path: str) -> Any:
+    """Return the object at ``"package.module:name"``, importing its module."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -11,7 +11,7 @@ from acmix.utils.figures import save_figure
 
 
 def plot_training_curve(
-    metrics_file: str | Path, target: str | Path, metrics: Sequence[str] = ("top1", "top5")
+    metrics_file: str | Path, target: str | Path, metrics: Sequence[str]
 ) -> None:
     """Plot loss, learning rate and validation metrics of a run over its steps.
 

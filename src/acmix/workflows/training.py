@@ -66,12 +66,14 @@ def train(config: Config, resume: str | None = None) -> FitResult:
         config.runtime.mode,
         run_dir.path,
     )
-    objective = get_task(config.task).objective(config, model, val_data)
+    task = get_task(config.task)
+    objective = task.objective(config, model, val_data)
     trainer = Trainer(objective, config, run_dir, scalars=lambda: path_weights(model), world=world)
     result = trainer.fit(train_data, val_data, resume)
     if world.is_first:
         write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
-        plot_training_curve(run_dir.metrics_file, run_dir.path / "curve.png")
+        curve = run_dir.path / "curve.png"
+        plot_training_curve(run_dir.metrics_file, curve, tuple(task.headline))
     world.barrier()  # a rank that ends early counts as lost
     return result
 

@@ -10,9 +10,8 @@ from acmix.models.detection import (
     RetinaNet,
     create_detector,
     list_detectors,
-    register_detector,
 )
-from acmix.models.detection.registry import split_name
+from acmix.models.registry import register_head, split_name
 
 TINY = shrunk.arguments("resnet26")
 
@@ -28,7 +27,7 @@ def test_list_detectors_takes_patterns():
 
 @pytest.mark.parametrize("name", list_detectors())
 def test_names_are_taken_apart_again(name):
-    detector, backbone = split_name(name)
+    detector, backbone = split_name("detectors", name)
     assert f"{detector}_{backbone}" == name
     assert backbone in list_models()
 
@@ -97,4 +96,4 @@ def test_bad_requests_are_explained(name, arguments, message):
 
 def test_a_name_is_taken_once():
     with pytest.raises(UserError, match="'retinanet' is already registered"):
-        register_detector("retinanet")(RetinaNet)
+        register_head("detectors", "retinanet", "acmix.models.detection:RetinaNet")

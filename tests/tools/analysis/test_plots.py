@@ -23,14 +23,14 @@ def metrics_file(tmp_path):
 
 
 def test_curve_is_a_picture(metrics_file, tmp_path):
-    plot_training_curve(metrics_file, tmp_path / "curve.png")
+    plot_training_curve(metrics_file, tmp_path / "curve.png", ("top1", "top5"))
     picture = cv2.imread(str(tmp_path / "curve.png"))
     assert picture.shape[:2] == (420, 1080)
     assert picture.min() < 128
 
 
 def test_curve_depends_on_the_metrics(metrics_file, tmp_path):
-    plot_training_curve(metrics_file, tmp_path / "with.png")
+    plot_training_curve(metrics_file, tmp_path / "with.png", ("top1", "top5"))
     plot_training_curve(metrics_file, tmp_path / "without.png", metrics=())
     assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
@@ -38,31 +38,31 @@ def test_curve_depends_on_the_metrics(metrics_file, tmp_path):
 def test_half_a_last_line_of_a_killed_run_is_left_out(metrics_file, tmp_path):
     with metrics_file.open("a") as file:
         file.write('{"epoch": 5, "st')
-    plot_training_curve(metrics_file, tmp_path / "curve.png")
+    plot_training_curve(metrics_file, tmp_path / "curve.png", ("top1", "top5"))
     assert (tmp_path / "curve.png").exists()
 
 
 def test_a_broken_line_in_the_middle_is_refused(metrics_file, tmp_path):
     metrics_file.write_text("{}\nnonsense\n{}\n")
     with pytest.raises(UserError, match="line 2 of"):
-        plot_training_curve(metrics_file, tmp_path / "curve.png")
+        plot_training_curve(metrics_file, tmp_path / "curve.png", ("top1", "top5"))
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", '{"epoch": 1}\n'])
 def test_a_file_without_a_loss_is_refused(text, tmp_path):
     (tmp_path / "m.jsonl").write_text(text)
     with pytest.raises(UserError, match="no 'step' with a 'loss'"):
-        plot_training_curve(tmp_path / "m.jsonl", tmp_path / "curve.png")
+        plot_training_curve(tmp_path / "m.jsonl", tmp_path / "curve.png", ("top1", "top5"))
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        plot_training_curve(tmp_path / "no.jsonl", tmp_path / "curve.png")
+        plot_training_curve(tmp_path / "no.jsonl", tmp_path / "curve.png", ("top1", "top5"))
 
 
 def test_an_unknown_picture_format_leaves_nothing_behind(metrics_file, tmp_path):
     with pytest.raises(UserError, match=r"curve\.nope"):
-        plot_training_curve(metrics_file, tmp_path / "curve.nope")
+        plot_training_curve(metrics_file, tmp_path / "curve.nope", ("top1",))
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 

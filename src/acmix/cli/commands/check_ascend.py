@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
     if options.merge:
         for file in results.merge(options.merge, options.results):
             print(f"Wrote {file}")
-        print("Now run python scripts/update_readme.py")
+        print("Now run python scripts/update_docs.py")
         return 0
     if options.load:
         reports = [report for path in load_files(options.load) for report in _read(path)]

@@ -16,22 +16,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("pattern", nargs="?", default="*", help="shell pattern of names")
     kind = parser.add_mutually_exclusive_group()
-    for task, config in TASK_CONFIGS.items():
+    for config in TASK_CONFIGS.values():
         kind.add_argument(
             f"--{config.networks}",
-            dest="task",
+            dest="kind",
             action="store_const",
-            const=task,
+            const=config.networks,
             help="the default" if config.is_default else "on every backbone",
         )
         if config.is_default:
-            parser.set_defaults(task=task)
+            parser.set_defaults(kind=config.networks)
 
 
 def run(options: Namespace) -> None:
     """Print a name per line."""
-    from acmix.tasks import get_task
+    from acmix.models import list_networks
 
-    names = get_task(options.task).network_names(options.pattern)
+    names = list_networks(options.kind, options.pattern)
     check(bool(names), f"no model matches '{options.pattern}'; 'acmix list' shows all.")
     print("\n".join(names))

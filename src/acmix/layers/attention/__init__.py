@@ -7,6 +7,7 @@ and add one import below. The contract is in :mod:`acmix.layers.attention.base`.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from acmix.errors import check, suggest
@@ -28,9 +29,23 @@ __all__ = [
 ]
 
 
-def attention_class(mode: str | type[AttentionMode]) -> type[AttentionMode]:
-    """Return the class of a mode; raise UserError with near names if unknown."""
-    return ATTENTION[mode] if isinstance(mode, str) else mode
+def attention_class(
+    mode: str | type[AttentionMode], arguments: Iterable[str] = ()
+) -> type[AttentionMode]:
+    """Return the class of a mode, given by its name or its class.
+
+    Raises:
+        UserError: unknown mode, or one without one of the ``arguments``; suggests near names.
+    """
+    cls = ATTENTION[mode] if isinstance(mode, str) else mode
+    known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+    for argument in arguments:
+        check(
+            argument in known,
+            f"attention='{_name(mode)}' takes no argument '{argument}'."
+            f"{suggest(argument, known | ACmixOptions.names())}",
+        )
+    return cls
 
 
 def build_attention(
@@ -48,8 +63,7 @@ def build_attention(
     Raises:
         UserError: unknown mode or argument, or a value the mode has no argument for.
     """
-    cls = attention_class(mode)
-    name = mode if isinstance(mode, str) else mode.__name__
+    cls = attention_class(mode, arguments)
     known = inspect.signature(cls.__init__).parameters
     arguments["dim"] = dim
     if "in_channels" in known:
@@ -64,12 +78,10 @@ def build_attention(
         else:
             check(
                 value == usual,
-                f"attention='{name}' has no {argument}: it must be {usual}, got {value}.",
+                f"attention='{_name(mode)}' has no {argument}: it must be {usual}, got {value}.",
             )
-    for argument in arguments:
-        check(
-            argument in known,
-            f"attention='{name}' takes no argument '{argument}'."
-            f"{suggest(argument, (set(known) - {'self'}) | ACmixOptions.names())}",
-        )
     return cls(**arguments)
+
+
+def _name(mode: str | type[AttentionMode]) -> str:
+    return mode if isinstance(mode, str) else mode.__name__

@@ -6,6 +6,7 @@ from typing import Any
 
 from mindspore import Tensor, nn
 
+from acmix.utils.cells import Shape
 from acmix.utils.registry import Registry
 
 
@@ -53,7 +54,7 @@ class AttentionMode(nn.Cell):
         """Return the names of parameters that must not decay: none."""
         return set()
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Return the multiply-adds outside of child Cells, by kind: none."""
         return {}
 

@@ -10,6 +10,7 @@ from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import dense, layer_norm, torch_conv
 from acmix.ops.linear import rescale, to_maps, to_tokens
 from acmix.ops.padding import zero_pad
+from acmix.utils.cells import Shape
 
 
 @register_attention("global")
@@ -82,7 +83,7 @@ class GlobalAttention(SoftmaxAttention):
         x = x.reshape((-1, length, self.num_heads, self.head_dim)).transpose(0, 2, 1, 3)
         return x.reshape((-1, length, self.head_dim))
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 C per pair of pixels."""
         batch, height, width, _ = q_shape
         return {"attention": 2 * batch * height * width * k_shape[1] * k_shape[2] * self.dim}

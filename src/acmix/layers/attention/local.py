@@ -16,47 +16,48 @@ from acmix.layers.rearrange import Rearrange
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import take_rows, transposed
 from acmix.ops.neighbourhood import neighbourhood_plan
+from acmix.utils.cells import Shape
 from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
 IMPLEMENTATIONS = ("auto", "halo", "whole")
 _SHORT = 32  # of a side of matrices that are transposed by a product
-_MOST_PORTIONS = 16  # each adds its operators to the graph
+_MOST_CHUNKS = 16  # each adds its operators to the graph
 
 
 @constant
-def _facts(*plan) -> tuple[int, bool, bool, int, int]:
+def _facts(*plan: Any) -> tuple[int, bool, bool, int, int]:
     """Return the properties of a plan that decide the shape of the graph."""
     found = neighbourhood_plan(*plan)
     return found.blocks, found.queries is not None, found.keys is not None, *found.out_size
 
 
 @tensor_constant
-def _queries(*plan) -> np.ndarray | None:
+def _queries(*plan: Any) -> np.ndarray | None:
     return neighbourhood_plan(*plan).queries
 
 
 @tensor_constant
-def _keys(*plan) -> np.ndarray | None:
+def _keys(*plan: Any) -> np.ndarray | None:
     return neighbourhood_plan(*plan).keys
 
 
 @tensor_constant
-def _mask(*plan) -> np.ndarray:
+def _mask(*plan: Any) -> np.ndarray:
     return neighbourhood_plan(*plan).mask
 
 
 @tensor_constant
-def _output(*plan) -> np.ndarray | None:
+def _output(*plan: Any) -> np.ndarray | None:
     return neighbourhood_plan(*plan).output
 
 
 @constant
-def _portions(sequences: int, cached_logits: int, *plan) -> int:
-    """Return into how many equal portions to divide, so that a cache holds the logits of one."""
+def _chunks(sequences: int, cached_logits: int, *plan: Any) -> int:
+    """Return into how many equal chunks to divide, so that a cache holds the logits of one."""
     found = neighbourhood_plan(*plan)
     logits = sequences * found.blocks * found.mask.size
-    divisors = [n for n in range(1, _MOST_PORTIONS + 1) if sequences % n == 0]
+    divisors = [n for n in range(1, _MOST_CHUNKS + 1) if sequences % n == 0]
     return next((n for n in divisors if logits <= n * cached_logits), divisors[-1])
 
 
@@ -80,7 +81,7 @@ class LocalAttention(SoftmaxAttention):
     where p is a learned linear map of the pixel coordinates. The term :math:`q_i^\top p_i` is the
     same for all j and drops out of the softmax, so only k - p is formed, before the padding. Exact,
     without unfold: see :mod:`acmix.ops.neighbourhood`. If the target asks for it, a batch of known
-    size is computed in portions whose logits fit into the cache.
+    size is computed in chunks whose logits fit into the cache.
 
     Args:
         dim: C, channels of q, k and v.
@@ -144,7 +145,7 @@ class LocalAttention(SoftmaxAttention):
         v = self._rows(v.reshape(heads))
         if gathers_queries:
             q = self._chosen(q, arguments)
-        out = self._attend_in_portions(q, k, v, arguments)
+        out = self._attend_in_chunks(q, k, v, arguments)
         if gathers_keys:
             out = self._in_order(out, arguments)
         return self._rows(out).reshape((-1, self.dim, out_height, out_width))
@@ -155,16 +156,16 @@ class LocalAttention(SoftmaxAttention):
         by_product = by_product and ops.isconstant(x.shape[0])
         return transposed(x, factor, by_product)
 
-    def _attend_in_portions(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
+    def _attend_in_chunks(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
         """Attend to as many sequences at a time as the cache holds the logits of."""
-        portions = 1
+        chunks = 1
         if self.cached_logits is not None and ops.isconstant(q.shape[0]):
-            portions = _portions(q.shape[0], self.cached_logits, *arguments)
-        if portions == 1:
+            chunks = _chunks(q.shape[0], self.cached_logits, *arguments)
+        if chunks == 1:
             return self._attend(q, k, v, arguments)
-        sequences = q.shape[0] // portions
+        sequences = q.shape[0] // chunks
         q, k, v = ops.split(q, sequences), ops.split(k, sequences), ops.split(v, sequences)
-        parts = [self._attend(q[i], k[i], v[i], arguments) for i in range(portions)]
+        parts = [self._attend(q[i], k[i], v[i], arguments) for i in range(chunks)]
         return ops.cat(parts)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, arguments: tuple) -> Tensor:
@@ -213,7 +214,7 @@ class LocalAttention(SoftmaxAttention):
             forget(self, "position_weight", "position_bias")
         return self
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 k_a^2 C per output pixel (Tab. 1)."""
         batch, _, height, width = q_shape
         pixels = -(-height // self.stride) * -(-width // self.stride)

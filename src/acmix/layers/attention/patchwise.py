@@ -12,6 +12,7 @@ from acmix.layers.attention.base import AttentionMode, register_attention
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.ops.resample import reflect_pad
 from acmix.ops.unfold import shifted_columns, unfold, unfold_rows
+from acmix.utils.cells import Shape
 from acmix.utils.target import current_target
 
 
@@ -32,7 +33,9 @@ class SharedProduct(nn.Cell):
         """Multiply."""
         return x * self._spread(weight)
 
-    def bprop(self, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor):
+    def bprop(
+        self, x: Tensor, weight: Tensor, out: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the gradients by both inputs for that by the output."""
         by_weight = ops.matmul(self.ones.astype(x.dtype), gradient * x)
         return gradient * self._spread(weight), by_weight
@@ -124,7 +127,7 @@ class PatchwiseAttention(AttentionMode):
             out = row if out is None else out + row
         return out.reshape((-1, self.dim, height, width))
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of the aggregation, k_a^2 C per pixel; those of the MLP are its layers'."""
         batch, channels, height, width = v_shape
         return {"attention": batch * self.kernel_size**2 * channels * height * width}

@@ -14,6 +14,7 @@ from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import rescale
 from acmix.ops.pooling import average_pool
 from acmix.ops.resample import bilinear_matrix
+from acmix.utils.cells import Shape
 
 
 def relative_rows(length: int, learned: int) -> np.ndarray:
@@ -100,7 +101,7 @@ class RelativeAttention(SoftmaxAttention):
         vectors = ops.matmul(rows, table.astype(mstype.float32))
         return vectors.reshape((length, length, self.head_dim)).transpose(0, 2, 1)
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of q k and a v, 2 C per pair of pixels, and of q with the vectors."""
         batch, _, height, width = q_shape
         pixels = height * width

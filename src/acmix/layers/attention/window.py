@@ -17,6 +17,7 @@ from acmix.layers.rearrange import Rearrange
 from acmix.ops import windows
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import rescale, take_rows
+from acmix.utils.cells import Shape
 from acmix.utils.parameters import forget
 
 _window_rows = tensor_constant(windows.window_rows)
@@ -122,7 +123,7 @@ class WindowAttention(SoftmaxAttention):
         x = x.reshape((-1, height * width * self.num_heads, self.head_dim))
         return self.rearrange(x, rows, back).reshape((-1, self.area, self.head_dim))
 
-    def macs(self, q_shape, k_shape, v_shape) -> dict[str, int]:
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Multiply-adds of q k and a v: 2 w^2 C per pixel of the padded map."""
         batch, height, width, _ = q_shape
         windows_count = -(-height // self.window_size) * -(-width // self.window_size)

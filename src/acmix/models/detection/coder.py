@@ -36,7 +36,7 @@ class BoxCoder:
     stds: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     max_ratio: float = 1000 / 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(
             len(self.stds) == 4 and min(self.stds) > 0,
             f"stds must be four positive numbers (dx, dy, dw, dh), got {self.stds}.",

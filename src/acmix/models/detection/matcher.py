@@ -36,7 +36,7 @@ class Matcher:
     negative: float = 0.4
     allow_low_quality: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(
             0 <= self.negative <= self.positive <= 1,
             "thresholds of IoU must satisfy 0 <= negative <= positive <= 1, got "

@@ -51,7 +51,7 @@ class PostProcess:
     nms_threshold: float = 0.5
     max_detections: int = 100
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("score_threshold", "nms_threshold"):
             value = getattr(self, name)
             check(0 <= value <= 1, f"{name} must be between 0 and 1, got {value}.")

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from acmix.errors import UserError, check, suggest
+from acmix.errors import check, suggest
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.post_process import PostProcess
-from acmix.models.registry import create_model, list_models
-from acmix.utils.registry import Registry
+from acmix.models.registry import HEADS, create_model, list_networks, split_name
+from acmix.utils.registry import load_object
 
-DETECTORS: Registry[type[Detector]] = Registry("detector")
-
-register_detector = DETECTORS.register
-"""Decorate a class to register it as a detector; a name taken is an error."""
+KIND = "detectors"
 
 
 def list_detectors(pattern: str = "*") -> list[str]:
     """Return the names ``{detector}_{backbone}`` that match a shell pattern, sorted."""
-    names = [f"{detector}_{backbone}" for detector in DETECTORS for backbone in list_models()]
-    return sorted(fnmatch.filter(names, pattern))
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Return the detector and the backbone of a name: ``("retinanet", "pvt_tiny")``.
-
-    Raises:
-        UserError: there is no such detector.
-    """
-    for detector in DETECTORS:
-        backbone = name.removeprefix(f"{detector}_")
-        if backbone != name and backbone in list_models():
-            return detector, backbone
-    raise UserError(f"detector '{name}' is unknown.{suggest(name, list_detectors())}")
+    return list_networks(KIND, pattern)
 
 
 def create_detector(
@@ -63,8 +45,8 @@ def create_detector(
     Raises:
         UserError: unknown name or argument, or a value the detector cannot take.
     """
-    detector, model = split_name(name)
-    cls = DETECTORS[detector]
+    detector, model = split_name(KIND, name)
+    cls = load_object(HEADS[KIND][detector])
     arguments = {"num_classes": num_classes, "post_process": post_process, **arguments}
     arguments = {key: value for key, value in arguments.items() if value is not None}
     known = set(inspect.signature(cls.__init__).parameters) - {"self", "backbone"}

@@ -20,7 +20,6 @@ from acmix.models.detection.detector import Detector
 from acmix.models.detection.fpn import FPN, level_sizes, level_strides
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.models.detection.post_process import PostProcess
-from acmix.models.detection.registry import register_detector
 from acmix.ops.boxes import box_iou, clip_boxes
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows
@@ -64,7 +63,6 @@ class RetinaHead(nn.Cell):
         return ops.cat(logits, 1), ops.cat(deltas, 1)
 
 
-@register_detector("retinanet")
 class RetinaNet(Detector):
     """A feature pyramid and a head that is shared by its levels.
 

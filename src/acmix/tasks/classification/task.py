@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from acmix.config import ClassificationConfig, load_config
 from acmix.data import Preprocess
 from acmix.errors import UserError
-from acmix.models import Backbone, create_model, list_models
+from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
 from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
 from acmix.tasks.classification.metric import ClassificationMetric
@@ -30,9 +30,7 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         num_classes=1000, training_images=1_281_167, image_size=(224, 224)
     )
 
-    def network_names(self, pattern: str = "*") -> list[str]:
-        """Return the registered models that match a shell pattern."""
-        return list_models(pattern)
+    headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
 
     def create(self, name: str, **arguments: Any) -> Backbone:
         """Make a registered model."""

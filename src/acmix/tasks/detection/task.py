@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -20,9 +20,8 @@ from acmix.models.detection import (
     HostPostProcess,
     PostProcess,
     create_detector,
-    list_detectors,
 )
-from acmix.models.detection.registry import split_name
+from acmix.models.registry import split_name
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
 from acmix.tasks.detection.metric import DetectionMetric
 from acmix.tasks.detection.objective import (
@@ -50,9 +49,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         num_classes=80, training_images=117_266, image_size=(800, 1333)
     )
 
-    def network_names(self, pattern: str = "*") -> list[str]:
-        """Return the names ``{detector}_{backbone}`` that match a shell pattern."""
-        return list_detectors(pattern)
+    headline: ClassVar[Mapping[str, str]] = {"bbox_mAP": "box AP", "bbox_mAP_50": "box AP50"}
 
     def create(self, name: str, **arguments: Any) -> Detector:
         """Make a registered detector; the arguments are the backbone's."""
@@ -60,7 +57,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
 
     def network_config(self, name: str, overrides: Sequence[str] = ()) -> DetectionConfig:
         """Return the default configuration of a registered detector."""
-        detector, model = split_name(name)
+        detector, model = split_name(self.config_class.networks, name)
         named = ["task=detection", f"detector.name={detector}", f"model.name={model}"]
         config = load_config(None, [*named, *overrides])
         return cast(DetectionConfig, config)
