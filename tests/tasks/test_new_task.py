@@ -14,7 +14,7 @@ from mindspore import Tensor, ops
 
 from acmix import create_model
 from acmix.cli import main
-from acmix.config import TASK_CONFIGS, Config, DataConfig, load_config
+from acmix.config import TASK_CONFIGS, Config, DataConfig
 from acmix.config.run import register_task_config
 from acmix.data.factory import SOURCES, Source
 from acmix.data.sharded import ShardedDataset

@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
-from acmix.engine import WEIGHT_SUFFIXES, holds_our_names, load_weights, save_weights
+from acmix.engine import WEIGHT_SUFFIXES, is_mindspore_file, load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
@@ -119,7 +119,7 @@ def _parameters(model: nn.Cell) -> dict[str, Parameter]:
 
 
 def _is_torch_file(file: str | Path) -> bool:
-    return Path(file).suffix in STATE_SUFFIXES and not holds_our_names(Path(file))
+    return Path(file).suffix in STATE_SUFFIXES and not is_mindspore_file(Path(file))
 
 
 def _is_random_state(name: str) -> bool:

@@ -74,7 +74,7 @@ def held_by_training(config):
         for target in task.target_specs(config, BATCH, config.model.num_classes)
     ]
     images = np.zeros((BATCH, *task.image_shape(config)), np.float32)
-    step = TrainStep(network, optimizer, reduce=record)
+    step = TrainStep(network, optimizer, all_reduce=record)
     losses = step([(images, *targets)], 1e-3).losses
     own = {id(parameter) for parameter in network.get_parameters()}
     state = [p for p in optimizer.get_parameters() if id(p) not in own and "." in p.name]

@@ -45,10 +45,10 @@ class ClassificationMetric:
         rank = (logits > own).sum(axis=1)
         self.top5_hits += int((rank < min(5, self.num_classes)).sum())
 
-    def unite(self, world: World) -> None:
-        """Add the counts of the other devices (all-reduce)."""
-        self.confusion = world.sum(self.confusion)
-        self.top5_hits = int(world.sum(np.array([self.top5_hits]))[0])
+    def all_reduce(self, world: World) -> None:
+        """Add the counts of the other devices."""
+        self.confusion = world.all_reduce(self.confusion)
+        self.top5_hits = int(world.all_reduce(np.array([self.top5_hits]))[0])
 
     def compute(self) -> dict[str, float]:
         """Return ``top1`` and ``top5`` as fractions in [0, 1].

@@ -89,7 +89,7 @@ class DetectionMetric:
                 }
             )
 
-    def unite(self, world: World) -> None:
+    def all_reduce(self, world: World) -> None:
         """Add the detections of the other devices."""
         parts = world.gather(json.dumps([sorted(self._seen), self.results]).encode())
         seen, results = zip(*map(json.loads, parts), strict=True)

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor
 
 from acmix.config import Config
 from acmix.engine.moving_statistics import running_statistics
-from acmix.parallel.averaging import bucket_size, buckets
+from acmix.parallel.all_reduce import bucket_size, buckets
 from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.audit.networks import step_graph
