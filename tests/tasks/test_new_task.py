@@ -71,9 +71,6 @@ class ErrorMetric:
     def update(self, outputs, *targets):
         self.errors += np.abs(outputs[:, 0] - targets[0]).tolist()
 
-    def unite(self, world):
-        pass
-
     def all_reduce(self, world):
         pass
 
