@@ -44,8 +44,8 @@ def learning_rates(
 
     The warm-up rises linearly from ``warmup_lr``; the first step after it has ``base_lr``. Then:
 
-    - ``cosine`` falls along half a cosine towards ``min_lr``, which the step after the last one
-      would have (Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period).
+    - ``cosine`` falls along half a cosine; the step after the last one would have ``min_lr``.
+      Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period.
     - ``step`` multiplies by ``gamma`` at each milestone.
     - ``constant`` keeps ``base_lr``.
 

@@ -53,8 +53,8 @@ class FitResult:
 class Trainer:
     """Trains an objective, evaluates it, logs and saves.
 
-    ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps of an epoch, with
-    every checkpoint and at the end of every epoch. Its keys:
+    ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps, with every
+    checkpoint and at the end of every epoch. Its keys:
 
     - ``epoch``: completed epochs, with a fraction inside an epoch; ``step``
     - the losses: means since the previous line, over all devices
