@@ -126,6 +126,18 @@ def add_input_size(parser: ArgumentParser, help: str) -> None:
     parser.add_argument("--input-size", type=size, metavar=SIZE_METAVAR, help=help)
 
 
+def add_exported_batch(parser: ArgumentParser) -> None:
+    """Add ``--batch-size`` and ``--dynamic-batch`` of an exported network."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=1,
+        metavar="B",
+        help="images per call; default: %(default)s",
+    )
+    parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open")
+
+
 def add_rounds(parser: ArgumentParser, warmup: int = 3, repeats: int = 20) -> None:
     """Add ``--warmup`` and ``--repeats`` of a measurement."""
     for name, kind, default in (

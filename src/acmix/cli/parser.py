@@ -15,8 +15,8 @@ class Command(Protocol):
     """A module of :mod:`acmix.cli.commands`.
 
     A family of commands is a package with ``NAME``, ``HELP``, ``EXAMPLE`` and ``COMMANDS``, the
-    names of its modules. Modules import MindSpore only inside of ``run``, because ``acmix --help``
-    and ``acmix env`` must work where it is missing or broken.
+    names of its modules. Modules import MindSpore only inside of ``run``: ``acmix --help`` and
+    ``acmix env`` must work where it is missing or broken.
 
     Attributes:
         NAME: name of the command; the module has ``_`` for ``-``.

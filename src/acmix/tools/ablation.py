@@ -78,7 +78,7 @@ def run(
     names = [Path(file).stem for file in files]
     check(
         len(set(names)) == len(names),
-        f"configurations are told apart by the names of their files, got {', '.join(names)}.",
+        f"configurations need different file names, got {', '.join(names)}.",
     )
     configs = {
         name: replace(load_config(file, overrides), output=str(output / name))

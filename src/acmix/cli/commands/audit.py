@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from acmix.cli.arguments import (
     MODELS_HELP,
     OVERRIDES_HELP,
+    add_exported_batch,
     add_fuse,
     add_input_size,
     add_json,
@@ -17,7 +18,6 @@ from acmix.cli.arguments import (
     add_markdown,
     check_names,
     load_files,
-    positive,
     split_overrides,
     style,
 )
@@ -46,14 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--training", action="store_true", help="audit the training step: forward, backward, update"
     )
     add_input_size(parser, "image size in pixels; default: that of the evaluation")
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=1,
-        metavar="B",
-        help="images per call; default: %(default)s",
-    )
-    parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open")
+    add_exported_batch(parser)
     parser.add_argument("--fp16", action="store_true", help="audit the export in float16")
     add_fuse(parser)
     parser.add_argument("--strict", action="store_true", help="also fail on the verdict REVIEW")
@@ -67,7 +60,7 @@ def run(options: Namespace) -> int:
     targets, overrides = split_overrides(options.target)
     check(
         len(targets) == (0 if options.load else 1),
-        "name one .mindir file, one configuration or one model, or kept audits with --load.",
+        "name one .mindir file, one configuration or one model, or saved audits with --load.",
     )
     if options.load:
         return _show_saved(options)

@@ -7,9 +7,9 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import (
     add_checkpoint,
     add_config,
+    add_exported_batch,
     add_fuse,
     add_input_size,
-    positive,
 )
 from acmix.export.formats import FORMATS
 
@@ -24,15 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_checkpoint(parser)
     parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="file format")
     parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=1,
-        metavar="B",
-        help="images per call; default: %(default)s",
-    )
+    add_exported_batch(parser)
     add_input_size(parser, "image size of a detector, in pixels")
-    parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
     add_fuse(parser)
     parser.add_argument(

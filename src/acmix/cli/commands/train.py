@@ -31,7 +31,7 @@ def run(options: Namespace) -> None:
     if result.stopped_by:
         print(
             f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
-            f"{config.output}/checkpoints; go on with --resume auto"
+            f"{config.output}/checkpoints; continue with --resume auto"
         )
         return
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())

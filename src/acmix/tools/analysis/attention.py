@@ -29,15 +29,16 @@ def attention_shares(
 ) -> np.ndarray:
     r"""Return the share of each pixel in the output at a query, for each head.
 
-    The output of every mode is linear in v. A v that is x on pixel j of head n and 0 elsewhere
-    gives the response :math:`A_{nj} W x` at the query, with the attention A and the projections W
-    after it. With r the response to a v that is x on all pixels, the share is
+    The output of every mode is linear in v. Let v be x on pixel j of head n and 0
+    elsewhere. The response at the query is :math:`A_{nj} W x`, with the attention A and the
+    projections W after it. With r the response to a v that is x on all pixels, the share is
 
     .. math:: A_{nj} / \textstyle\sum_j A_{nj} = \partial (r^\top o) / \partial v_j \cdot x / r^2
 
     which takes one backward pass per head. If the weights of a query add up to 1, as after a
-    softmax, the shares are these weights, normalised over pixels (without a class token). Weights
-    without a softmax may be negative; weights that differ within a head contribute their sum.
+    softmax, the shares are these weights, normalised over pixels. A class token has no share.
+    Weights without a softmax may be negative; weights that differ within a head contribute
+    their sum.
 
     Args:
         network: a Cell with ACmix operators.

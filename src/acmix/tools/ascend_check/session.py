@@ -39,8 +39,8 @@ Execute = Callable[[Sequence[str]], Finished]
 def execute(command: Sequence[str]) -> Finished:
     """Run a program to its end.
 
-    Every step runs in a separate process, because a crash inside of CANN must not end the check
-    and MindSpore fixes the device once per process.
+    Every step runs in a separate process. A crash inside of CANN must not end the check, and
+    MindSpore fixes the device once per process.
     """
     try:
         done = subprocess.run(

@@ -257,8 +257,8 @@ def plan_row(workload: Workload, device: Device, devices: int, assumed: Assumpti
 def scaling_limit(workload: Workload, device: Device, assumed: Assumptions) -> int | None:
     """Return the smallest number of devices whose exchange exceeds its share of a step.
 
-    Tries powers of two below a node, then one node and its doublings, up to the size of the
-    training set. Returns None if all stay below.
+    Tries powers of two below a node, then one node and its doublings. The training set bounds
+    them. Returns None if all stay below.
     """
     for devices in _sizes(device.per_node):
         if devices * workload.images > assumed.images:

@@ -47,7 +47,7 @@ def plan_config(
     """Plan the training of a configuration on several numbers of devices.
 
     Reads neither data nor weights. Without ``model.num_classes`` the network has the classes of
-    ImageNet or COCO. It runs once on one image to count multiply-adds, and its training step is
+    ImageNet or COCO. It runs once on one image to count multiply-adds. Its training step is
     compiled to find the saved activations, which takes minutes for a large network.
 
     Args:

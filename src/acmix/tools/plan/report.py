@@ -123,7 +123,7 @@ class ClusterPlan:
         ]
         share = f"{100 * self.assumed.communication:g} % of a step"
         if self.limit is None:
-            lines.append(f"Scaling: the exchange takes at most {share}, whatever the devices.")
+            lines.append(f"Scaling: the exchange takes at most {share} on any number of devices.")
         else:
             lines.append(f"Scaling: from {self.limit} devices on the exchange takes over {share}.")
         return lines

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import MODELS_HELP, check_names
 from acmix.cli.commands.bench.shared import (
-    add_conditions,
-    add_form,
-    add_output,
-    conditions,
+    add_network_options,
+    network_options,
     set_environment,
     show_result,
 )
@@ -31,9 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--checkpoint", nargs="+", default=[], metavar="CKPT", help="checkpoints of finished runs"
     )
     parser.add_argument("--baseline", metavar="MODEL", help="model the others are compared with")
-    add_form(parser)
-    add_conditions(parser)
-    add_output(parser)
+    add_network_options(parser)
 
 
 def run(options: Namespace) -> None:
@@ -55,5 +51,5 @@ def _measure(options: Namespace) -> ModelsReport:
     from acmix.tools.bench.models import bench_models
 
     return bench_models(
-        options.models, options.checkpoint, baseline=options.baseline, **conditions(options)
+        options.models, options.checkpoint, baseline=options.baseline, **network_options(options)
     )

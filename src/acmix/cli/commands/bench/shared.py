@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from acmix.tools.bench.reports import Report
 
 
-def add_form(parser: ArgumentParser) -> None:
-    """Add options for the form of the measured networks."""
+def add_network_options(parser: ArgumentParser) -> None:
+    """Add options for the form of the measured networks, the conditions and the output."""
     add_fuse(parser, default=None)
     parser.add_argument("--training", action="store_true", help="measure a training step")
     parser.add_argument(
@@ -54,10 +54,6 @@ def add_form(parser: ArgumentParser) -> None:
         "block: the convolution path without group convolution, as on Ascend; graph-kernel: "
         "MindSpore's graph kernel compiler, after a check of gradients",
     )
-
-
-def add_conditions(parser: ArgumentParser) -> None:
-    """Add options for the conditions of a measurement."""
     add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
     parser.add_argument(
         "--batch-size", type=positive, nargs="+", metavar="B",
@@ -65,6 +61,7 @@ def add_conditions(parser: ArgumentParser) -> None:
     )  # fmt: skip
     add_rounds(parser)
     add_device(parser)
+    add_output(parser)
 
 
 def add_device(parser: ArgumentParser) -> None:
@@ -84,8 +81,8 @@ def set_environment(options: Namespace) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def conditions(options: Namespace) -> dict[str, Any]:
-    """Return the keyword arguments of :mod:`acmix.tools.bench.models`."""
+def network_options(options: Namespace) -> dict[str, Any]:
+    """Return the options of :func:`add_network_options` for :mod:`acmix.tools.bench.models`."""
     from acmix.tools.bench.setting import Setting
 
     return {

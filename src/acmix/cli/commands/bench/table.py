@@ -6,10 +6,8 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from acmix.cli.commands.bench.shared import (
-    add_conditions,
-    add_form,
-    add_output,
-    conditions,
+    add_network_options,
+    network_options,
     set_environment,
     show_result,
 )
@@ -34,9 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="models: each kind of backbone with its ACmix variant; shift: Tab. 7 of the paper; "
         "detectors: Tab. 5",
     )
-    add_form(parser)
-    add_conditions(parser)
-    add_output(parser)
+    add_network_options(parser)
 
 
 def run(options: Namespace) -> None:
@@ -49,4 +45,4 @@ def _measure(options: Namespace) -> ModelsReport:
     set_environment(options)
     from acmix.tools.bench.models import bench_table
 
-    return bench_table(options.table, **conditions(options))
+    return bench_table(options.table, **network_options(options))
