@@ -15,7 +15,7 @@ EXAMPLE = "acmix list 'acmix_*'"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "pattern", nargs="?", default="*", help="shell pattern of names; default: %(default)s"
+        "pattern", nargs="?", default="*", help="shell pattern of names; default: all"
     )
     kind = parser.add_mutually_exclusive_group()
     for task, config in TASK_CONFIGS.items():
