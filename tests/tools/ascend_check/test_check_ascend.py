@@ -232,7 +232,7 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
     assert main(["check-ascend", "--merge", file, "--results", str(results)]) == 0
     assert {path.name for path in results.iterdir()} == {"speed-models-cpu.json"} | {
         f"{name}-ascend-910b2.json"
-        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detection")
+        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detectors")
     }
     capsys.readouterr()
     assert main(["bench", "models", "--load", str(results / "speed-models-*.json")]) == 0

@@ -15,7 +15,6 @@ from models.detection.small_detector import small_detector
 from acmix.cli import main
 from acmix.errors import UserError
 from acmix.models import create_model
-from acmix.models.detection import Detector
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
 from acmix.tools.analysis.paper import SPEED_TABLES
@@ -104,8 +103,9 @@ def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny
 
 def test_of_a_detector_post_processing_is_measured_unless_raw_is_asked_for():
     detector = small_detector()
-    assert isinstance(models._deployed(detector, Setting()), DetectionInference)
-    assert models._deployed(detector, Setting(raw=True)) is detector
+    factory = models.NetworkFactory(TASKS["detection"], lambda: detector, (3, 32, 32))
+    assert isinstance(models._deployed(factory, detector, Setting()), DetectionInference)
+    assert models._deployed(factory, detector, Setting(raw=True)) is detector
 
 
 def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(tiny, tmp_path):
@@ -119,7 +119,9 @@ def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(
 def test_the_two_formulations_are_what_their_names_say(tiny, measured, monkeypatch):
     made = []
     monkeypatch.setattr(
-        models, "create_model", lambda name, **a: made.append(a) or tiny_model(name, **a)
+        TASKS["classification"],
+        "create",
+        lambda name, **a: made.append(a) or tiny_model(name, **a),
     )
     models.bench_models(["acmix_swin_tiny"], setting=Setting(), gain="block")
     assert made == [{"conv_impl": "group"}, {"conv_impl": "block"}]
@@ -306,8 +308,9 @@ def test_contradictions_are_refused_in_one_line(arguments, message, capsys):
 
 
 def test_a_detector_without_post_processing_gives_predictions_of_all_anchors(tmp_path):
-    detector: Detector = small_detector()
-    network = models._deployed(detector.set_train(False), Setting(raw=True))
+    detector = small_detector().set_train(False)
+    factory = models.NetworkFactory(TASKS["detection"], lambda: detector, (3, 32, 32))
+    network = models._deployed(factory, detector, Setting(raw=True))
     call = backends.by_backend(network, "mindspore", True, tmp_path)(
         np.zeros((1, 3, 32, 32), np.float32)
     )
