@@ -11,7 +11,7 @@ import mindspore as ms
 
 from acmix.export.fusion import fuse
 from acmix.models import create_model
-from acmix.tools.bench.models import bench_models
+from acmix.tools.bench.candidates import bench_networks
 from acmix.tools.bench.setting import Setting
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -26,7 +26,7 @@ except ImportError:
     sys.exit("bench_mindcv: error: mindcv is not installed: pip install --no-deps mindcv==0.3.0")
 ms.set_context(mode=ms.GRAPH_MODE)
 theirs, ours = mindcv.create_model("swin_tiny"), fuse(create_model("swin_tiny"))
-report = bench_models(
+report = bench_networks(
     {"mindcv swin_tiny": theirs, "swin_tiny": ours},
     (3, 224, 224),
     options.batch_size,

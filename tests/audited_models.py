@@ -28,8 +28,8 @@ from acmix.config import (
     TrainConfig,
 )
 from acmix.models.registry import model_entry
+from acmix.tools.audit.audit import audit_config
 from acmix.tools.audit.inventory import Inventory
-from acmix.tools.audit.networks import audit_config
 from acmix.tools.audit.report import Audit
 from acmix.utils.files import write_text
 

@@ -1,6 +1,6 @@
-"""What this machine offers, what of it lies outside of the tested range, and the device to use.
+"""Versions and hardware of this machine, checks against the tested range, device selection.
 
-MindSpore is imported inside functions only: ``acmix env`` must work where MindSpore does not.
+MindSpore is imported inside functions only: ``acmix env`` must work without it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something outside of the tested range: what it is, what it costs, how to mend it.
+    """A deviation from the tested range: description, consequence, remedy.
 
     ``level`` is ``"error"`` (acmix will not work), ``"warning"`` (slow or untested) or ``"note"``.
     """
@@ -49,12 +49,12 @@ class Problem:
 
 
 def describe() -> dict[str, str | int | None]:
-    """Versions and hardware as plain data, for ``acmix env``, run folders and benchmarks.
+    """Return versions and hardware as plain data, for ``acmix env``, run folders and benchmarks.
 
     Returns:
         ``acmix, python, mindspore, numpy, opencv, platform, cpu, cores, device, cann,
-        ascend_driver``; ``None`` for what is not installed. ``device`` is the target ``auto``
-        resolves to, and ``None`` when MindSpore cannot be imported.
+        ascend_driver``; ``None`` if not installed. ``device`` is the target of ``auto``, and
+        ``None`` if MindSpore cannot be imported.
     """
     return {
         "acmix": __version__,
@@ -70,7 +70,11 @@ def describe() -> dict[str, str | int | None]:
 
 
 def problems(facts: Mapping[str, str | int | None] | None = None) -> list[Problem]:
-    """What of ``facts`` (default: this machine's, see :func:`describe`) is not as tested."""
+    """Return the deviations of ``facts`` from the tested range.
+
+    Args:
+        facts: as :func:`describe` returns them; None for this machine.
+    """
     facts = describe() if facts is None else facts
     found = [
         _python_problem(_version(facts["python"])),
@@ -83,7 +87,7 @@ def problems(facts: Mapping[str, str | int | None] | None = None) -> list[Proble
 
 
 def render(facts: Mapping[str, str | int | None], found: list[Problem]) -> str:
-    """The text of ``acmix env``: a line per fact, then a paragraph per problem."""
+    """Return the text of ``acmix env``: a line per fact, then a paragraph per problem."""
     width = max(map(len, facts))
     lines = [
         f"{name.ljust(width)}  {'not found' if value is None else value}"
@@ -98,7 +102,7 @@ def render(facts: Mapping[str, str | int | None], found: list[Problem]) -> str:
 
 
 def resolve_device(device: str = "auto") -> str:
-    """The device target to use: ``device`` itself, or for ``auto`` the first usable of DEVICES.
+    """Return ``device``, or for ``auto`` the first usable target of :data:`DEVICES`.
 
     Raises:
         UserError: ``device`` is unknown, or MindSpore cannot use it here.
@@ -120,10 +124,10 @@ def resolve_device(device: str = "auto") -> str:
 def set_device(runtime: RuntimeConfig) -> str:
     """Apply device, execution mode, determinism and jit level; return the device target.
 
-    Call it before the first operator runs: MindSpore fixes the device then.
+    Call it before the first operator runs: MindSpore cannot change the device afterwards.
 
     Raises:
-        UserError: The device is not usable, or another one is in use already.
+        UserError: the device is not usable, or another one is already in use.
     """
     import mindspore as ms
 
@@ -131,7 +135,7 @@ def set_device(runtime: RuntimeConfig) -> str:
     try:
         ms.set_device(target)
     except RuntimeError as error:
-        # MindSpore refuses even the device it is using once an operator has run.
+        # After the first operator MindSpore refuses even the device in use.
         if ms.get_context("device_target") != target:
             raise UserError(
                 f"runtime.device: this process already runs on {ms.get_context('device_target')}; "
@@ -140,21 +144,21 @@ def set_device(runtime: RuntimeConfig) -> str:
     ms.set_context(mode=ms.GRAPH_MODE if runtime.mode == "graph" else ms.PYNATIVE_MODE)
     if runtime.jit_level:
         ms.set_context(jit_config={"jit_level": runtime.jit_level})
-    # It may be set once per process only.
+    # MindSpore accepts this once per process only.
     if runtime.deterministic and ms.get_context("deterministic") != "ON":
         ms.set_deterministic(True)
     return target
 
 
 def _usable(target: str) -> bool:
-    """Whether MindSpore has loaded the plugin of ``target`` and sees a device."""
+    """Whether MindSpore has loaded the plugin of ``target`` and finds a device."""
     from mindspore import device_context
 
     if target == "CPU":
         return True
     try:
         return getattr(device_context, target.lower()).device_count() > 0
-    except Exception:  # whatever a half-installed plugin raises, it is not usable
+    except Exception:  # a partly installed plugin may raise any exception
         return False
 
 
@@ -183,7 +187,7 @@ def _cpu_model() -> str:
 
 
 def _cores() -> int | None:
-    """Cores this process may use, which in a container are fewer than the machine has."""
+    """Return the number of cores this process may use; a container may restrict it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
@@ -198,7 +202,7 @@ def _cann_version() -> str | None:
 
 
 def _version_in(info: Path) -> str | None:
-    """The value of ``Version=`` in one of CANN's ``version.info`` files."""
+    """Return the value of ``Version=`` in a ``version.info`` file of CANN."""
     try:
         match = re.search(r"^version=(.+)$", info.read_text(), re.M | re.I)
     except OSError:
@@ -207,7 +211,7 @@ def _version_in(info: Path) -> str | None:
 
 
 def _version(text: str | int | None) -> tuple[int, int]:
-    """Major and minor number; (0, 0) for what cannot be read."""
+    """Return major and minor number; (0, 0) if ``text`` is not a version."""
     match = re.match(r"(\d+)\.(\d+)", str(text))
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
 

@@ -1,4 +1,4 @@
-"""The error a user can mend, and the helper that suggests how."""
+"""The error for mistakes of a user, and helpers for its messages."""
 
 from __future__ import annotations
 

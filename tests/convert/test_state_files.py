@@ -98,7 +98,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, name, message):
 
 def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "bomb.npz", weight=np.zeros(100_000))
-    monkeypatch.setattr(files, "LARGEST_FILE", 50_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 50_000)
     assert (tmp_path / "bomb.npz").stat().st_size < 50_000
     with pytest.raises(UserError, match="unpacks to"):
         read_state(tmp_path / "bomb.npz")

@@ -12,7 +12,7 @@ from image_files import encode, folder_config, make_folder, pattern
 from acmix.cli import main
 from acmix.data import create_dataset, mindrecord, prepare_mindrecord
 from acmix.data.image_folder import image_folder
-from acmix.data.prepared import read_image_folder
+from acmix.data.mindrecord_copy import read_image_folder
 from acmix.errors import UserError
 
 
@@ -79,7 +79,7 @@ def test_an_image_under_another_name_than_listed_is_not_taken_for_it(copied):
 def test_labels_and_names_are_known_without_reading_the_images(prepared, monkeypatch):
     read = []
     monkeypatch.setattr(
-        mindrecord.RecordedImages, "__call__", lambda self, index: read.append(index)
+        mindrecord.MindRecordImages, "__call__", lambda self, index: read.append(index)
     )
     assert len(read_image_folder(prepared, "train").labels) == 13
     assert read == [0]

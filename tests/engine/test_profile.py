@@ -56,13 +56,13 @@ def test_parts_one_after_the_other_do_what_a_step_does():
         network = toy_task().train_network.set_train(True)
         # Of SGD, to which it makes a difference how long the gradient is.
         optimizer = create_optimizer(network, OptimConfig(name="sgd", lr=0.1))
-        take(TrainStep(network, optimizer, reduce=thrice))
+        take(TrainStep(network, optimizer, all_reduce=thrice))
         return [get_value(parameter) for parameter in network.trainable_params()]
 
     def in_parts(step):
         set_value(step.optimizer.learning_rate, np.array(0.1))
         _, gradients = step.parts.backward(*map(Tensor, batch))
-        step.parts.update(*step.parts.reduce(*gradients))
+        step.parts.update(*step.parts.all_reduce(*gradients))
 
     whole = trained(lambda step: step([batch], 0.1))
     for ours, theirs in zip(trained(in_parts), whole, strict=True):
@@ -87,15 +87,15 @@ class TimedStep:
 
     accumulate = 2
 
-    def __init__(self, spend, reduce=True):
+    def __init__(self, spend, all_reduce=True):
         self.spend, self.compiled = spend, set()
         self.parts = StepParts(
             forward=lambda *batch: spend(2),
             backward=lambda *batch: spend(5, (None, ())),
-            reduce=(lambda *gradients: spend(0.5, ())) if reduce else None,
+            all_reduce=(lambda *gradients: spend(0.5, ())) if all_reduce else None,
             update=lambda *gradients: spend(1, (None, None)),
         )
-        self.statistics = SimpleNamespace(parameters=[None], settle=lambda finite: spend(0.125))
+        self.statistics = SimpleNamespace(parameters=[None], update=lambda finite: spend(0.125))
 
     def __call__(self, group, learning_rate):
         shapes = {batch[0].shape for batch in group}
@@ -131,7 +131,9 @@ def test_of_every_part_each_measured_step_has_its_seconds_and_backward_is_a_diff
 
 def test_on_one_device_there_is_no_exchange(spend):
     data = TimedData(spend, [8] * 6)
-    result = profile_training(TimedStep(spend, reduce=False), data, 0, 0.1, {}, steps=1, warmup=0)
+    result = profile_training(
+        TimedStep(spend, all_reduce=False), data, 0, 0.1, {}, steps=1, warmup=0
+    )
     assert "gradient exchange" not in result.render()
 
 

@@ -15,7 +15,7 @@ def run_dir(tmp_path):
 
 
 def test_start_writes_configuration_versions_and_commit(run_dir):
-    run_dir.start("seed: 1\n")
+    run_dir.initialise("seed: 1\n")
     assert run_dir.config_file.read_text() == "seed: 1\n"
     environment = json.loads(run_dir.environment_file.read_text())
     assert environment == {"versions": {"mindspore": "2.8.0"}, "git_commit": git_commit()}
@@ -28,7 +28,7 @@ def test_commit_outside_of_a_checkout_is_none(monkeypatch, tmp_path):
 
 def test_folder_that_holds_a_run_is_refused_with_both_remedies(run_dir):
     run_dir.check_unused()
-    run_dir.start("seed: 1\n")
+    run_dir.initialise("seed: 1\n")
     with pytest.raises(UserError, match=r"already holds a run.*--resume auto.*output=PATH"):
         run_dir.check_unused()
 
@@ -39,31 +39,31 @@ def test_empty_existing_folder_is_accepted(run_dir):
 
 
 def test_resuming_drops_the_lines_after_the_step(run_dir):
-    run_dir.start("")
+    run_dir.initialise("")
     for step in (5, 10, 15, 20):
         run_dir.log({"step": step})
-    run_dir.start("", step=10)
+    run_dir.initialise("", step=10)
     assert run_dir.metrics() == [{"step": 5}, {"step": 10}]
 
 
 def test_line_cut_off_by_a_crash_is_forgotten(run_dir):
-    run_dir.start("")
+    run_dir.initialise("")
     run_dir.log({"step": 1})
     with open(run_dir.metrics_file, "a") as file:
         file.write('{"step": 2, "lo')
-    run_dir.start("", step=2)
+    run_dir.initialise("", step=2)
     run_dir.log({"step": 3})
     assert run_dir.metrics() == [{"step": 1}, {"step": 3}]
 
 
 def test_full_disk_is_told_when_a_line_is_written(run_dir):
-    run_dir.start("")
+    run_dir.initialise("")
     run_dir.metrics_file = Path("/dev/full")
     with pytest.raises(UserError, match="No space left on device"):
         run_dir.log({"step": 1})
 
 
 def test_values_json_does_not_know_become_null(run_dir):
-    run_dir.start("")
+    run_dir.initialise("")
     run_dir.log({"step": 1, "loss": float("nan"), "scalars": {"a": float("inf"), "b": 1.5}})
     assert run_dir.metrics() == [{"step": 1, "loss": None, "scalars": {"a": None, "b": 1.5}}]

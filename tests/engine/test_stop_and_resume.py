@@ -16,7 +16,7 @@ from acmix.engine.checkpoint import Progress, read_checkpoint
 from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.moving_statistics import MovingStatistics
-from acmix.engine.start import take_up
+from acmix.engine.resume import resume_run
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
 from acmix.parallel import World
@@ -117,7 +117,7 @@ def taken_up(whole, tmp_path):
         fresh = Progress(seed=0, steps_per_epoch=steps_per_epoch, workers=workers)
         trainer = Trainer(toy_task(), Config.from_dict(SETTINGS), RunDir(tmp_path / "other"))
         path = whole.checkpoints.path / "step_00000008.ckpt"
-        return take_up(trainer.run_dir, path, trainer.state, fresh, global_batch)
+        return resume_run(trainer.run_dir, path, trainer.state, fresh, global_batch)
 
     return take
 
@@ -188,7 +188,7 @@ def test_network_that_diverged_unseen_is_told_with_the_step_by_its_evaluation(tm
 class Elsewhere(World):
     """Another machine than that of the first rank, which alone has checkpoints."""
 
-    def share(self, value):
+    def broadcast(self, value):
         return "first/epoch_0007.ckpt" if value is None else value
 
 
@@ -209,9 +209,9 @@ def test_moving_statistics_of_a_lost_step_are_those_before(mode):
     moving = MovingStatistics(network)
     mean = network.norm.moving_mean
     ops.assign(mean, Tensor(np.full(8, 0.5, np.float32)))
-    moving.settle(Tensor(True))
+    moving.update(Tensor(True))
     ops.assign(mean, Tensor(np.full(8, np.nan, np.float32)))
-    moving.settle(Tensor(False))
+    moving.update(Tensor(False))
     np.testing.assert_array_equal(mean.asnumpy(), np.full(8, 0.5, np.float32))
 
 

@@ -116,7 +116,7 @@ def test_reduce_is_applied_once_to_the_accumulated_gradient(mode, problem):
     def double(gradients):
         return tuple([2 * gradient for gradient in gradients])
 
-    step = TrainStep(network, sgd(network), accumulate=2, reduce=double)
+    step = TrainStep(network, sgd(network), accumulate=2, all_reduce=double)
     step([(x, y), (x, y)], 0.1)
     expected = weight - 0.1 * 2 * gradient(weight, x, y)
     np.testing.assert_allclose(weight_of(network), expected, rtol=1e-4, atol=1e-6)

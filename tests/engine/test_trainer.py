@@ -101,7 +101,7 @@ class ScriptedTask:
             def update(self, outputs, *targets):
                 pass
 
-            def unite(self, world):
+            def all_reduce(self, world):
                 pass
 
             def compute(self):

@@ -13,7 +13,7 @@ from acmix.errors import UserError
 from acmix.launch import Job, launch
 from acmix.ops.random import ahead, random_state, uniform
 from acmix.parallel import World
-from acmix.parallel.averaging import buckets
+from acmix.parallel.all_reduce import buckets
 from acmix.parallel.world import _CHUNK
 
 msrun = pytest.mark.msrun
@@ -189,9 +189,9 @@ def test_a_single_process_talks_to_itself():
     world.barrier()
     world.check_equal("Anything", [b"x"], "cannot happen")
     assert world.gather(b"x") == [b"x"]
-    assert world.share({"a": 1}) == {"a": 1}
-    assert world.average is None
-    np.testing.assert_array_equal(world.sum(np.array([1, 2])), [1, 2])
+    assert world.broadcast({"a": 1}) == {"a": 1}
+    assert world.all_reduce_mean is None
+    np.testing.assert_array_equal(world.all_reduce(np.array([1, 2])), [1, 2])
 
 
 def test_buckets_hold_at_least_so_many_numbers_and_the_rest():
@@ -203,7 +203,7 @@ def test_buckets_hold_at_least_so_many_numbers_and_the_rest():
 
 def test_counts_that_would_not_be_exact_are_refused():
     with pytest.raises(UserError, match="over 2 devices must lie in 0"):
-        World(0, 2).sum(np.array([2**36]))
+        World(0, 2).all_reduce(np.array([2**36]))
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 2**32])

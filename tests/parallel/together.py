@@ -15,14 +15,14 @@ from acmix.data import create_dataset
 from acmix.engine import RunDir, Trainer
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.optim import create_optimizer
-from acmix.engine.start import share
+from acmix.engine.resume import broadcast_state
 from acmix.engine.train_step import TrainStep
 from acmix.environment import set_device
 from acmix.errors import UserError
 from acmix.models import create_model
 from acmix.models.detection.freeze import freeze_norm
 from acmix.parallel import World, join
-from acmix.parallel.averaging import averaging
+from acmix.parallel.all_reduce import make_all_reduce_mean
 from acmix.parallel.world import _CHUNK
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.detection.metric import DetectionMetric
@@ -134,7 +134,7 @@ def detections(world: World) -> dict[str, float]:
                 scores[i, j] = round(rng.random(), 1)
                 labels[i, j] = data.category_ids.index(one["category_id"])
         metric.update((boxes, scores, labels), index, scale)
-    metric.unite(world)
+    metric.all_reduce(world)
     return metric.compute()
 
 
@@ -145,7 +145,7 @@ def overflow(world: World) -> dict:
     network = Losses(network)
     scaler = amp.DynamicLossScaler(2.0**10, scale_factor=2, scale_window=100)
     optimizer = create_optimizer(network, OptimConfig(name="adamw"))
-    step = TrainStep(network, optimizer, scaler=scaler, reduce=world.average)
+    step = TrainStep(network, optimizer, scaler=scaler, all_reduce=world.all_reduce_mean)
     x, y = np.full((4, 3), 1.0 + world.rank, np.float32), np.zeros((4, 2), np.float32)
     bad = np.full_like(x, np.inf) if world.rank == world.size - 1 else x
     results = []
@@ -202,11 +202,11 @@ def stopped(world: World, folder: Path) -> dict:
 def statistics(world: World) -> np.ndarray:
     """Let a BatchNorm see other images on every rank; return its running mean."""
     norm = nn.BatchNorm2d(2, momentum=0.0)
-    moving = MovingStatistics(norm, world.average)
+    moving = MovingStatistics(norm, world.all_reduce_mean)
     norm.set_train()(Tensor(np.full((4, 2, 2, 2), 1.0 + world.rank, np.float32)))
-    moving.settle(Tensor(True))
+    moving.update(Tensor(True))
     norm(Tensor(np.full((4, 2, 2, 2), np.nan, np.float32)))
-    moving.settle(Tensor(False))
+    moving.update(Tensor(False))
     return norm.moving_mean.asnumpy().copy()
 
 
@@ -219,15 +219,16 @@ def conversations(world: World) -> dict:
         Parameter(Tensor(np.array([7 + rank, -3], np.int32)), name="b"),
         Parameter(Tensor(np.array([11, 12, 13 + rank], np.int32)), name="random_state"),
     ]
-    share({p.name: p for p in parameters}, world)
+    broadcast_state({p.name: p for p in parameters}, world)
     values = [Tensor(np.full(s, rank + i, np.float32)) for i, s in enumerate([(2, 2), (), (3,)])]
-    average = averaging(world.size)
+    average = make_all_reduce_mean(world.size)
 
     def step(*tensors):
         return average(tensors)
 
     averaged = ms.jit(step)(*values)
     many = [Tensor(np.full(1 + i % 3, rank + i, np.float32)) for i in range(300)]
+    nonfinite = world.all_reduce_mean((Tensor([np.nan if rank else 1.0]),))[0]
     differs = None
     try:
         world.check_equal("The thing", [b"%d" % rank], "mend it")
@@ -236,15 +237,15 @@ def conversations(world: World) -> dict:
     world.barrier()
     return {
         "place": (rank, world.size, world.is_first),
-        "sum": world.sum(counts),
+        "sum": world.all_reduce(counts),
         "gather": world.gather(b"x" * (3 + 2 * _CHUNK) if rank else b"abc"),
         "empty": world.gather(b""),
-        "share": world.share({"rank": rank}),
+        "share": world.broadcast({"rank": rank}),
         "parameters": [p.asnumpy().copy() for p in parameters],
         "average": [value.asnumpy() for value in averaged],
         "many": [float(value[0]) for value in ms.jit(step)(*many)],
         "differs": differs,
-        "nonfinite": ops.isnan(world.average((Tensor([np.nan if rank else 1.0]),))[0]).asnumpy(),
+        "nonfinite": ops.isnan(nonfinite).asnumpy(),
     }
 
 

@@ -134,7 +134,7 @@ def test_confusion_matrix_has_true_rows_and_predicted_columns():
 def test_per_class_accuracy_is_nan_for_a_class_without_samples():
     metric = ClassificationMetric(3)
     metric.update(np.eye(3)[[0, 1, 1]], np.array([0, 1, 0]))
-    np.testing.assert_array_equal(metric.per_class_accuracy(), [0.5, 1.0, np.nan])
+    np.testing.assert_array_equal(metric.per_class(), [0.5, 1.0, np.nan])
 
 
 def test_logits_that_are_not_finite_are_refused_unless_padded():

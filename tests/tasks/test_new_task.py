@@ -14,7 +14,7 @@ from mindspore import Tensor, ops
 
 from acmix import create_model
 from acmix.cli import main
-from acmix.config import TASK_CONFIGS, Config, DataConfig, load_config
+from acmix.config import TASK_CONFIGS, Config, DataConfig
 from acmix.config.run import register_task_config
 from acmix.data.factory import SOURCES, Source
 from acmix.data.sharded import ShardedDataset
@@ -48,6 +48,9 @@ class GreySquares(ShardedDataset):
     def __len__(self) -> int:
         return 2
 
+    def _plan(self, k):
+        raise NotImplementedError
+
     def epoch(self, k, skip_batches=0):
         rng = np.random.default_rng((self._seed, k))
         for _ in range(skip_batches, len(self)):
@@ -71,11 +74,11 @@ class ErrorMetric:
     def update(self, outputs, *targets):
         self.errors += np.abs(outputs[:, 0] - targets[0]).tolist()
 
-    def unite(self, world):
-        pass
-
     def all_reduce(self, world):
         pass
+
+    def per_class(self):
+        return np.array([np.mean(self.errors)])
 
     def compute(self):
         return {"accuracy": 1 - float(np.mean(self.errors))}
@@ -85,7 +88,7 @@ class BrightnessReader:
     def read(self, path):
         return np.full((3, SIZE, SIZE), float(path), np.float32), None
 
-    def explain(self, path, outputs, found):
+    def interpret(self, path, outputs, context):
         return SimpleNamespace(image=path, brightness=float(outputs[0]))
 
 
@@ -97,8 +100,8 @@ class BrightnessTask(Task):
     def create(self, name: str, **arguments: Any):
         return create_model(name, num_classes=1, **arguments)
 
-    def network_config(self, name, overrides=()):
-        return load_config(None, [f"model.name={name}", "task=brightness", *overrides])
+    def network_keys(self, name):
+        return [f"model.name={name}"]
 
     def build_model(self, config, num_classes):
         return self.create(config.model.name, **config.model.kwargs)
@@ -135,9 +138,6 @@ class BrightnessTask(Task):
 
     def reader(self, described, classes, shape, top):
         return BrightnessReader()
-
-    def report(self, metric, classes):
-        return {**metric.compute(), "per_class": {}}
 
     def write_eval_file(self, option, metric, classes, path):
         path.write_text(json.dumps(metric.errors))

@@ -163,7 +163,7 @@ def test_onnx_ends_before_suppression_and_the_side_car_says_how_to_go_on(
     tensor, placement = reader.read(image)
     network = task.deployed(model.set_train(False), post_process=False)
     outputs = tuple(o.asnumpy()[0] for o in network(ms.Tensor(tensor[None])))
-    found = reader.explain(image, outputs, placement)
+    found = reader.interpret(image, outputs, placement)
     (expected,) = workflows.predict(checkpoint, [image], config)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)

@@ -1,6 +1,6 @@
-"""The command ``acmix``: make the parser, run the command. A new command is one name below.
+"""The command ``acmix``: parser and entry point. A new command needs its name in ``COMMANDS``.
 
-Each command is a file of its name in ``commands``, see :class:`acmix.cli.parser.Command`.
+Each command is a module of the same name in ``commands``, see :class:`acmix.cli.parser.Command`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from acmix.cli.parser import CommandParser, add_commands
 from acmix.errors import UserError
@@ -36,11 +36,11 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code: 0, 1 for a check that failed, 2 for a user's mistake.
+    """Run one command; return its exit code: 0, 1 for a failed check, 2 for a user error.
 
-    A :class:`UserError` is printed as one line. Anything else is a bug and shows its traceback.
+    A :class:`UserError` prints one line. Any other exception is a bug and shows its traceback.
     """
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings are not for our users
+    os.environ.setdefault("GLOG_v", "3")  # hides MindSpore's internal warnings
     options = make_parser().parse_args(arguments)
     json_output = getattr(options, "json", None)
     to_stdout = json_output is not None and json_output.is_stdout
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"{options.prog}: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader, a pager or head, has seen enough
+    except BrokenPipeError:  # the reader, such as a pager or head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -68,7 +68,7 @@ def make_parser() -> CommandParser:
 
 
 @contextlib.contextmanager
-def _silence():
-    """Drop what a command prints for people: the JSON has standard output for itself."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+def _silence() -> Iterator[None]:
+    """Discard a command's text output, so that standard output holds only the JSON."""
+    with open(os.devnull, "w", encoding="utf-8") as devnull, contextlib.redirect_stdout(devnull):
         yield

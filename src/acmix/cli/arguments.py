@@ -1,4 +1,4 @@
-"""Arguments that several commands share: types of values, options, and how they are read."""
+"""Arguments that several commands share: types of values, options, and their evaluation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from acmix.errors import check, suggest
 if TYPE_CHECKING:
     from acmix.utils.table import Style
 
-CONFIG_HELP = "YAML file, for example configs/classification/digits_acmix_swin.yaml"
-MODELS_HELP = "a name out of 'acmix list' or 'acmix list --detectors'"
-OVERRIDES_HELP = "override a key of the configuration, for example optim.lr=1e-3"
+CONFIG_HELP = "configuration file, for example configs/classification/digits_acmix_swin.yaml"
+MODELS_HELP = "name from 'acmix list' or 'acmix list --detectors'"
+OVERRIDES_HELP = "override of a configuration key, for example optim.lr=1e-3"
 SIZE_METAVAR = "S or HxW"
 
 _OVERRIDE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
@@ -29,7 +29,7 @@ _OVERRIDE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 
 
 def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
+    """Parse a whole number of at least 1."""
     try:
         value = int(text)
     except ValueError:
@@ -40,22 +40,22 @@ def positive(text: str) -> int:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Read height and width: ``224`` or ``800x1333``."""
+    """Parse height and width: ``224`` or ``800x1333``."""
     height, _, width = text.partition("x")
     return positive(height), positive(width or height)
 
 
 class JsonOutput:
-    """Where ``--json`` puts a result: into a file, or for ``-`` on standard output.
+    """Destination of ``--json``: a file, or standard output for ``-``.
 
     Attributes:
-        is_stdout: the result is printed; then nothing else is.
+        is_stdout: whether the result, and nothing else, goes to standard output.
     """
 
     def __init__(self, file: str):
         self.is_stdout = file == "-"
         self._file = file
-        self._stdout = sys.stdout  # as it is now: while the command runs it leads nowhere
+        self._stdout = sys.stdout  # saved now, because it is redirected while the command runs
 
     def write(self, content: str) -> None:
         """Write the result."""
@@ -82,8 +82,8 @@ def add_overrides(parser: ArgumentParser, help: str = OVERRIDES_HELP) -> None:
 
 
 def add_checkpoint(parser: ArgumentParser) -> None:
-    """Add ``--checkpoint CKPT``, which must be given."""
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT")
+    """Add the required ``--checkpoint CKPT``."""
+    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="checkpoint of a run")
 
 
 def add_json(parser: ArgumentParser, what: str = "the result") -> None:
@@ -92,7 +92,7 @@ def add_json(parser: ArgumentParser, what: str = "the result") -> None:
         "--json",
         type=JsonOutput,
         metavar="FILE",
-        help=f"write {what} as JSON; - prints it, and nothing else",
+        help=f"write {what} as JSON; - prints only the JSON",
     )
 
 
@@ -102,7 +102,7 @@ def add_load(parser: ArgumentParser, what: str = "results that --json wrote") ->
         "--load",
         nargs="+",
         metavar="FILE",
-        help=f"show {what}; a pattern like 'models*.json' stands for several",
+        help=f"show {what}; accepts patterns such as 'models*.json'",
     )
 
 
@@ -117,34 +117,53 @@ def add_fuse(parser: ArgumentParser, default: bool | None = True) -> None:
         "--fuse",
         action=argparse.BooleanOptionalAction,
         default=default,
-        help="the inference form, the same function, faster; or the network as it is trained",
+        help="use the faster, equivalent inference form, or the network as trained",
     )
 
 
 def add_input_size(parser: ArgumentParser, help: str) -> None:
-    """Add ``--input-size``, height and width."""
+    """Add ``--input-size``: height and width."""
     parser.add_argument("--input-size", type=size, metavar=SIZE_METAVAR, help=help)
+
+
+def add_exported_batch(parser: ArgumentParser) -> None:
+    """Add ``--batch-size`` and ``--dynamic-batch`` of an exported network."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=1,
+        metavar="B",
+        help="images per call; default: %(default)s",
+    )
+    parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open")
 
 
 def add_rounds(parser: ArgumentParser, warmup: int = 3, repeats: int = 20) -> None:
     """Add ``--warmup`` and ``--repeats`` of a measurement."""
-    for name, default in (("--warmup", warmup), ("--repeats", repeats)):
+    for name, kind, default in (
+        ("--warmup", "warm-up", warmup),
+        ("--repeats", "measured", repeats),
+    ):
         parser.add_argument(
-            name, type=positive, default=default, metavar="N", help="rounds; default %(default)s"
+            name,
+            type=positive,
+            default=default,
+            metavar="N",
+            help=f"{kind} rounds; default: %(default)s",
         )
 
 
-# How they are read
+# Evaluation
 
 
 def split_overrides(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Separate files (or other names) from overrides ``key=value``, which may be mixed.
+    """Separate files (or other names) from overrides ``key=value``.
 
-    What exists is a file. So is what does not look like a key before its ``=``: a path like
-    ``runs/lr=1e-3/last.ckpt`` stays one.
+    An existing path is a file. So is an argument without a valid key before its ``=``, such as
+    ``runs/lr=1e-3/last.ckpt``.
 
     Returns:
-        The files and the overrides, both in their order.
+        The files and the overrides, both in order.
     """
     files: list[str] = []
     overrides: list[str] = []
@@ -155,19 +174,19 @@ def split_overrides(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def style(options: Namespace) -> Style:
-    """Return the style of tables that ``--markdown`` chooses."""
+    """Return the table style selected by ``--markdown``."""
     return "markdown" if options.markdown else "text"
 
 
 def load_files(patterns: Sequence[str]) -> list[Path]:
-    """Return the files, or folders, that ``--load`` names.
+    """Return the files or folders of ``--load``.
 
     Raises:
-        UserError: there is none for one of the patterns.
+        UserError: a pattern matches nothing.
     """
     files: list[Path] = []
     for pattern in patterns:
-        # A name with brackets can be a file's own.
+        # An existing name may contain brackets itself.
         found = [pattern] if os.path.exists(pattern) else sorted(glob(pattern))
         check(bool(found), f"--load: {pattern} does not exist; --json writes such a file.")
         files += map(Path, found)
@@ -175,7 +194,7 @@ def load_files(patterns: Sequence[str]) -> list[Path]:
 
 
 def check_names(names: Iterable[str], what: str = "model or detector") -> None:
-    """Refuse names that are not registered, and suggest near ones."""
+    """Raise :class:`UserError` for a name that is not registered, with suggestions."""
     from acmix.config import TASK_CONFIGS
     from acmix.models import list_networks
 

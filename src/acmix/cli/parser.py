@@ -1,4 +1,4 @@
-"""The parser of the command line, and how a command becomes part of it."""
+"""The command-line parser, and the registration of commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Command(Protocol):
     """A module of :mod:`acmix.cli.commands`.
 
     A family of commands is a package with ``NAME``, ``HELP``, ``EXAMPLE`` and ``COMMANDS``, the
-    names of its modules. Modules import MindSpore inside of ``run`` only: ``acmix --help`` and
-    ``acmix env`` must answer where it is missing or broken.
+    names of its modules. Modules import MindSpore only inside of ``run``: ``acmix --help`` and
+    ``acmix env`` must work where it is missing or broken.
 
     Attributes:
-        NAME: as it is typed; the file has ``_`` for ``-``.
+        NAME: name of the command; the module has ``_`` for ``-``.
         HELP: one sentence.
-        EXAMPLE: one whole command.
+        EXAMPLE: a complete command line.
     """
 
     NAME: str
@@ -32,11 +32,11 @@ class Command(Protocol):
         """Add the command's arguments."""
 
     def run(self, options: Namespace) -> int | None:
-        """Do the work; return the exit code, None for 0."""
+        """Execute the command; return the exit code, None for 0."""
 
 
 class CommandParser(ArgumentParser):
-    """Takes options and positional arguments in any order, and suggests names of commands."""
+    """Parser that accepts options and positionals in any order, and suggests command names."""
 
     _intermixing = False
 
@@ -53,8 +53,8 @@ class CommandParser(ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # one signature for all of its overloads
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
-        """Parse; an override may stand behind an option, which argparse alone refuses."""
-        # Intermixed parsing calls this method, and does not know sub-commands.
+        """Parse; an override may follow an option, which plain argparse rejects."""
+        # Intermixed parsing calls this method again, and does not support sub-commands.
         if self.commands or self._intermixing:
             return super().parse_known_args(args, namespace)
         self._intermixing = True
@@ -62,7 +62,7 @@ class CommandParser(ArgumentParser):
             namespace, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._intermixing = False
-        if unknown:  # told here, with the usage of the command
+        if unknown:  # reported here, to show the usage of the sub-command
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown
 
@@ -73,7 +73,7 @@ class CommandParser(ArgumentParser):
 
 
 def add_commands(parser: CommandParser, package: str, names: Iterable[str]) -> None:
-    """Add the named commands, modules or families of ``package``."""
+    """Add the named modules or families of ``package`` as commands."""
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in names:
         module = import_module(f"{package}.{name.replace('-', '_')}")

@@ -1,6 +1,6 @@
 """Configuration: frozen, typed, range-checked dataclasses read from small YAML files.
 
-A task adds a file with a class under ``@register_task_config``, and its import here.
+A new task adds a module with a class under ``@register_task_config`` and imports it here.
 """
 
 from acmix.config.classification import (

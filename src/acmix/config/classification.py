@@ -26,43 +26,45 @@ from acmix.errors import check
 
 @dataclass(frozen=True)
 class ClassificationDataConfig(DataConfig, prefix="data"):
-    """Images with a class each."""
+    """Labelled images and their augmentation."""
 
     name: Literal["digits", "image_folder"] = "image_folder"
-    """``digits``, embedded in scikit-learn, or ``image_folder``, which reads
+    """Data set: ``digits`` is included in scikit-learn; ``image_folder`` reads
     ``root/{train,val}/<class>/*``."""
     image_size: ImageSize = 224
-    """Side of the square image the network sees, in pixels."""
+    """Height and width of the network's input in pixels."""
     crop_pct: CropShare = 0.875
-    """Evaluation resizes the shorter side to ``image_size / crop_pct``, then crops the centre."""
+    """Fraction of the shorter side that the centre crop of evaluation keeps. The shorter side is
+    resized to ``image_size / crop_pct`` pixels first."""
     scale: tuple[Ratio, Ratio] | None = (0.08, 1.0)
-    """Area share of the random resized crop; null resizes the shorter side and crops a square."""
+    """Range of the random resized crop's area as a fraction of the image; null resizes the
+    shorter side and crops a square at random."""
     ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
-    """Width to height of the random resized crop."""
+    """Range of the random resized crop's aspect ratio (width / height)."""
     pad_crop: NonNegativeInt = 0
-    """Zero padding in pixels before the random crop (CIFAR: 4); needs ``scale`` null."""
+    """Zero padding in pixels before the random crop (CIFAR: 4); requires ``scale: null``."""
     color_jitter: Probability = 0.0
-    """Largest relative change of brightness, contrast and saturation."""
+    """Maximum relative change of brightness, contrast and saturation; 0 disables jitter."""
     rand_augment: Magnitude | None = None
-    """Mean magnitude of RandAugment, 0 to 10; null leaves it out. It takes the place of jitter."""
+    """Mean magnitude of RandAugment, 0 to 10; null disables it. Excludes ``color_jitter``."""
     rand_augment_std: NonNegative = 0.5
-    """Standard deviation of the magnitude, drawn for every operation."""
+    """Standard deviation of the magnitude, which is drawn per operation."""
     rand_augment_layers: PositiveInt = 2
-    """Operations drawn for each image; each is applied with probability 1/2."""
+    """Number of operations drawn per image; each is applied with probability 1/2."""
     random_erasing: Probability = 0.0
     """Probability that a rectangle of the normalised image is replaced by noise."""
 
     mixup: NonNegative = 0.0
-    """Parameter of mixup's beta distribution; 0 for no mixup."""
+    """Alpha of mixup's beta distribution; 0 disables mixup."""
     cutmix: NonNegative = 0.0
-    """Parameter of CutMix's beta distribution; 0 for no CutMix."""
+    """Alpha of CutMix's beta distribution; 0 disables CutMix."""
     mix_prob: Probability = 1.0
     """Probability that a batch is mixed."""
     mix_switch_prob: Probability = 0.5
-    """Probability of CutMix where both are on."""
+    """Probability of CutMix rather than mixup if both are enabled."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         super().validate()
         for name in ("scale", "ratio"):
             pair = getattr(self, name)
@@ -88,7 +90,7 @@ class ClassificationDataConfig(DataConfig, prefix="data"):
 
     @property
     def mixes(self) -> bool:
-        """Whether training batches are mixed, and hence carry soft labels."""
+        """Whether training batches are mixed and therefore have soft labels."""
         return self.mix_prob > 0 and (self.mixup > 0 or self.cutmix > 0)
 
 
@@ -97,13 +99,13 @@ class LossConfig(Section, prefix="loss"):
     """Training loss."""
 
     label_smoothing: Decay = 0.0
-    """Share of the target spread evenly over all classes."""
+    """Fraction of the target probability that is spread evenly over all classes."""
 
 
 @register_task_config
 @dataclass(frozen=True)
 class ClassificationConfig(Config):
-    """A run that trains a classifier."""
+    """Configuration of a run that trains a classifier."""
 
     is_default: ClassVar[bool] = True
     networks: ClassVar[str] = "models"

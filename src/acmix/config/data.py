@@ -1,4 +1,4 @@
-"""The part of the section ``data`` that all tasks share."""
+"""Fields of the section ``data`` that all tasks share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from acmix.errors import check
 
 def check_per_channel(section: Section) -> None:
     """Raise UserError unless ``mean`` and ``std`` have a value for each of ``channels``."""
-    channels = section.channels  # type: ignore[attr-defined]  # those that are checked have them
+    channels = section.channels  # type: ignore[attr-defined]  # present in all callers' sections
     for name in ("mean", "std"):
         values = getattr(section, name)
         check(
@@ -33,31 +33,33 @@ class DataConfig(Section, prefix="data"):
     """Data set, decoding and batches; each task adds its own data sets and augmentation."""
 
     name: str = ""
-    """A data set of the task."""
+    """Name of the data set."""
     root: str | None = None
-    """Folder of the data set, or what ``acmix prepare --mindrecord`` made of it."""
+    """Folder of the data set, or of its copy by ``acmix prepare --mindrecord``."""
     channels: Literal[1, 3] = 3
-    """1 reads images as grey, 3 as RGB, whatever is in the files."""
+    """Channels of the network's input; images are converted to grey (1) or RGB (3)."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     """Mean per channel of pixels scaled to 0..1; the default is ImageNet's."""
     std: tuple[Positive, ...] = (0.229, 0.224, 0.225)
-    """Standard deviation per channel of pixels scaled to 0..1."""
+    """Standard deviation per channel of pixels scaled to 0..1; the default is ImageNet's."""
     interpolation: Interpolation = "bicubic"
-    """How images are resized, in training and evaluation; shrinking is antialiased."""
+    """Resampling filter for resizing in training and evaluation; downsampling is antialiased."""
 
     batch_size: PositiveInt = 64
-    """Samples per training step on each device."""
+    """Number of samples per training batch on each device."""
     eval_batch_size: PositiveInt | None = None
-    """Samples per evaluation batch on each device; null takes ``batch_size``."""
+    """Number of samples per evaluation batch on each device; null uses ``batch_size``."""
     num_workers: PositiveInt = 2
-    """Threads that decode and transform; the samples do not depend on their number."""
+    """Number of threads that decode and transform images; it does not change the samples."""
     hflip: Probability = 0.5
-    """Probability of a horizontal flip."""
+    """Probability of a horizontal flip in training."""
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
-    """Images that cannot be decoded: an error, left out, or not looked for before training."""
+    """Treatment of images that cannot be decoded: ``refuse`` raises an error before training,
+    ``skip`` leaves them out, ``unchecked`` does not check them in advance."""
     max_image_pixels: Annotated[int, Range(low=1, high=178_956_970)] = 178_956_970
-    """Larger images count as corrupt (decompression bombs); the most allowed is Pillow's limit."""
+    """Maximum width x height of an image file; larger images count as corrupt (decompression
+    bombs). The upper bound is Pillow's limit."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check_per_channel(self)

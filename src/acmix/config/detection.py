@@ -21,33 +21,33 @@ from acmix.errors import check
 
 @dataclass(frozen=True)
 class DetectionDataConfig(DataConfig, prefix="data"):
-    """Images with boxes."""
+    """Images with boxes and their preprocessing."""
 
     name: Literal["shapes", "coco"] = "coco"
-    """``shapes``, drawn from the seed, or ``coco``, which reads
+    """Data set: ``shapes`` is synthetic; ``coco`` reads
     ``root/annotations/instances_<split>.json`` and ``root/<split>/*.jpg``."""
     train_split: str = "train2017"
-    """Training split of ``coco``."""
+    """Name of the training split of ``coco``."""
     val_split: str = "val2017"
-    """Validation split of ``coco``."""
+    """Name of the validation split of ``coco``."""
     short_side: tuple[ImageSize, ...] = (800,)
-    """Images are resized, keeping their aspect, to this shorter side in pixels, as far as
-    ``long_side`` allows. Of several, training draws one for each image, evaluation takes the
-    largest."""
+    """Shorter side in pixels after resizing, which keeps the aspect ratio; ``long_side`` may
+    reduce it. With several values, training draws one per image and evaluation uses the largest."""
     long_side: ImageSize = 1333
-    """Largest longer side in pixels."""
+    """Maximum longer side in pixels after resizing."""
     bucket_aspects: tuple[Annotated[float, Range(low=1)], ...] = (4 / 3, 1.5)
-    """Long to short side of the shapes that images are padded to, besides the largest shape; each
-    upright too. Every shape is compiled once; fewer shapes pad more."""
+    """Aspect ratios (long / short side) of the shapes that images are padded to. Each is used in
+    landscape and portrait, in addition to the largest shape. Every shape is compiled once; fewer
+    shapes need more padding."""
     size_divisor: PositiveInt = 32
-    """The sides of these shapes are multiples of this."""
+    """Divisor of the sides of these shapes, in pixels."""
     max_boxes: PositiveInt = 100
-    """Boxes that a training image can have; further ones are left out, the smallest first."""
+    """Maximum number of boxes of a training image; the smallest boxes beyond it are dropped."""
     empty_images: Literal["skip", "keep"] = "skip"
-    """Training images without any box: left out, or seen as background."""
+    """Treatment of training images without boxes: ``skip`` them, or ``keep`` them as background."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         super().validate()
         check(bool(self.short_side), "data.short_side must name at least one side.")
         check(
@@ -59,28 +59,28 @@ class DetectionDataConfig(DataConfig, prefix="data"):
 
 @dataclass(frozen=True)
 class DetectorConfig(Section, prefix="detector"):
-    """What ``acmix.models.detection.create_detector`` puts on the backbone of ``model``."""
+    """Arguments of ``acmix.models.detection.create_detector``; ``model`` is the backbone."""
 
     name: str = "retinanet"
-    """A detector out of ``acmix list --detectors``, without the backbone's name."""
+    """Detector name without the backbone's name; ``acmix list --detectors`` shows all."""
     frozen_stages: NonNegativeInt = 0
-    """Stem and this many first stages of the backbone are not trained; 0 trains all."""
+    """Number of first backbone stages to freeze together with the stem; 0 freezes nothing."""
     frozen_norm: bool = False
-    """BatchNorms of the backbone keep and use their running statistics in training."""
+    """Freeze the running statistics of the backbone's BatchNorms and use them in training."""
     kwargs: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the detector; lists become tuples."""
+    """Further keyword arguments of the detector; lists become tuples."""
     score_threshold: Probability = 0.05
-    """Detections with a lower score are dropped before non-maximum suppression."""
+    """Minimum score of a detection before non-maximum suppression."""
     nms_threshold: Probability = 0.5
-    """IoU above which the lower of two detections of one class is suppressed."""
+    """IoU above which the lower-scored of two detections of one class is suppressed."""
     max_detections: PositiveInt = 100
-    """Detections kept of an image."""
+    """Maximum number of detections per image."""
 
 
 @register_task_config
 @dataclass(frozen=True)
 class DetectionConfig(Config):
-    """A run that trains a detector on the backbone that ``model`` names."""
+    """Configuration of a run that trains a detector on the backbone ``model``."""
 
     networks: ClassVar[str] = "detectors"
     eval_files: ClassVar[Mapping[str, str]] = {
@@ -92,7 +92,7 @@ class DetectionConfig(Config):
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
     def validate(self) -> None:
-        """Check what involves several sections."""
+        """Check rules that involve several sections."""
         super().validate()
         check(
             not self.model.reset_head,
@@ -102,5 +102,5 @@ class DetectionConfig(Config):
 
     @property
     def network_name(self) -> str:
-        """Name of the detector with its backbone."""
+        """Name of the detector followed by its backbone's."""
         return f"{self.detector.name}_{self.model.name}"

@@ -1,7 +1,7 @@
-"""From YAML files over ``_base_`` files and ``key=value`` overrides to one `Config`.
+"""Load a `Config` from YAML files, their ``_base_`` files and ``key=value`` overrides.
 
-The merged task decides which keys there are. Every source is then checked by itself, so that an
-error names the file or the override that holds the mistake.
+The merged value of ``task`` selects the configuration class. Every source is then checked
+separately, so that an error names the file or override that contains the mistake.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Any
 import yaml
 
 from acmix.config.run import Config, check_keys, config_class
-from acmix.config.yaml_text import LARGEST_TEXT, parse_yaml
+from acmix.config.yaml_text import MAX_CHARACTERS, parse_yaml
 from acmix.errors import UserError, check
 
 _BASE = "_base_"
 
 Source = tuple[str, dict[str, Any]]
-"""A name for messages, and the part of a configuration that stands there."""
+"""Name for error messages, and the partial configuration from that source."""
 
 
 def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration.
+    """Load a configuration.
 
-    A file names the files it builds on in ``_base_`` (one path or a list, relative to itself);
-    sections are merged key by key, later files win, the file itself wins over its bases. An
-    override ``optim.lr=1e-3`` assigns a YAML value to a dotted key and wins over every file.
+    A file lists its base files under ``_base_`` (one path or a list, relative to the file).
+    Sections are merged key by key: later bases override earlier ones, and the file overrides its
+    bases. An override ``optim.lr=1e-3`` assigns a YAML value to a dotted key, after all files.
 
     Args:
         path: YAML file; None for the defaults.
         overrides: ``key=value`` strings, applied in order.
 
     Raises:
-        UserError: a missing or malformed file, a circle of bases, an unknown key (with the near
-            one), a wrong type or an impossible value, naming the file or override.
+        UserError: a missing or malformed file, a cycle of bases, an unknown key (with a
+            suggestion), a wrong type or an invalid value; names the file or override.
     """
     tree: dict[str, Any] = {}
     sources: list[Source] = []
@@ -50,7 +50,7 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     try:
         cls = config_class(tree)
     except UserError as error:
-        raise UserError(f"{_place_of_task(path, sources)}{error}") from None
+        raise UserError(f"{_task_source(path, sources)}{error}") from None
     for source in sources:
         _check_source(cls, *source)
     try:
@@ -60,7 +60,7 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` updated by ``top``, mapping by mapping; neither is changed."""
+    """Return ``base`` recursively updated by ``top``; the arguments are not modified."""
     merged = dict(base)
     for key, value in top.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
@@ -70,7 +70,7 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _files(path: Path, chain: tuple[Path, ...]) -> Iterator[Source]:
-    """Yield the file and all it builds on, the file itself last."""
+    """Yield all base files of a file, then the file itself."""
     resolved = _resolved(path)
     circle = " -> ".join(str(step) for step in (*chain, resolved))
     check(resolved not in chain, f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
@@ -90,7 +90,7 @@ def _files(path: Path, chain: tuple[Path, ...]) -> Iterator[Source]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            text = file.read(LARGEST_TEXT + 1)  # of a device file there is no end
+            text = file.read(MAX_CHARACTERS + 1)  # bounded: a device file has no end
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from None
     tree = _parse_yaml(text, str(path))
@@ -115,7 +115,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def _apply_override(tree: Mapping[str, Any], override: str) -> tuple[dict[str, Any], Source]:
-    """Assign one ``dotted.key=value``; a mapping replaces what was there, as '=' says."""
+    """Apply one ``dotted.key=value``; a mapping replaces the old value and is not merged."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     check(
@@ -145,8 +145,8 @@ def _check_source(cls: type[Config], name: str, tree: Mapping[str, Any]) -> None
         raise UserError(f"{name}: {error}") from None
 
 
-def _place_of_task(path: str | Path | None, sources: Sequence[Source]) -> str:
-    """Return where the task is set, to begin an error with; else the file that was asked for."""
+def _task_source(path: str | Path | None, sources: Sequence[Source]) -> str:
+    """Return the error prefix for a wrong task: the source that sets it, else ``path``."""
     for name, tree in reversed(sources):
         if "task" in tree:
             return f"{name}: "

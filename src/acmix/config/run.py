@@ -1,4 +1,4 @@
-"""`Config`: everything that defines a run, with a class for every task."""
+"""`Config`: the complete configuration of a run, with one subclass per task."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from acmix.errors import UserError, check, suggest
 
 @dataclass(frozen=True)
 class Config(Section):
-    """Everything that defines a run; each task derives its own with :func:`register_task_config`.
+    """Complete configuration of a run; tasks register a subclass by :func:`register_task_config`.
 
     Attributes:
-        is_default: whether configurations without the key ``task`` are of this one.
-        networks: what the networks of the task are called; ``acmix list --<networks>`` lists them.
+        is_default: whether this class applies when the key ``task`` is absent.
+        networks: plural noun for the task's networks; ``acmix list --<networks>`` lists them.
         eval_files: files that ``acmix eval`` can write for the task: help text by option.
 
     Raises:
-        UserError: a wrong type or an impossible value, naming the dotted key, the value and what
-            is allowed.
+        UserError: a wrong type or an invalid value; names the dotted key, the value and the
+            allowed values.
     """
 
     is_default: ClassVar[bool] = False
@@ -38,13 +38,13 @@ class Config(Section):
     eval_files: ClassVar[Mapping[str, str]] = {}
 
     seed: NonNegativeInt = 0
-    """Seed of initial weights, data order, augmentation and dropout."""
+    """Random seed for initial weights, data order, augmentation and dropout."""
     output: str = "runs/acmix"
-    """Run folder; files read by :func:`load_config` default to ``runs/<name of the file>``."""
+    """Run folder; a configuration file defaults to ``runs/<file name without suffix>``."""
     profile: bool = False
-    """Measure the parts of a training step before training goes on, undisturbed."""
+    """Measure the parts of a training step first; training then continues at full speed."""
     task: str = ""
-    """What is learned."""
+    """Task to train: ``classification`` or ``detection``."""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -53,7 +53,7 @@ class Config(Section):
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def validate(self) -> None:
-        """Check what involves several sections."""
+        """Check rules that involve several sections."""
         check(
             self.schedule.warmup_epochs <= self.train.epochs,
             f"schedule.warmup_epochs={self.schedule.warmup_epochs} must not exceed "
@@ -72,16 +72,16 @@ class Config(Section):
 
     @classmethod
     def from_dict(cls, tree: Any) -> Any:
-        """Make the configuration of the task that ``tree`` names, see :meth:`Section.from_dict`."""
+        """Create the configuration class of the tree's task; see :meth:`Section.from_dict`."""
         if cls is not Config or not isinstance(tree, Mapping):
             return super().from_dict(tree)
-        own = config_class(tree)
-        check_keys(own, tree)
-        return own.from_dict(tree)
+        task_class = config_class(tree)
+        check_keys(task_class, tree)
+        return task_class.from_dict(tree)
 
     @property
     def network_name(self) -> str:
-        """Name of what is trained; tasks that put a head on the model add the head's name."""
+        """Name of the trained network; a task with a separate head adds the head's name."""
         return self.model.name
 
     def to_yaml(self) -> str:
@@ -90,13 +90,13 @@ class Config(Section):
 
 
 TASK_CONFIGS: dict[str, type[Config]] = {}
-"""The configuration class of every task, by the name of the task."""
+"""Configuration classes by task name."""
 
 C = TypeVar("C", bound=type[Config])
 
 
 def register_task_config(cls: C) -> C:
-    """Register a class for the task that its field ``task`` names; a name taken is an error."""
+    """Register a class under the value of its field ``task``; a duplicate name is an error."""
     (task,) = get_args(annotations_of(cls)["task"])
     check(task not in TASK_CONFIGS, f"task '{task}' is already registered.")
     TASK_CONFIGS[task] = cls
@@ -104,10 +104,10 @@ def register_task_config(cls: C) -> C:
 
 
 def config_class(tree: Mapping[str, Any]) -> type[Config]:
-    """Return the class of the task that a configuration tree names.
+    """Return the configuration class for the task of a configuration tree.
 
     Raises:
-        UserError: the task is unknown, or the data set is another task's.
+        UserError: the task is unknown, or the data set belongs to another task.
     """
     default = next(name for name, cls in TASK_CONFIGS.items() if cls.is_default)
     task = tree.get("task", default)
@@ -118,17 +118,17 @@ def config_class(tree: Mapping[str, Any]) -> type[Config]:
         )
     data = tree.get("data")
     if isinstance(data, Mapping):
-        _check_data_is_of_task(task, data.get("name"))
+        _check_data_set(task, data.get("name"))
     return TASK_CONFIGS[task]
 
 
 def check_keys(cls: type[Config], tree: Mapping[Any, Any]) -> None:
-    """Check a partial ``tree`` of a task's configuration, missing keys allowed.
+    """Check a partial configuration tree of a task; missing keys are allowed.
 
     Raises:
         UserError: a key of another task, an unknown key, a wrong type or a value out of range.
     """
-    for key in _missing_keys(cls, tree):
+    for key in _unknown_keys(cls, tree):
         owners = [task for task, other in TASK_CONFIGS.items() if _has_key(other, key.split("."))]
         check(
             not owners,
@@ -137,7 +137,7 @@ def check_keys(cls: type[Config], tree: Mapping[Any, Any]) -> None:
     check_tree(cls, tree)
 
 
-def _check_data_is_of_task(task: str, name: Any) -> None:
+def _check_data_set(task: str, name: Any) -> None:
     for other in TASK_CONFIGS:
         check(
             other == task or name not in data_names(other),
@@ -152,7 +152,7 @@ def data_names(task: str) -> tuple[str, ...]:
     return get_args(annotations_of(section)["name"])
 
 
-def _missing_keys(section: type[Section], tree: Mapping[Any, Any]) -> Iterator[str]:
+def _unknown_keys(section: type[Section], tree: Mapping[Any, Any]) -> Iterator[str]:
     """Yield the dotted keys of ``tree`` that ``section`` does not have."""
     annotations = annotations_of(section)
     for name, value in tree.items():
@@ -160,7 +160,7 @@ def _missing_keys(section: type[Section], tree: Mapping[Any, Any]) -> Iterator[s
         if inner is None:
             yield f"{section.prefix}{name}"
         elif is_section(inner) and isinstance(value, Mapping):
-            yield from _missing_keys(inner, value)
+            yield from _unknown_keys(inner, value)
 
 
 def _has_key(section: Any, parts: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The sections that every task has, one dataclass each, with every default."""
+"""Configuration sections shared by all tasks, one dataclass each, with all defaults."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class RuntimeConfig(Section, prefix="runtime"):
     """Device and execution mode."""
 
     device: Literal["auto", "CPU", "GPU", "Ascend"] = "auto"
-    """``auto`` takes the first usable of Ascend, GPU, CPU."""
+    """Device target; ``auto`` selects the first available of Ascend, GPU and CPU."""
     mode: Literal["graph", "pynative"] = "graph"
-    """``graph`` compiles the networks; ``pynative`` is for debugging."""
+    """Execution mode: ``graph`` compiles the networks; ``pynative`` is for debugging."""
     deterministic: bool = False
-    """Ask the device for deterministic kernels, where they are slower than the usual ones."""
+    """Use deterministic kernels where the device offers them; some are slower."""
     jit_level: Literal["", "O0", "O1", "O2"] = ""
-    """Graph compiler level; empty takes MindSpore's default for the device. O2 is Ascend's only."""
+    """Graph compiler level; empty uses MindSpore's default. O2 is for Ascend only."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,23 @@ class ModelConfig(Section, prefix="model"):
     """Arguments of ``acmix.create_model``."""
 
     name: str = "acmix_swin_tiny"
-    """A name out of ``acmix list``."""
+    """Model name; ``acmix list`` shows all."""
     num_classes: PositiveInt | None = None
-    """Classes of the head; null takes as many as the data set has."""
+    """Number of classes of the head; null uses the number in the data set."""
     drop_path_rate: Decay | None = None
-    """Largest stochastic depth rate; null keeps the model's own."""
+    """Maximum stochastic depth rate (last block); null uses the model's default."""
     kwargs: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the model; lists become tuples."""
+    """Further keyword arguments of the model; lists become tuples."""
     pretrained: str | None = None
-    """Weights that training starts from: a checkpoint, or a file of PyTorch's."""
+    """File of initial weights: a checkpoint or PyTorch weights; null initialises at random."""
     warm_start: Literal["strict", "exact"] = "strict"
-    """``strict``: of this model; ``exact``: of its plain twin, as whose function it begins."""
+    """How ``pretrained`` is loaded. ``strict``: weights of this model. ``exact``: weights of the
+    plain model without convolution paths; the ACmix model initially computes the same function."""
     reset_head: bool = False
-    """Start with a new classifier, for other classes than those of ``pretrained``."""
+    """Keep the new classifier and do not load that of ``pretrained``, for other classes."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check(
             self.pretrained is not None or (self.warm_start == "strict" and not self.reset_head),
             "model.warm_start and model.reset_head say how model.pretrained is used; name a file.",
@@ -63,58 +64,58 @@ class OptimConfig(Section, prefix="optim"):
     """Optimizer and gradient clipping."""
 
     name: Literal["sgd", "adamw"] = "adamw"
-    """``sgd`` with momentum, or ``adamw`` (decoupled decay, bias-corrected)."""
+    """Optimizer: ``sgd`` with momentum, or ``adamw`` (decoupled decay, bias-corrected)."""
     lr: Positive = 1e-3
-    """Learning rate at the end of the warm-up."""
+    """Peak learning rate, reached at the end of the warm-up."""
     lr_batch: PositiveInt | None = None
-    """Images per step that all learning rates are meant for; with another number (batch size x
-    accumulated batches x devices) they are scaled in proportion. Null takes them as they are."""
+    """Reference number of images per step for linear scaling of all learning rates. They are
+    multiplied by (batch size x accumulated batches x devices) / ``lr_batch``; null: no scaling."""
     weight_decay: NonNegative = 0.05
-    """Decay of weights; norms, biases, bias tables, alpha and beta are never decayed."""
+    """Weight decay; norms, biases, position bias tables, alpha and beta are excluded."""
     momentum: Decay = 0.9
     """Momentum of ``sgd``."""
     nesterov: bool = False
-    """Nesterov momentum of ``sgd``."""
+    """Use Nesterov momentum in ``sgd``."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Decay of the first and second moments of ``adamw``."""
+    """Decay rates of the first and second moments of ``adamw``."""
     eps: Positive = 1e-8
-    """Added to the denominator of ``adamw``."""
+    """Constant added to the denominator of ``adamw`` for numerical stability."""
     clip_norm: Positive | None = None
-    """Largest global norm of the gradient; null does not clip."""
+    """Maximum global norm of the gradient; null disables clipping."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check(
             not self.nesterov or self.momentum > 0,
             f"optim.nesterov=true needs optim.momentum > 0, got {self.momentum}.",
         )
 
     def rate_scale(self, batch: int) -> float:
-        """Return the factor on all learning rates when a step takes ``batch`` images."""
+        """Return the factor on all learning rates for ``batch`` images per step."""
         return batch / (self.lr_batch or batch)
 
 
 @dataclass(frozen=True)
 class ScheduleConfig(Section, prefix="schedule"):
-    """Learning rate over time."""
+    """Learning rate schedule."""
 
     name: Literal["cosine", "step", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up."""
+    """Schedule of the learning rate after the warm-up."""
     warmup_epochs: NonNegative = 0.0
-    """Length of the linear warm-up; fractions of an epoch are fine."""
+    """Length of the linear warm-up in epochs; fractions are allowed."""
     warmup_steps: NonNegativeInt = 0
-    """Length of the linear warm-up in optimizer steps, in place of ``warmup_epochs``."""
+    """Length of the linear warm-up in optimizer steps, as an alternative to ``warmup_epochs``."""
     warmup_lr: NonNegative = 0.0
-    """Learning rate at which the warm-up starts."""
+    """Learning rate at the start of the warm-up."""
     min_lr: NonNegative = 0.0
-    """Learning rate at which ``cosine`` ends, and below which ``step`` does not fall."""
+    """Final learning rate of ``cosine``, and lower bound of ``step``."""
     milestones: tuple[PositiveInt, ...] = ()
     """Epochs at which ``step`` multiplies the learning rate by ``gamma``."""
     gamma: Ratio = 0.1
-    """Factor of ``step``."""
+    """Factor applied by ``step`` at each milestone."""
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check(
             not (self.warmup_epochs and self.warmup_steps),
             f"schedule.warmup_epochs={self.warmup_epochs} and schedule.warmup_steps="
@@ -135,26 +136,28 @@ class TrainConfig(Section, prefix="train"):
     """Length, precision and bookkeeping of a training run."""
 
     epochs: PositiveInt = 100
-    """Passes over the training set."""
+    """Number of passes over the training set."""
     accumulate: PositiveInt = 1
-    """Batches whose gradients are averaged into one optimizer step."""
+    """Number of batches whose gradients are averaged for one optimizer step."""
     amp: Literal["O0", "O2"] = "O0"
-    """``O0`` computes in float32; ``O2`` in float16 with float32 norms, softmax and weights."""
+    """Precision: ``O0`` float32; ``O2`` float16 with float32 norms, softmax and weights."""
     loss_scale: Positive | Literal["dynamic"] = "dynamic"
-    """Factor on the loss under ``O2``, fixed or adapted to overflows."""
+    """Loss scale under ``O2``: a constant, or ``dynamic`` to adapt it to overflows."""
     ema_decay: Decay | None = None
-    """Decay of the exponential moving average of the weights, which is evaluated; null: none."""
+    """Decay per step of the exponential moving average of the weights; null disables it. The
+    averaged weights are evaluated."""
     eval_interval: PositiveInt = 1
-    """Epochs between evaluations."""
+    """Number of epochs between evaluations."""
     log_interval: PositiveInt = 50
-    """Optimizer steps between log lines."""
+    """Number of optimizer steps between log lines."""
     keep: PositiveInt = 2
-    """Newest checkpoints kept besides the best."""
+    """Number of most recent checkpoints to keep in addition to the best."""
     safetensors: bool = False
-    """Write last.safetensors and best.safetensors too: weights alone, averaged if they are."""
+    """Also write last.safetensors and best.safetensors with the weights only; the averaged
+    weights if ``ema_decay`` is set."""
     save_interval: PositiveInt | None = None
-    """Optimizer steps of an epoch between checkpoints inside it; null saves at its end alone."""
+    """Number of optimizer steps between checkpoints within an epoch; null saves at its end only."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    """What a loss that is NaN or infinite does: end the run, or leave the step out and count it."""
+    """Reaction to a NaN or infinite loss: ``stop`` the run, or ``skip`` the step and count it."""
     sync_batch_norm: bool = False
-    """Let BatchNorm see the batches of all devices; on Ascend only."""
+    """Compute BatchNorm statistics over the batches of all devices; on Ascend only."""

@@ -1,7 +1,7 @@
-"""`Section`: a frozen dataclass whose annotations are enforced: a config is valid or absent.
+"""`Section`: a frozen dataclass that enforces its annotations, so every instance is valid.
 
-Every field is checked against its annotation when a section is made, by the loader or in Python
-alike. Understood are ``bool, int, float, str``, ``Literal``, ``X | Y``, ``tuple[X, ...]`` and
+Construction checks every field against its annotation, in the loader and in Python code alike.
+Supported annotations are ``bool, int, float, str``, ``Literal``, ``X | Y``, ``tuple[X, ...]``,
 ``tuple[X, Y]``, ``dict[str, Any]``, nested sections, and ``Annotated[number, Range(...)]``.
 """
 
@@ -30,7 +30,7 @@ from acmix.errors import UserError, check, suggest
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of a number, for ``Annotated``; a strict bound is itself outside."""
+    """Bounds of a number, for ``Annotated``; a strict bound is exclusive."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -57,13 +57,13 @@ Positive = Annotated[float, Range(low=0, strict_low=True)]
 NonNegative = Annotated[float, Range(low=0)]
 Probability = Annotated[float, Range(low=0, high=1)]
 Decay = Annotated[float, Range(low=0, high=1, strict_high=True)]
-"""A share that must stay below one: momentum, betas, drop rates, label smoothing."""
+"""A fraction in [0, 1): momentum, betas, drop rates, label smoothing."""
 Ratio = Annotated[float, Range(low=0, high=1, strict_low=True)]
-"""A share that must stay above zero."""
+"""A fraction in (0, 1]."""
 ImageSize = Annotated[int, Range(low=1, high=8192)]
-"""Side of a network's input in pixels; bounded because it may come from an untrusted file."""
+"""Side length of an input image in pixels; bounded, as it may come from an untrusted file."""
 Magnitude = Annotated[float, Range(low=0, high=10)]
-"""Strength of RandAugment."""
+"""Magnitude of RandAugment."""
 CropShare = Annotated[float, Range(low=0.1, high=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -73,7 +73,7 @@ S = TypeVar("S", bound="Section")
 
 @dataclass(frozen=True)
 class Section:
-    """Base of all configuration dataclasses; ``prefix`` begins the dotted keys in its errors."""
+    """Base class of configuration dataclasses; ``prefix`` starts the dotted keys in errors."""
 
     prefix: ClassVar[str] = ""
 
@@ -88,15 +88,15 @@ class Section:
         self.validate()
 
     def validate(self) -> None:
-        """Check what involves several fields; overridden by sections that have such rules."""
+        """Check rules that involve several fields; sections with such rules override it."""
 
     @classmethod
     def from_dict(cls: type[S], tree: Any) -> S:
-        """Make a section from a mapping of plain types, such as parsed YAML or JSON.
+        """Create a section from a mapping of plain types, such as parsed YAML or JSON.
 
         Raises:
-            UserError: ``tree`` is no mapping, an unknown or missing key, a wrong type, a value out
-                of range.
+            UserError: ``tree`` is not a mapping, a key is unknown or missing, or a value has a
+                wrong type or is out of range.
         """
         name = cls.prefix.rstrip(".") or "the configuration"
         check(
@@ -110,7 +110,7 @@ class Section:
         return cls(**tree)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain YAML and JSON types: nested dicts, lists instead of tuples."""
+        """Return the section as plain YAML and JSON types: nested dicts, lists for tuples."""
         return {name: _plain(getattr(self, name)) for name in annotations_of(type(self))}
 
 
@@ -121,15 +121,15 @@ def annotations_of(section: type[Section]) -> dict[str, Any]:
 
 
 def is_section(annotation: Any) -> bool:
-    """Return whether an annotation is a section."""
+    """Return whether an annotation is a subclass of `Section`."""
     return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
-    """Check the keys and values of a partial ``tree`` of ``section``, missing keys allowed.
+    """Check the keys and values of a partial ``tree`` of ``section``; missing keys are allowed.
 
     Raises:
-        UserError: an unknown key, a wrong type or a value out of range, with the dotted key.
+        UserError: an unknown key, a wrong type or a value out of range; names the dotted key.
     """
     annotations = annotations_of(section)
     for name, value in tree.items():
@@ -143,24 +143,26 @@ def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
 
 
 def convert(value: Any, annotation: Any, key: str) -> Any:
-    """Return ``value`` as the type ``annotation`` asks for; ``key`` names it in errors.
+    """Convert ``value`` to the type of ``annotation``; ``key`` names it in errors.
 
-    Only lossless conversions are made: int to float, list to tuple, mapping to section. Text is
-    never read as a number, nor a bool as an int.
+    Only lossless conversions are allowed: int to float, list to tuple, mapping to section. Strings
+    are never converted to numbers, nor bools to integers.
     """
     try:
         return _convert(value, annotation)
     except _Mismatch as mismatch:
-        raise UserError(f"{key} must be {mismatch}, got {_shown(value)}.{mismatch.hint}") from None
+        raise UserError(
+            f"{key} must be {mismatch}, got {_shortened(value)}.{mismatch.hint}"
+        ) from None
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 class _Mismatch(Exception):
-    """Says what was expected instead; internal, :func:`convert` turns it into a UserError."""
+    """Describes the expected value; internal, :func:`convert` turns it into a UserError."""
 
     def __init__(self, expected: str, hint: str = "") -> None:
         super().__init__(expected)
@@ -184,7 +186,7 @@ def _convert(value: Any, annotation: Any) -> Any:
     if origin is tuple:
         return _convert_tuple(value, arguments)
     if origin is dict:
-        return _convert_free(value)
+        return _convert_mapping(value)
     if is_section(annotation):
         return value if isinstance(value, annotation) else annotation.from_dict(value)
     if annotation is type(None):
@@ -196,7 +198,7 @@ def _convert_scalar(value: Any, kind: type) -> Any:
     if kind is float and type(value) is int:
         _require(abs(value) <= sys.float_info.max, "", "a finite number")
         value = float(value)
-    # type() and not isinstance(): True is an int to Python but never meant as one in a config.
+    # type() rather than isinstance(), because bool is a subclass of int.
     _require(type(value) is kind, value, _NOUNS[kind])
     return _require(kind is not float or math.isfinite(value), value, "a finite number")
 
@@ -234,8 +236,8 @@ def _convert_tuple(value: Any, members: tuple[Any, ...]) -> tuple[Any, ...]:
         raise _Mismatch(f"{expected}, each {mismatch}", mismatch.hint) from None
 
 
-def _convert_free(value: Any) -> Any:
-    """Freeze a free-form tree, and see to it that it can be written to YAML again."""
+def _convert_mapping(value: Any) -> Any:
+    """Convert the lists of a free-form mapping to tuples, and check that YAML can represent it."""
     if isinstance(value, Mapping):
         _require(all(isinstance(key, str) for key in value), value, "a mapping with string keys")
         return {key: _convert_value(item) for key, item in value.items()}
@@ -244,7 +246,7 @@ def _convert_free(value: Any) -> Any:
 
 def _convert_value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _convert_free(value)
+        return _convert_mapping(value)
     if isinstance(value, (list, tuple)):
         return tuple(_convert_value(item) for item in value)
     plain = value is None or type(value) in _NOUNS
@@ -258,7 +260,7 @@ def _require(condition: bool, value: Any, expected: str) -> Any:
 
 
 def _hint(section: type[Section], name: str) -> str:
-    """Suggest a sibling of ``name``, or the same name in another section."""
+    """Suggest the same name in another section, else a similar name in this one."""
     namesakes = dict.fromkeys(
         f"{owner.prefix}{name}" for owner in _family(section) if name in annotations_of(owner)
     )
@@ -268,7 +270,7 @@ def _hint(section: type[Section], name: str) -> str:
 
 
 def _family(section: type[Section]) -> Iterator[type[Section]]:
-    """Yield all sections that belong to the same configuration as ``section``."""
+    """Yield all section classes from the package that defines ``section``."""
     pending = list(Section.__subclasses__())
     while pending:
         other = pending.pop(0)

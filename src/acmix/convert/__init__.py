@@ -1,4 +1,4 @@
-"""Weights from PyTorch and back, by the names of the official implementations."""
+"""Convert weights from and to PyTorch, with the names of the official implementations."""
 
 from acmix.convert.files import STATE_SUFFIXES, check_state_file, read_state, write_state
 from acmix.convert.state import Report, load_torch_state, torch_names, torch_state

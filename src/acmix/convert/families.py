@@ -1,4 +1,4 @@
-"""Families by class of Cell. A new family is one file and one entry here."""
+"""Families by class of Cell; a new family adds one module and its entries here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ FAMILIES: dict[type[nn.Cell], Family] = {
     PVTBlock: pvt.PVT,
     GlobalAttention: pvt.PVT,
 }
-"""By class of the model, or of the attention of an ACmix that stands alone."""
+"""Families by class of the model or block, or of the attention of a separate ACmix."""
 
 
 def family_of(model: nn.Cell) -> Family:
-    """Return the family of ``model``; raise UserError if there is none."""
+    """Return the family of ``model``; raise UserError if it has none."""
     key = model.attention if isinstance(model, ACmix) else model
     for cls in type(key).__mro__:
         if cls in FAMILIES:

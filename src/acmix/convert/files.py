@@ -1,7 +1,7 @@
-"""Read and write files of PyTorch's weights, without running code in them.
+"""Read and write files of PyTorch weights without executing code from them.
 
-``.npz`` is read without pickles, ``.safetensors`` cannot hold any, and ``.pth`` goes through the
-unpickler of torch that knows tensors and nothing else.
+``.npz`` is read without pickles, ``.safetensors`` cannot contain any, and ``.pth`` is read by
+torch's restricted unpickler for tensors.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from acmix.utils.files import publish, staging_folder
 
 State = dict[str, np.ndarray]
 
-LARGEST_FILE = 4 * 2**30
-"""Bytes, unpacked. The largest model of the paper has 0.3 GiB of weights."""
+MAX_BYTES = 4 * 2**30
+"""Maximum unpacked size of a file; the largest model of the paper has 0.3 GiB of weights."""
 
 _CONTAINERS = ("state_dict", "model")
-"""Keys under which training scripts keep the state dict, next to the optimizer's."""
+"""Keys under which training scripts store the state dict, in addition to the optimizer's."""
 
-_PARALLEL = "module."
-"""Prefix of DistributedDataParallel."""
+_PARALLEL_PREFIX = "module."
+"""Prefix of the names under DistributedDataParallel."""
 
 
 def read_state(path: str | Path) -> State:
     """Read a torch state dict from ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``.
 
-    A state dict inside of ``{"model": ...}`` or ``{"state_dict": ...}`` is taken out, and the
-    ``module.`` of parallel training before all names is dropped.
+    A state dict inside ``{"model": ...}`` or ``{"state_dict": ...}`` is extracted, and the prefix
+    ``module.`` of parallel training is removed from the names.
 
     Raises:
-        UserError: the file is missing, too large, damaged, holds anything but tensors, or is a
-            ``.pth`` and torch is not installed.
+        UserError: the file is missing, too large or damaged, contains other objects than tensors,
+            or is a ``.pth`` file and torch is not installed.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix)
@@ -58,8 +58,8 @@ def read_state(path: str | Path) -> State:
             isinstance(value, np.ndarray) and value.dtype.kind in "biuf",
             f"{path}: '{name}' is not an array of numbers; keep only the state dict in the file.",
         )
-    if all(name.startswith(_PARALLEL) for name in state):
-        state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
+    if all(name.startswith(_PARALLEL_PREFIX) for name in state):
+        state = {name.removeprefix(_PARALLEL_PREFIX): value for name, value in state.items()}
     return state
 
 
@@ -76,7 +76,7 @@ def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
     """Write arrays by name as ``.safetensors`` or ``.npz``.
 
     Raises:
-        UserError: another suffix, or the folder cannot be written to.
+        UserError: the suffix is not supported, or the folder is not writable.
     """
     check_state_file(path)
     path = Path(path)
@@ -86,14 +86,13 @@ def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
             np.savez(staged, **state)
         else:
             arrays = {name: np.ascontiguousarray(value) for name, value in state.items()}
-            staged.write_bytes(save(arrays))  # save_file has an error of its own for a full disk
+            staged.write_bytes(save(arrays))  # save_file hides a full disk in its own error type
         publish(staged, path)
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
     with _damage_reported(path):
-        with zipfile.ZipFile(path) as archive:
-            _check_size(path, sum(member.file_size for member in archive.infolist()))
+        _check_archive(path)
         with np.load(path, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
 
@@ -101,7 +100,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
 def _read_safetensors(path: Path) -> dict[str, Any]:
     with _damage_reported(path):
         content = load_file(path)
-    # MindSpore teaches NumPy bfloat16, but nothing that could be calculated with.
+    # MindSpore registers bfloat16 with NumPy, but without arithmetic.
     return {
         name: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
         for name, value in content.items()
@@ -117,8 +116,8 @@ def _read_torch(path: Path) -> dict[str, Any]:
             "the file to .safetensors where it is."
         ) from error
     if zipfile.is_zipfile(path):
-        with _damage_reported(path), zipfile.ZipFile(path) as archive:
-            _check_size(path, sum(member.file_size for member in archive.infolist()))
+        with _damage_reported(path):
+            _check_archive(path)
     with _damage_reported(path):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -134,7 +133,7 @@ def _read_torch(path: Path) -> dict[str, Any]:
         if not isinstance(value, torch.Tensor):
             return value
         value = value.detach()
-        # NumPy has no bfloat16.
+        # NumPy does not support bfloat16.
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
 
     return to_numpy(content)
@@ -147,12 +146,12 @@ _READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".npz": _read_npz,
 }
 STATE_SUFFIXES = tuple(_READERS)
-"""Of the files that :func:`read_state` reads."""
+"""Suffixes of the files that :func:`read_state` reads."""
 
 
 @contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn the errors of the libraries on a damaged file into one message."""
+    """Convert library errors for a damaged file to a UserError."""
     try:
         yield
     except UserError:
@@ -166,16 +165,22 @@ def _damage_reported(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _check_archive(path: Path) -> None:
+    """Check the unpacked size of a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        _check_size(path, sum(member.file_size for member in archive.infolist()))
+
+
 def _check_size(path: Path, size: int) -> None:
     check(
-        size <= LARGEST_FILE,
-        f"{path} unpacks to {size / 2**30:.1f} GiB; weights of up to {LARGEST_FILE / 2**30:.0f} "
+        size <= MAX_BYTES,
+        f"{path} unpacks to {size / 2**30:.1f} GiB; weights of up to {MAX_BYTES / 2**30:.0f} "
         "GiB are read.",
     )
 
 
 def _without_containers(content: Any) -> dict[str, Any]:
-    """Take the state dict out of the containers of a training script."""
+    """Extract the state dict from the containers of a training script."""
     while isinstance(content, Mapping):
         inner = next((content[key] for key in _CONTAINERS if key in content), None)
         if not isinstance(inner, Mapping):

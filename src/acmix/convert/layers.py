@@ -1,4 +1,4 @@
-"""Rules for the Cells that several families share."""
+"""Rules for Cells that several families share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ COMMON = {
     ),
     DropPath: (Rule("random_state", ()),),
 }
-"""Names that differ from torch in layers other than ACmix."""
+"""Rules for layers other than ACmix whose parameter names differ from torch."""
 
 BATCH_COUNTER = {
     r"(^|\.)num_batches_tracked$": "a counter for averages that MindSpore takes otherwise",
 }
-"""Tensors of torch's BatchNorm that no parameter of ours needs."""
+"""Tensors of torch's BatchNorm without a counterpart in MindSpore."""
 
 ACMIX_PATHS = (
     Rule("alpha", ("rate1",)),
     Rule("beta", ("rate2",)),
     Rule("conv_path.fc_weight", ("fc.weight",), POINTWISE),
     Rule("conv_path.fc_bias", ("fc.bias",)),
-    # No bias: the official dep_conv asks for one and then removes it, so no checkpoint has it.
+    # No bias: the official dep_conv creates one and then removes it, so no checkpoint has it.
     Rule("conv_path.kernel", ("dep_conv.weight",)),
 )
-"""The part of ACmix that all official implementations name alike."""
+"""Rules for the parameters of ACmix with the same name in all official implementations."""

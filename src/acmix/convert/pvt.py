@@ -1,4 +1,4 @@
-"""PVT as whai362/PVT names it; PVT-ACmix, never released, with the official names of ACmix."""
+"""PVT with the names of whai362/PVT; PVT-ACmix (unreleased) with the official ACmix names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from acmix.convert.layers import ACMIX_PATHS, COMMON
 from acmix.convert.rules import Family, Rule
 from acmix.layers.acmix import ACmix
 
-_SHARES = (1, 2)  # of q, and of k and v together
+_SHARES = (1, 2)  # q; k and v together
 
 PVT = Family(
     rules={
@@ -23,7 +23,7 @@ PVT = Family(
             r"^stages\.(\d+)\.(?:position\.)?(patch_embed|pos_embed|block)s?(?=\.|$)",
             lambda match: f"{match[2]}{int(match[1]) + 1}",
         ),
-        # PVT has no module for the attention: its layers are on the level of q and kv.
+        # PVT has no separate attention module: its layers are siblings of q and kv.
         (r"(^|\.)attention\.", r"\1"),
     ),
 )

@@ -1,4 +1,4 @@
-"""ResNet as torchvision names it, and ResNet-ACmix as LeapLabTHU/ACmix does."""
+"""ResNet with the names of torchvision; ResNet-ACmix with those of LeapLabTHU/ACmix."""
 
 from __future__ import annotations
 

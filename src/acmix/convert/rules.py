@@ -1,7 +1,7 @@
-"""Rules that map our parameters to the tensors of torch.
+"""Rules that map MindSpore parameters to PyTorch tensors.
 
-A rule names the torch tensors that one parameter is made of, and converts arrays in both
-directions. The same rules therefore load and save.
+A rule lists the torch tensors of one parameter. It converts arrays in both directions, so the same
+rules load and save.
 """
 
 from __future__ import annotations
@@ -18,45 +18,45 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Transform:
-    """An array of torch's turned into ours, and its inverse."""
+    """Conversion of an array from torch to MindSpore, and its inverse."""
 
     forward: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
 
 
-SAME = Transform(lambda theirs: theirs, lambda ours: ours)
+IDENTITY = Transform(lambda array: array, lambda array: array)
 POINTWISE = Transform(
-    lambda theirs: theirs.reshape(theirs.shape[:2]),
-    lambda ours: ours.reshape((*ours.shape, 1, 1)),
+    lambda array: array.reshape(array.shape[:2]),
+    lambda array: array.reshape((*array.shape, 1, 1)),
 )
-"""A 1x1 convolution's weight (C_out, C_in, 1, 1), for us a matrix (C_out, C_in)."""
+"""A 1x1 convolution's weight (C_out, C_in, 1, 1) to a matrix (C_out, C_in)."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One parameter of a Cell and the torch tensors it is made of.
+    """One parameter of a Cell and the corresponding torch tensors.
 
     Args:
-        parameter: its name below the Cell; the rule is skipped if the Cell has no such parameter.
-        tensors: their names below the torch module. Several are transformed one by one and
-            stacked along the first axis; none means that torch has no such tensor.
-        transform: of each tensor.
-        shares: how much of the first axis each tensor has, in proportion; equal shares if empty.
+        parameter: name relative to the Cell; the rule is skipped if the Cell has no such parameter.
+        tensors: names relative to the torch module. Several tensors are transformed separately and
+            concatenated along the first axis; empty if torch has no counterpart.
+        transform: conversion of each tensor.
+        shares: relative sizes of the tensors along the first axis; equal if empty.
     """
 
     parameter: str
     tensors: tuple[str, ...]
-    transform: Transform = SAME
+    transform: Transform = IDENTITY
     shares: tuple[int, ...] = ()
 
-    def join(self, theirs: list[Array]) -> Array:
-        """Make our array of torch's."""
-        return np.concatenate([self.transform.forward(array) for array in theirs])
+    def join(self, tensors: list[Array]) -> Array:
+        """Return the parameter's array made of torch's arrays."""
+        return np.concatenate([self.transform.forward(array) for array in tensors])
 
-    def split(self, ours: Array) -> list[Array]:
-        """Cut our array into torch's."""
+    def split(self, value: Array) -> list[Array]:
+        """Return torch's arrays made of the parameter's array."""
         ends = np.cumsum(self.shares or (1,) * len(self.tensors))
-        parts = np.split(ours, len(ours) * ends[:-1] // ends[-1])
+        parts = np.split(value, len(value) * ends[:-1] // ends[-1])
         return [self.transform.inverse(part) for part in parts]
 
 
@@ -64,13 +64,12 @@ class Rule:
 class Family:
     """The rules of one family of models.
 
-    A parameter that no rule claims has the same name and the same shape in torch.
+    A parameter without a rule has the same name and shape in torch.
 
     Args:
-        rules: by class of Cell. A Cell's rules go before those of the Cells below it.
-        renames: regular expressions and replacements as of ``re.sub``, applied one after the other
-            to the paths of our Cells.
-        ignored: regular expressions for torch tensors that no parameter needs, and the reason.
+        rules: rules by class of Cell. A Cell's rules precede those of its child Cells.
+        renames: patterns and replacements of ``re.sub``, applied in order to the paths of Cells.
+        ignored: reasons by pattern of torch tensors without a counterpart in MindSpore.
     """
 
     rules: Mapping[type[nn.Cell], tuple[Rule, ...]]
@@ -78,17 +77,17 @@ class Family:
     ignored: Mapping[str, str] = field(default_factory=dict)
 
     def rules_of(self, cell: nn.Cell) -> tuple[Rule, ...]:
-        """Return the rules of the nearest class of ``cell`` that has any."""
+        """Return the rules of the first class in the MRO of ``cell`` that has any."""
         return next((self.rules[cls] for cls in type(cell).__mro__ if cls in self.rules), ())
 
     def rename(self, path: str) -> str:
-        """Return torch's path for ours."""
+        """Return the path in torch for the path of a Cell or parameter."""
         for pattern, replacement in self.renames:
             path = re.sub(pattern, replacement, path)
         return path
 
-    def why_ignored(self, tensor: str) -> str | None:
-        """Return why the torch tensor of this name is not needed, None if it may be."""
+    def ignore_reason(self, tensor: str) -> str | None:
+        """Return why a torch tensor is ignored; None if it is not."""
         for pattern, reason in self.ignored.items():
             if re.search(pattern, tensor):
                 return reason

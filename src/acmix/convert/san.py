@@ -1,4 +1,4 @@
-"""SAN as hszhao/SAN names it; SAN-ACmix, never released, with the official names of ACmix."""
+"""SAN with the names of hszhao/SAN; SAN-ACmix (unreleased) with the official ACmix names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAN = Family(
     renames=(
         (r"^stages\.(\d+)\.blocks", r"layer\1"),
         (r"^stages\.(\d+)\.(conv|bn)(?=\.|$)", r"\2\1"),
-        # The positions of the layers in torch's Sequential.
+        # Indices of the layers in torch's Sequential.
         (r"(^|\.)attention\.bn1(?=\.|$)", r"\1conv_w.0"),
         (r"(^|\.)attention\.fc1(?=\.|$)", r"\1conv_w.2"),
         (r"(^|\.)attention\.bn2(?=\.|$)", r"\1conv_w.3"),

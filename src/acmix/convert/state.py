@@ -1,4 +1,4 @@
-"""A torch state dict into a model, and a model as a torch state dict."""
+"""Load a torch state dict into a model, and return a model as a torch state dict."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Report:
     """The result of loading a torch state dict.
 
     Attributes:
-        loaded: for each parameter that was set, the torch tensors it was made of.
-        ignored: for each torch tensor that is not needed, the reason.
-        kept: parameters that torch does not have, or that were to be kept; as they were.
+        loaded: names of the torch tensors of each parameter that was set.
+        ignored: reason for each torch tensor that was ignored.
+        kept: unchanged parameters: those without counterpart in torch, and those of ``keep``.
     """
 
     loaded: Mapping[str, tuple[str, ...]]
@@ -30,7 +30,7 @@ class Report:
     kept: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return the counts, a line for each reason."""
+        """Return the counts, one line per reason."""
         tensors = sum(map(len, self.loaded.values()))
         lines = [f"{len(self.loaded)} parameters set from {tensors} tensors"]
         for reason, count in Counter(self.ignored.values()).items():
@@ -46,20 +46,20 @@ def load_torch_state(
     """Load the weights of an official PyTorch implementation, all or none.
 
     Names are those of microsoft/Swin-Transformer, whai362/PVT, hszhao/SAN, torchvision (ResNet) and
-    LeapLabTHU/ACmix, whose names below the operator SAN-ACmix and PVT-ACmix have too. A
-    model that has been compiled before goes on with the new weights.
+    LeapLabTHU/ACmix. SAN-ACmix and PVT-ACmix use the names of the latter inside the operator. A
+    compiled model uses the new weights without recompilation.
 
     Args:
-        model: a backbone, or one of its blocks or operators with the names below that module.
+        model: a backbone, or one of its blocks or operators with names relative to that module.
         state: arrays by name, ``{name: tensor.numpy() for name, tensor in state_dict.items()}``.
-        keep: parameters of ours that the state has no tensors for; they stay as they are.
+        keep: parameters that the state does not contain; they stay unchanged.
 
     Returns:
         The loaded parameters, and the ignored tensors with reasons.
 
     Raises:
-        UserError: the model has no counterpart in PyTorch, or the state does not fit: every tensor
-            that is missing, unexpected or of another shape is listed, and the model is untouched.
+        UserError: the model has no counterpart in PyTorch, or the state does not fit. The error
+            lists every missing, unexpected or misshapen tensor, and the model stays unchanged.
     """
     family = family_of(model)
     links: list[_Link] = []
@@ -67,12 +67,12 @@ def load_torch_state(
     for link in _links(model, family):
         (links if link.tensors and link.name not in keep else kept).append(link)
     values, ignored = _without_ignored(state, family)
-    # Under torch's names first, so that errors use the names of the state.
+    # Staged under torch's names, so that errors use the names of the state.
     staged = {name: Parameter(Tensor(value)) for name, value in _state(links).items()}
     load_values(staged, values, f"state, meant for {type(model).__name__},")
     for link in links:
-        theirs = [get_value(staged[name]) for name in link.tensors]
-        set_value(link.parameter, link.rule.join(theirs))
+        arrays = [get_value(staged[name]) for name in link.tensors]
+        set_value(link.parameter, link.rule.join(arrays))
     return Report(
         loaded={link.name: link.tensors for link in links},
         ignored=ignored,
@@ -81,15 +81,15 @@ def load_torch_state(
 
 
 def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:
-    """Return for each parameter of ``model`` the torch tensors it is made of, maybe none."""
+    """Return the names of the torch tensors, if any, of each parameter of ``model``."""
     return {link.name: link.tensors for link in _links(model, family_of(model))}
 
 
 def torch_state(model: nn.Cell) -> dict[str, np.ndarray]:
     """Return the weights under the names and in the shapes of the official implementation.
 
-    The inverse of :func:`load_torch_state`: parameters and running statistics. Constants that
-    torch's modules compute (Swin's masks and indices) are left out: load it with ``strict=False``.
+    Inverse of :func:`load_torch_state`: parameters and running statistics. Constants that torch's
+    modules compute (Swin's masks and indices) are omitted: load the state with ``strict=False``.
 
     Args:
         model: as for :func:`load_torch_state`.
@@ -111,16 +111,16 @@ class _Link:
 
 
 def _links(model: nn.Cell, family: Family) -> Iterator[_Link]:
-    """Find the rule for each parameter."""
-    unclaimed = dict(model.parameters_and_names())
+    """Yield each parameter with its rule."""
+    remaining = dict(model.parameters_and_names())
     for path, cell in model.cells_and_names():
         for rule in family.rules_of(cell):
             name = _below(path, rule.parameter)
-            if name in unclaimed:
+            if name in remaining:
                 prefix = family.rename(path)
                 tensors = tuple(_below(prefix, tensor) for tensor in rule.tensors)
-                yield _Link(name, unclaimed.pop(name), rule, tensors)
-    for name, parameter in unclaimed.items():
+                yield _Link(name, remaining.pop(name), rule, tensors)
+    for name, parameter in remaining.items():
         same = (family.rename(name),)
         yield _Link(name, parameter, Rule(name, same), same)
 
@@ -141,7 +141,7 @@ def _state(links: Iterable[_Link]) -> dict[str, np.ndarray]:
 def _without_ignored(
     state: Mapping[str, np.ndarray], family: Family
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the arrays that parameters are made of, and of the others the reason."""
+    """Return the arrays to load, and the reasons for the ignored ones."""
     values: dict[str, np.ndarray] = {}
     ignored: dict[str, str] = {}
     for name, value in state.items():
@@ -151,7 +151,7 @@ def _without_ignored(
             f"state['{name}'] must be an array, got a {type(value).__name__}. A checkpoint often "
             "holds the state dict under a key such as 'model': pass that.",
         )
-        reason = family.why_ignored(name)
+        reason = family.ignore_reason(name)
         if reason is None:
             values[name] = array
         else:

@@ -1,4 +1,4 @@
-"""Swin as microsoft/Swin-Transformer names it, and Swin-ACmix as LeapLabTHU/ACmix does."""
+"""Swin with the names of microsoft/Swin-Transformer; Swin-ACmix with those of LeapLabTHU/ACmix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acmix.models.swin import PatchMerging
 
 
 def _swap_pixels(array: np.ndarray) -> np.ndarray:
-    """Exchange the order by columns and by rows of the 2x2 pixels on the last axis, 4C long."""
+    """Swap column-major and row-major order of the 2x2 pixels on the last axis (length 4C)."""
     pixels = array.reshape((*array.shape[:-1], 4, -1))
     return pixels[..., [0, 2, 1, 3], :].reshape(array.shape)
 
@@ -39,7 +39,7 @@ SWIN = Family(
         ),
     },
     renames=(
-        # Official Swin merges patches at the end of a stage, we at the beginning of the next.
+        # Official Swin merges patches at the end of a stage, this one at the start of the next.
         (
             r"^stages\.(\d+)\.downsample(?=\.|$)",
             lambda match: f"layers.{int(match[1]) - 1}.downsample",

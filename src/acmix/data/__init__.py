@@ -1,10 +1,10 @@
-"""Data sets: where samples come from, how they are decoded, augmented, batched and sharded."""
+"""Data sets: sources of samples, decoding, augmentation, batching and sharding."""
 
 from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.detection_preprocess import DetectionPreprocess, buckets
 from acmix.data.factory import create_dataset
-from acmix.data.prepared import prepare_mindrecord
+from acmix.data.mindrecord_copy import prepare_mindrecord
 from acmix.data.preprocess import Preprocess
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""`DetectionSamples`: images with boxes, from annotations of COCO's form and back to it."""
+"""`DetectionSamples`: images with boxes, read from annotations in COCO format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from acmix.errors import UserError, check
 
 _logger = logging.getLogger(__name__)
 
-# What must be there; an annotation may also say ``area`` and ``iscrowd``.
+# Required keys; annotations may also have ``area`` and ``iscrowd``.
 _KEYS = {
     "images": ("id", "file_name", "width", "height"),
     "annotations": ("image_id", "category_id", "bbox"),
@@ -27,17 +27,17 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Record:
-    """One image and its boxes, those of crowds included.
+    """One image and its boxes, including crowds.
 
     Attributes:
         name: file name as in the annotations.
-        image_id: COCO's id of the image.
+        image_id: COCO id of the image.
         width: in pixels.
         height: in pixels.
-        boxes: (n, 4) float64, xyxy in pixels, inside of the image and not without area.
+        boxes: (n, 4) float64, xyxy in pixels, inside the image, with positive area.
         labels: (n,) int32.
-        areas: (n,) float64, of the objects in pixels; of the boxes where objects have none.
-        crowd: (n,) bool, whether a box holds many objects of one class.
+        areas: (n,) float64, object areas in pixels; box areas where the annotation has none.
+        crowd: (n,) bool, whether a box contains many objects of one class.
     """
 
     name: str
@@ -51,20 +51,20 @@ class Record:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no box to train on: crowds are not trained on."""
+        """Whether the image has no box for training; crowds are not used."""
         return bool(self.crowd.all())
 
 
 @dataclass(frozen=True)
 class DetectionSamples:
-    """Encoded images of one split with their boxes; reading is lazy.
+    """Encoded images of one split with their boxes; images are read on demand.
 
     Attributes:
-        categories: name by COCO's category id, in the order of the labels.
-        records: what is known of each image without reading it.
-        names: what to call each image in messages (a path).
+        categories: names by COCO category id, in the order of the labels.
+        records: annotations of each image.
+        names: name of each image for messages (a path).
         read: returns the encoded bytes of image ``i`` of ``records``; may raise OSError.
-        tree: returns the annotations in COCO's form, of these images at least.
+        tree: returns the annotations in COCO format, of these images at least.
     """
 
     categories: dict[int, str]
@@ -77,7 +77,7 @@ class DetectionSamples:
         return len(self.records)
 
     def select(self, indices: Sequence[int]) -> DetectionSamples:
-        """Return the samples at ``indices``, in their order."""
+        """Return the samples at ``indices``, in that order."""
         kept = tuple(indices)
         read = self.read
         return replace(
@@ -87,18 +87,18 @@ class DetectionSamples:
             read=lambda i: read(kept[i]),
         )
 
-    def lost(self, kept: DetectionSamples) -> tuple[str, ...]:
-        """Return nothing unless no image is left: a split need not have every class."""
+    def missing_in(self, kept: DetectionSamples) -> tuple[str, ...]:
+        """Report the split if ``kept`` is empty; a split need not contain every class."""
         return () if len(kept) else ("the split",)
 
     def ground_truth(self) -> COCO:
-        """Return the annotations of these images, and of no others, as pycocotools has them."""
+        """Return the annotations of exactly these images as a pycocotools object."""
         tree = self.tree()
         chosen = {record.image_id for record in self.records}
         annotations = [one for one in tree["annotations"] if one["image_id"] in chosen]
         coco = COCO()
         coco.dataset = {
-            # Results loaded against the ground truth ask for it.
+            # COCO.loadRes requires this key.
             "info": tree.get("info", {}),
             "images": [image for image in tree["images"] if image["id"] in chosen],
             "categories": tree["categories"],
@@ -112,7 +112,7 @@ class DetectionSamples:
 
 
 def drop_empty(samples: DetectionSamples) -> DetectionSamples:
-    """Leave out the images that have no box to train on, and say how many."""
+    """Drop the images without boxes for training, and log their number."""
     kept = [i for i, record in enumerate(samples.records) if not record.is_empty]
     if len(kept) < len(samples):
         _logger.info(
@@ -123,18 +123,18 @@ def drop_empty(samples: DetectionSamples) -> DetectionSamples:
 
 
 def _complete(annotation: dict[str, Any], number: int) -> dict[str, Any]:
-    """Fill in what COCOeval asks for; it takes an object with the id 0 for one never found."""
+    """Add the keys that COCOeval requires; ids start at 1, since it treats id 0 as unmatched."""
     width, height = annotation["bbox"][2:]
     return {"area": width * height, "iscrowd": 0} | annotation | {"id": number}
 
 
 def read_categories(tree: dict[str, Any], source: str) -> dict[int, str]:
-    """Return the names of the categories by their ids, in the order of the ids.
+    """Return the category names by id, in ascending order of the ids.
 
     Raises:
         UserError: see :func:`read_records`.
     """
-    categories = _table(tree, "categories", source)
+    categories = _entries(tree, "categories", source)
     check(bool(categories), f"{source}: 'categories' is empty, so there is nothing to detect.")
     _positions(categories, "categories", source)
     names = {category["id"]: category["name"] for category in categories}
@@ -147,21 +147,21 @@ def read_categories(tree: dict[str, Any], source: str) -> dict[int, str]:
 
 
 def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
-    """Return the images of annotations of COCO's form, in their order there.
+    """Return the images of COCO annotations, in file order.
 
     Category ids need not be contiguous: labels are 0..K-1 in the order of the ids. Boxes are
-    clipped to the image; those without area are left out and counted in one log line.
+    clipped to the image; boxes without area are dropped and their number is logged.
 
     Args:
         tree: parsed JSON.
-        source: what to call it in messages.
+        source: name of the annotations for messages.
 
     Raises:
-        UserError: missing keys, an annotation of an unknown image or category, a box that is not
-            four finite numbers or has a negative side, an impossible size, an id used twice.
+        UserError: a key is missing, an annotation refers to an unknown image or category, a box is
+            not four finite numbers or has a negative side, a size is invalid, or an id is repeated.
     """
-    images = _table(tree, "images", source)
-    annotations = _table(tree, "annotations", source)
+    images = _entries(tree, "images", source)
+    annotations = _entries(tree, "annotations", source)
     owner = _lookup(annotations, "image_id", _positions(images, "images", source), source)
     label_of = {category: label for label, category in enumerate(read_categories(tree, source))}
     labels = _lookup(annotations, "category_id", label_of, source)
@@ -200,8 +200,8 @@ def _clipped_boxes(
     return np.clip(boxes, 0, np.tile(sizes.reshape(-1, 2)[owner], 2))
 
 
-def _table(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
-    """Return one of the lists of ``tree``, whose entries have the keys they need."""
+def _entries(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
+    """Return the list ``name`` of ``tree`` after checking the required keys of its entries."""
     entries = tree.get(name) if isinstance(tree, dict) else None
     check(
         isinstance(entries, list),
@@ -219,7 +219,7 @@ def _table(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
 
 
 def _positions(entries: list[dict[str, Any]], name: str, source: str) -> dict[Any, int]:
-    """Return the position of every id."""
+    """Return the position of each id."""
     positions: dict[Any, int] = {}
     for position, entry in enumerate(entries):
         key = entry["id"]
@@ -235,7 +235,7 @@ def _positions(entries: list[dict[str, Any]], name: str, source: str) -> dict[An
 def _lookup(
     annotations: list[dict[str, Any]], key: str, known: dict[Any, int], source: str
 ) -> np.ndarray:
-    """Return what ``known`` has for ``key`` of each annotation."""
+    """Return the value in ``known`` for ``key`` of each annotation."""
     found = np.empty(len(annotations), np.int64)
     for i, annotation in enumerate(annotations):
         value = annotation[key]

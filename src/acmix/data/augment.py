@@ -1,8 +1,8 @@
 """Random training transforms as a pure function of the image and a generator.
 
-The random transforms of ``mindspore.dataset`` draw from one stream per worker thread, so what a
-sample looks like depends on the number of workers and on everything read before it. Here every
-sample has a generator of its own: shards, workers and resuming do not change it.
+The random transforms of ``mindspore.dataset`` draw from one stream per worker thread. A sample then
+depends on the number of workers and on the samples read before. Here every sample has its own
+generator: shards, workers and resuming do not change it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _CROP_ATTEMPTS = 10
 
 
 class Augment:
-    """The training transform of a data configuration: encoded bytes -> (C, S, S), float32."""
+    """Training transform of a data configuration: encoded bytes -> (C, S, S), float32."""
 
     def __init__(self, config: ClassificationDataConfig) -> None:
         self.config = config
-        self.target = Preprocess.from_config(config)
+        self.preprocess = Preprocess.from_config(config)
         self.rand_augment = rand_augment(config)
 
     def __call__(self, encoded: bytes, rng: np.random.Generator) -> np.ndarray:
         """Decode, crop, flip, jitter or RandAugment, normalise and erase one image.
 
         Raises:
-            DecodeError: the bytes are no image, or too large a one.
+            DecodeError: the bytes are not an image, or the image is too large.
         """
         config = self.config
         image = decode(encoded, config.channels, config.max_image_pixels)
-        image = self.target.resized_crop(image, self._box(image, rng))
+        image = self.preprocess.resized_crop(image, self._box(image, rng))
         if config.pad_crop:
             image = pad_and_crop(image, config.pad_crop, rng)
         if rng.random() < config.hflip:
@@ -47,7 +47,7 @@ class Augment:
             image = jitter(image, config.color_jitter, rng)
         if self.rand_augment is not None:
             image = self.rand_augment(image, rng)
-        pixels = self.target.normalise(image)
+        pixels = self.preprocess.normalise(image)
         if rng.random() < config.random_erasing:
             erase(pixels, rng)
         return pixels
@@ -67,8 +67,9 @@ def random_crop(
 ) -> Box:
     """Draw the box of a random resized crop (Szegedy et al., 2015, section 6).
 
-    Its area is uniform in ``scale`` of the image's, the logarithm of its width to height uniform
-    in ``ratio``. Where no such box fits, the centre is taken, as wide or high as ``ratio`` allows.
+    Area and log aspect ratio are uniform: the area in ``scale`` as a fraction of the image, the
+    aspect ratio (width / height) in ``ratio``. If no box fits, return the largest central box
+    within ``ratio``.
 
     Returns:
         Left, top, width, height in pixels.
@@ -88,14 +89,14 @@ def random_crop(
 
 
 def random_square(width: int, height: int, rng: np.random.Generator) -> Box:
-    """Draw the largest square along the longer side; the whole image where it is a square."""
+    """Draw the position of the largest square along the longer side."""
     side = min(width, height)
     left, top = rng.integers(width - side + 1), rng.integers(height - side + 1)
     return int(left), int(top), side, side
 
 
 def pad_and_crop(image: Image.Image, padding: int, rng: np.random.Generator) -> Image.Image:
-    """Shift by up to ``padding`` pixels each way, with zeros from outside (He et al., 2015)."""
+    """Shift by up to ``padding`` pixels in each direction, padding zeros (He et al., 2015)."""
     left, top = rng.integers(-padding, padding + 1, size=2)
     return image.crop((int(left), int(top), int(left) + image.width, int(top) + image.height))
 
@@ -109,12 +110,12 @@ def jitter(image: Image.Image, strength: float, rng: np.random.Generator) -> Ima
 
 
 def rand_augment(config: ClassificationDataConfig) -> RandAugment | None:
-    """Return the configured RandAugment, which fills up with the mean colour; None for none."""
+    """Return the configured RandAugment, which pads with the mean colour; None if disabled."""
     if config.rand_augment is None:
         return None
     resample = RESAMPLING[config.interpolation]
     if resample is Image.Resampling.LANCZOS:
-        resample = Image.Resampling.BICUBIC  # Pillow warps with nothing finer
+        resample = Image.Resampling.BICUBIC  # Pillow does not support Lanczos for warps
     colour = tuple(round(255 * value) for value in config.mean)
     warp = Warp(resample, colour if config.channels > 1 else colour[0])
     return RandAugment(

@@ -10,23 +10,24 @@ from typing import Any
 
 from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
-from acmix.data.mindrecord import RecordedImages, records_of
+from acmix.data.listing import first_few
+from acmix.data.mindrecord import MindRecordImages, mindrecord_path
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
 
-_NAMED = 5
+_MAX_LISTED = 5
 
 
 def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
-    """List the images of one split and their boxes; no image is read yet.
+    """List the images of one split and their boxes, without reading images.
 
-    The annotations are not kept but read again for the ground truth: those of COCO's training
-    split are gigabytes.
+    The annotations are read again for the ground truth instead of being kept: those of COCO's
+    training split take gigabytes.
 
     Raises:
-        UserError: a missing folder, file or image, a file that is not of COCO's form, see
-            :func:`acmix.data.annotations.read_records`, or, when ``train`` is opened, categories
-            that differ from those of ``val``.
+        UserError: a folder, file or image is missing; a file is not in COCO format, see
+            :func:`acmix.data.annotations.read_records`; or, when opening ``train``, its categories
+            differ from those of ``val``.
     """
     names = {"train": config.train_split, "val": config.val_split}
     check(
@@ -58,11 +59,11 @@ def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
 def _images(
     root: Path, split: str, records: Sequence[Record], file: Path
 ) -> tuple[Callable[[int], bytes], tuple[str, ...]]:
-    """Return how the images are read, from a folder or in MindRecord, and what to call each."""
-    in_one_file = records_of(root, split)
-    if in_one_file.is_file():
-        read = RecordedImages(in_one_file, [record.name for record in records])
-        return read, tuple(f"{record.name} in {in_one_file}" for record in records)
+    """Return the image reader, for a folder or a MindRecord file, and the image names."""
+    mindrecord = mindrecord_path(root, split)
+    if mindrecord.is_file():
+        read = MindRecordImages(mindrecord, [record.name for record in records])
+        return read, tuple(f"{record.name} in {mindrecord}" for record in records)
     folder = root / split
     _check_images_exist(folder, records, file)
     paths = tuple(folder / record.name for record in records)
@@ -70,7 +71,7 @@ def _images(
 
 
 def annotation_file(root: Path, split: str) -> Path:
-    """Return the file of a split's annotations."""
+    """Return the annotation file of a split."""
     return root / "annotations" / f"instances_{split}.json"
 
 
@@ -79,19 +80,19 @@ def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except FileNotFoundError:
-        there = sorted(path.name for path in file.parent.glob("*.json"))
+        present = sorted(path.name for path in file.parent.glob("*.json"))
         raise UserError(
             f"there is no {file}; set data.root, data.train_split and data.val_split to what there "
-            f"is. In that folder: {', '.join(there) or 'no JSON files'}."
+            f"is. In that folder: {', '.join(present) or 'no JSON files'}."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} cannot be read as JSON: {error}. Download it again.") from error
 
 
 def _check_same_categories(categories: dict[int, str], file: Path, val_file: Path) -> None:
-    """Compare with ``val``, which may be missing.
+    """Compare the training categories with those of ``val``, if it exists.
 
-    Not the other way round: evaluation would have to parse the annotations of the training split.
+    Evaluation makes no such check, since it would have to parse the large training annotations.
     """
     if not val_file.is_file():
         return
@@ -105,16 +106,16 @@ def _check_same_categories(categories: dict[int, str], file: Path, val_file: Pat
     check(
         not differing,
         f"{file.parent}: training and validation must have the same categories, because labels are "
-        f"their positions; {_some(differing)}.",
+        f"their positions; {first_few(differing, _MAX_LISTED)}.",
     )
 
 
 def _check_images_exist(folder: Path, records: Sequence[Record], file: Path) -> None:
-    """Look for all images by one listing of each folder they are in."""
+    """Check that all images exist by listing each of their folders once."""
     outside = [r.name for r in records if os.path.isabs(r.name) or ".." in Path(r.name).parts]
     check(
         not outside,
-        f"{file}: file names must be relative to {folder}, got {_some(outside)}.",
+        f"{file}: file names must be relative to {folder}, got {first_few(outside, _MAX_LISTED)}.",
     )
     present = {
         (parent, entry.name)
@@ -124,7 +125,8 @@ def _check_images_exist(folder: Path, records: Sequence[Record], file: Path) -> 
     missing = [record.name for record in records if os.path.split(record.name) not in present]
     check(
         not missing,
-        f"{len(missing)} of {len(records)} images of {file} are not in {folder}: {_some(missing)}. "
+        f"{len(missing)} of {len(records)} images of {file} are not in {folder}: "
+        f"{first_few(missing, _MAX_LISTED)}. "
         "Complete the folder, or set data.root and the split to where they are.",
     )
 
@@ -134,9 +136,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
     with os.scandir(folder) as entries:
         return list(entries)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first few, and how many more there are."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

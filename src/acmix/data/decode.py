@@ -1,32 +1,35 @@
-"""From encoded bytes, trusted or not, to an upright 8-bit RGB or grey image."""
+"""Decode image files, trusted or not, to upright 8-bit RGB or grey images."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Pillow knows dozens of formats; some run other programs (EPS) and most are never photographs.
+from acmix.errors import UserError
+
+# Excludes Pillow's many other formats; some start other programs (EPS), few store photographs.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 DEFAULT_MAX_PIXELS = 178_956_970
 """Pillow refuses larger images as decompression bombs."""
 
 
 class DecodeError(Exception):
-    """The bytes are not an image we can or want to decode; says why."""
+    """The bytes are not an image of a supported format and size; the message is the reason."""
 
 
 def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """Decode an image file to 8 bits per channel.
 
-    Grey, palette, CMYK and 16-bit images are converted, an alpha channel is dropped, the camera's
-    orientation (EXIF) is applied, the first frame of an animation is taken.
+    Grey, palette, CMYK and 16-bit images are converted, and an alpha channel is dropped. The EXIF
+    orientation is applied. Only the first frame of an animation is used.
 
     Args:
         encoded: content of the image file.
         channels: 1 for grey (mode ``L``), 3 for RGB.
-        max_pixels: larger images are refused from their header, before memory is spent on them.
+        max_pixels: maximum width x height, checked in the header before memory is allocated.
 
     Raises:
         DecodeError: not an image, truncated, or too large.
@@ -41,19 +44,32 @@ def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) 
             image = _from_16_bits(image)
         mode = "L" if channels == 1 else "RGB"
         if image.mode == mode:
-            image.load()  # convert() would do so, but also copy
+            image.load()  # convert() would also copy the pixels
             return image
         return image.convert(mode)
     except DecodeError:
         raise
     except UnidentifiedImageError:
         raise DecodeError("not an image of a known format") from None
-    # Broken files make Pillow's plugins raise nearly anything: OSError, SyntaxError, struct.error.
+    # Pillow's plugins raise many types for broken files: OSError, SyntaxError, struct.error.
     except Exception as error:
         raise DecodeError(f"{error}" or type(error).__name__) from error
 
 
+def read_image(path: str | Path, channels: int) -> Image.Image:
+    """Decode an image file for prediction.
+
+    Raises:
+        UserError: the file does not exist or is not an image; names the path.
+    """
+    try:
+        return decode(Path(path).read_bytes(), channels)
+    except (OSError, DecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read image {path}: {reason}.") from error
+
+
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Keep the upper byte; Pillow's own conversion would clip all values above 255 to white."""
+    """Keep the upper byte; Pillow's conversion would clip all values above 255 to white."""
     pixels = np.asarray(image).astype(np.int64)
     return Image.fromarray(np.clip(pixels >> 8, 0, 255).astype(np.uint8))

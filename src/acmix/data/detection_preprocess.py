@@ -1,4 +1,4 @@
-"""`DetectionPreprocess`: whole images, resized and padded to one of a few shapes."""
+"""`DetectionPreprocess`: resize and pad whole images to one of a few shapes."""
 
 from __future__ import annotations
 
@@ -20,38 +20,39 @@ Shape = tuple[int, int]
 
 
 def buckets(config: DetectionDataConfig) -> tuple[Shape, ...]:
-    """Return the shapes that images are padded to, the smallest first.
+    """Return the shapes that images are padded to, in ascending order of area.
 
-    They are the largest shape, ``long_side`` x the largest of ``short_side``, and one for each of
-    ``bucket_aspects``, lying and upright, with sides rounded up to ``size_divisor``. Images of any
-    shorter side are padded to these, so that several of ``short_side`` compile nothing more.
+    The largest shape is ``long_side`` x the maximum of ``short_side``. Each of ``bucket_aspects``
+    adds one. All are used in landscape and portrait, with sides rounded up to multiples of
+    ``size_divisor``. Images of every value of ``short_side`` use the same shapes, so several values
+    need no additional compilation.
     """
     short = max(config.short_side)
-    # Rounded as images are, which therefore fit where their aspect is the bucket's.
+    # Rounded like the images, so that an image of the bucket's aspect fits exactly.
     sides = {min(_round(short * aspect), config.long_side) for aspect in config.bucket_aspects}
-    lying = {
-        (_up(short, config.size_divisor), _up(long, config.size_divisor))
+    landscape = {
+        (_round_up(short, config.size_divisor), _round_up(long, config.size_divisor))
         for long in sides | {config.long_side}
     }
-    shapes = lying | {(width, height) for height, width in lying}
+    shapes = landscape | {(width, height) for height, width in landscape}
     return tuple(sorted(shapes, key=lambda shape: (shape[0] * shape[1], shape)))
 
 
 @dataclass(frozen=True)
 class DetectionPreprocess(Section, prefix="preprocess"):
-    """Resize keeping the aspect, normalise, pad with zeros at the bottom and on the right.
+    """Resize with fixed aspect ratio, normalise, pad with zeros at the bottom and on the right.
 
-    ``to_dict`` and ``from_dict`` carry it through the side-car file of an exported model; what
-    ``from_dict`` reads is checked like a configuration and raises UserError.
+    ``to_dict`` and ``from_dict`` store it in the metadata file (side-car) of an exported model;
+    ``from_dict`` checks its argument like a configuration and raises UserError.
 
     Attributes:
-        short_side: what the shorter side becomes in pixels, as far as ``long_side`` allows.
-        long_side: largest longer side in pixels.
+        short_side: shorter side in pixels after resizing; ``long_side`` may reduce it.
+        long_side: maximum longer side in pixels.
         shapes: (height, width) that images are padded to, see :func:`buckets`.
         channels: 1 for grey, 3 for RGB.
         mean: per channel, of pixels scaled to 0..1.
         std: per channel, of pixels scaled to 0..1.
-        interpolation: resampling filter; shrinking is antialiased.
+        interpolation: resampling filter; downsampling is antialiased.
     """
 
     short_side: ImageSize
@@ -73,27 +74,27 @@ class DetectionPreprocess(Section, prefix="preprocess"):
         )
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check_per_channel(self)
         check(bool(self.shapes), "preprocess.shapes must name at least one (height, width).")
 
     def __call__(
         self, encoded: bytes, shape: Shape | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Turn the content of an image file into what the network expects.
+        """Convert an encoded image to a network input.
 
         Args:
             encoded: content of the image file.
-            shape: (height, width) of a network that takes no other; None for the smallest of
-                ``shapes`` that holds the image.
-            max_pixels: larger images are refused.
+            shape: (height, width) of a network with a fixed input size; None selects the smallest
+                of ``shapes`` that contains the image.
+            max_pixels: maximum width x height of the image.
 
         Returns:
-            The image (C, H, W) float32 and its scale (2,) float32: pixels after resizing by pixels
-            before, along x and y.
+            Image (C, H, W) float32, and scale (2,) float32: pixels after resizing per pixel before,
+            along x and y.
 
         Raises:
-            DecodeError: the bytes are no image, or too large a one.
+            DecodeError: the bytes are not an image, or the image is too large.
         """
         image = decode(encoded, self.channels, max_pixels)
         return self.transform(image, shape or self.bucket(*image.size))
@@ -101,16 +102,17 @@ class DetectionPreprocess(Section, prefix="preprocess"):
     def size(self, width: int, height: int, short_side: int | None = None) -> tuple[int, int]:
         """Return width and height of an image after resizing.
 
-        Rounded as mmdet does (``mmcv.rescale_size``): both sides by one factor, halves up.
+        Rounds like mmdet (``mmcv.rescale_size``): one factor for both sides, halves rounded up.
         """
         short_side = short_side or self.short_side
         factor = min(short_side / min(width, height), self.long_side / max(width, height))
         return _resized(width, height, factor)
 
     def bucket(self, width: int, height: int) -> Shape:
-        """Return the smallest of ``shapes`` that holds an image after resizing, else the largest.
+        """Return the smallest of ``shapes`` that contains an image after resizing, or the largest.
 
-        It depends on the aspect alone, up to rounding, and holds for every smaller short side.
+        The result depends on the aspect ratio alone, up to rounding. It also contains the image
+        resized to any smaller short side.
         """
         wide, high = self.size(width, height)
         holding = [shape for shape in self.shapes if shape[0] >= high and shape[1] >= wide]
@@ -121,7 +123,7 @@ class DetectionPreprocess(Section, prefix="preprocess"):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Resize a decoded image, mirror it if ``flip``, normalise it and pad it to ``shape``.
 
-        Images become as large as :meth:`size` says where they fit, and as large as fits elsewhere.
+        Images are resized to :meth:`size`, or to the largest size that fits into ``shape``.
 
         Returns:
             Image (C, *shape) and scale (2,), see :meth:`__call__`.
@@ -139,7 +141,7 @@ class DetectionPreprocess(Section, prefix="preprocess"):
 
 
 def _resized(width: int, height: int, factor: float) -> tuple[int, int]:
-    """Return the sides times ``factor``; a strip must not vanish."""
+    """Return the rounded sides times ``factor``, at least one pixel each."""
     return max(1, _round(width * factor)), max(1, _round(height * factor))
 
 
@@ -147,5 +149,5 @@ def _round(side: float) -> int:
     return int(side + 0.5)
 
 
-def _up(side: int, divisor: int) -> int:
+def _round_up(side: int, divisor: int) -> int:
     return -(-side // divisor) * divisor

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1797 scans of handwritten digits, embedded in its wheel."""
+"""Digits of scikit-learn: 1797 scans of handwritten digits, included in its wheel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _VAL_EVERY = 5
 def digits(split: Split) -> Samples:
     """Return one split of the digits (UCI ML hand-written digits, 8 x 8 pixels, 10 classes).
 
-    Every fifth scan of each class is held out for ``val``: stratified, about 80 to 20, and the
-    same for every seed and every version of the libraries. Scans are PNG-encoded without loss,
-    their 17 grey levels spread over 0..255, so that they pass through the same decoding and
-    transforms as the files of a folder.
+    Every fifth scan of each class is held out for ``val``: a stratified split of about 80 to 20,
+    independent of seeds and library versions. Scans are encoded as PNG, with their 17 grey levels
+    spread over 0..255. They then use the same decoding and transforms as files of a folder.
     """
-    # Imported late: half a second that the users of other data sets need not wait.
+    # Imported on use, since the import takes half a second.
     from sklearn.datasets import load_digits
 
     scans = load_digits()

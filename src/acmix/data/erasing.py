@@ -1,4 +1,4 @@
-"""Random erasing (Zhong et al., arXiv:1708.04896) in the variant that fills in noise."""
+"""Random erasing (Zhong et al., arXiv:1708.04896), the variant that fills with noise."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 import numpy as np
 
 AREA = (0.02, 1 / 3)
-"""Share of the image that is erased."""
+"""Range of the erased area as a fraction of the image."""
 ASPECT = (0.3, 1 / 0.3)
-"""Height to width of the erased rectangle."""
+"""Range of the aspect ratio (height / width) of the erased rectangle."""
 _ATTEMPTS = 10
 
 
 def erase(image: np.ndarray, rng: np.random.Generator) -> None:
     """Replace a random rectangle of a normalised image by standard normal noise, in place.
 
-    The area is uniform in :data:`AREA`, the logarithm of the aspect in :data:`ASPECT`. Where no
-    such rectangle smaller than the image is found, nothing is erased.
+    The area is uniform in :data:`AREA`, the log aspect ratio in :data:`ASPECT`. Nothing is erased
+    if no attempt yields a rectangle smaller than the image.
 
     Args:
-        image: (C, H, W), of zero mean and unit variance as the noise.
-        rng: what to draw from.
+        image: (C, H, W), with zero mean and unit variance like the noise.
+        rng: random generator.
     """
     channels, height, width = image.shape
     for _ in range(_ATTEMPTS):

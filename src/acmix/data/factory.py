@@ -1,7 +1,7 @@
-"""`create_dataset`: from the section ``data`` to the batches of one split.
+"""`create_dataset`: create the data set of one split from the section ``data``.
 
-A new source of samples is one file with a function ``(config, split) -> samples``, and one line in
-:data:`SOURCES`. The samples are of a kind that there is a data set for, or bring their own.
+A new source is one module with a function ``(config, split) -> samples``, and one line in
+:data:`SOURCES`. It reuses an existing data set class for its samples or adds a new one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.digits import digits
 from acmix.data.integrity import drop_corrupt
-from acmix.data.prepared import read_image_folder
+from acmix.data.mindrecord_copy import read_image_folder
 from acmix.data.samples import Split
 from acmix.data.shapes import shapes
 from acmix.data.sharded import ShardedDataset
@@ -26,13 +26,13 @@ from acmix.errors import check
 
 @dataclass(frozen=True)
 class Source:
-    """How the data set of one ``data.name`` is read.
+    """Source of samples for one ``data.name``.
 
     Attributes:
         open: takes the section ``data`` and a split; returns samples, see
             :class:`acmix.data.integrity.Images`.
-        dataset: makes batches of the samples; takes them, the section, and what
-            :class:`ShardedDataset` takes.
+        dataset: data set class; takes the samples, the section and the arguments of
+            :class:`ShardedDataset`.
     """
 
     open: Callable[[Any, Split], Any]
@@ -42,7 +42,7 @@ class Source:
 def _with_boxes(
     open_source: Callable[[Any, Split], DetectionSamples],
 ) -> Callable[[DetectionDataConfig, Split], DetectionSamples]:
-    """Apply ``data.empty_images`` to a source of boxes."""
+    """Apply ``data.empty_images`` to a source of images with boxes."""
 
     def open_split(config: DetectionDataConfig, split: Split) -> DetectionSamples:
         samples = open_source(config, split)
@@ -60,20 +60,20 @@ SOURCES: dict[str, Source] = {
     "shapes": Source(_with_boxes(lambda config, split: shapes(split)), DetectionDataset),
     "coco": Source(_with_boxes(coco), DetectionDataset),
 }
-"""By ``data.name``."""
+"""Sources by ``data.name``."""
 
 
 def create_dataset(
     config: DataConfig, split: str, *, seed: int, num_shards: int = 1, shard_id: int = 0
 ) -> Any:
-    """Open one split of the configured data set.
+    """Create the data set of one split.
 
     Args:
         config: the section ``data`` of any task.
-        split: ``"train"`` (shuffled, augmented) or ``"val"`` (in order, as it is).
-        seed: of order and augmentation.
-        num_shards: devices that share the split.
-        shard_id: which of them this is.
+        split: ``"train"`` (shuffled, augmented) or ``"val"`` (in order, not augmented).
+        seed: seed of order and augmentation.
+        num_shards: number of devices that share the split.
+        shard_id: index of this device.
 
     Returns:
         The data set of the source: an :class:`ImageDataset` or a :class:`DetectionDataset`.

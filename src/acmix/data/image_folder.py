@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from acmix.data.listing import first_few
 from acmix.data.samples import Samples, Split
 from acmix.errors import check
 
+_MAX_LISTED = 10
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def image_folder(root: str | Path | None, split: Split) -> Samples:
-    """List the images of one split; nothing is read yet.
+    """List the images of one split, without reading them.
 
-    Classes are the sorted names of the sub-folders. Hidden files and folders, and files with other
-    extensions than :data:`EXTENSIONS`, are ignored.
+    Classes are the sorted names of the sub-folders. Hidden entries and files with extensions other
+    than :data:`EXTENSIONS` are ignored.
 
     Raises:
-        UserError: a missing folder, no classes, a class without images, or class lists that differ
-            between ``train`` and ``val``.
+        UserError: a folder is missing, there are no classes, a class has no images, or the classes
+            of ``train`` and ``val`` differ.
     """
     check(
         root is not None,
@@ -74,16 +76,16 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _check_same_classes(folder: Path, classes: tuple[str, ...]) -> None:
-    """Compare with the other split; labels are positions, so one extra class would shift them."""
-    twin = folder.with_name("val" if folder.name == "train" else "train")
-    if not twin.is_dir():
+    """Compare with the other split: an extra class would shift the labels, which are positions."""
+    other = folder.with_name("val" if folder.name == "train" else "train")
+    if not other.is_dir():
         return
-    others = _classes(twin)
+    others = _classes(other)
     only_here = [name for name in classes if name not in set(others)]
     only_there = [name for name in others if name not in set(classes)]
     differences = [
         f"only in {place.name}: {_quoted(names)}"
-        for place, names in ((folder, only_here), (twin, only_there))
+        for place, names in ((folder, only_here), (other, only_there))
         if names
     ]
     check(
@@ -93,5 +95,4 @@ def _check_same_classes(folder: Path, classes: tuple[str, ...]) -> None:
 
 
 def _quoted(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:10])
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return first_few([f"'{name}'" for name in names], _MAX_LISTED)

@@ -1,4 +1,4 @@
-"""Finding the images of a data set that cannot be decoded, before training meets them."""
+"""Find the images of a data set that cannot be decoded, before training starts."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from acmix.data.decode import DecodeError, decode
 from acmix.errors import UserError, check
 
 _logger = logging.getLogger(__name__)
-_NAMED = 10
+_MAX_LISTED = 10
 
 
 class Images(Protocol):
-    """Encoded images with names, for whatever task they are labelled."""
+    """Encoded images with names, independent of the task and its labels."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What to call each image in messages."""
+        """Name of each image for messages."""
 
     @property
     def read(self) -> Callable[[int], bytes]:
-        """Returns an encoded image."""
+        """Function from an index to an encoded image."""
 
     def __len__(self) -> int: ...
 
     def select(self: S, indices: Sequence[int]) -> S:
         """Return the images at ``indices``."""
 
-    def lost(self: S, kept: S) -> tuple[str, ...]:
-        """Return the names of what has no image left when only ``kept`` is left of this."""
+    def missing_in(self: S, kept: S) -> tuple[str, ...]:
+        """Return the names of the classes, or the split, without any image in ``kept``."""
 
 
 S = TypeVar("S", bound=Images)
 
 
 def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
-    """Apply ``data.on_corrupt``: refuse, leave out, or do not look.
+    """Apply ``data.on_corrupt``: refuse or drop corrupt images, or skip the check.
 
     Returns:
-        The samples to use, and the names of those left out.
+        The samples to use, and the names of the dropped ones.
 
     Raises:
-        UserError: corrupt images under ``refuse``; a class, or the split, without any image left
-            under ``skip``.
+        UserError: there are corrupt images under ``refuse``; or ``skip`` would leave a class or the
+            split without images.
     """
     if config.on_corrupt == "unchecked":
         return samples, ()
@@ -59,13 +59,13 @@ def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
         raise UserError(f"{message} Repair or remove them, or set data.on_corrupt=skip.")
     _logger.warning("%s They are left out (data.on_corrupt=skip).", message)
     kept = samples.select([i for i in range(len(samples)) if i not in reasons])
-    lost = samples.lost(kept)
-    check(not lost, f"all images of {', '.join(map(repr, lost))} are corrupt: {message}")
+    missing = samples.missing_in(kept)
+    check(not missing, f"all images of {', '.join(map(repr, missing))} are corrupt: {message}")
     return kept, tuple(samples.names[i] for i in reasons)
 
 
 def find_corrupt(samples: Images, config: DataConfig) -> dict[int, str]:
-    """Decode every image once and return the reasons of those that fail, by index."""
+    """Decode every image once; return the error messages of the failing ones by index."""
 
     def reason(index: int) -> str | None:
         try:
@@ -74,13 +74,13 @@ def find_corrupt(samples: Images, config: DataConfig) -> dict[int, str]:
             return str(error)
         return None
 
-    # Threads suffice: Pillow's decoders release the interpreter lock.
+    # Threads run in parallel, since Pillow's decoders release the interpreter lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = enumerate(pool.map(reason, range(len(samples))))
         return {index: text for index, text in found if text is not None}
 
 
 def _list(samples: Images, reasons: dict[int, str]) -> str:
-    shown = [f"{samples.names[i]} ({reasons[i]})" for i in list(reasons)[:_NAMED]]
+    shown = [f"{samples.names[i]} ({reasons[i]})" for i in list(reasons)[:_MAX_LISTED]]
     more = len(reasons) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")

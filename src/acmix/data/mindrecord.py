@@ -1,8 +1,8 @@
-"""MindRecord: the encoded images of a split in one large file in place of many small ones.
+"""MindRecord: store the encoded images of a split in one large file.
 
-``<split>.mindrecord``, with its index ``<split>.mindrecord.db``, holds images as they are, byte by
-byte, under their names and in their order. What else is known of them lies beside it: to read
-small things from a record MindRecord would read its image.
+``<split>.mindrecord`` and its index ``<split>.mindrecord.db`` store the unchanged image files in
+order, each under its name. Labels and annotations are separate files next to it: to access a small
+field of a record, MindRecord would also read the image.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from acmix.utils.files import publish, staging_folder
 
 REMEDY = "Make it anew with 'acmix prepare --mindrecord'."
 _SCHEMA = {"name": {"type": "string"}, "image": {"type": "bytes"}}
-# Of MindRecord: an image must fit into a page.
+# Limit of MindRecord: an image must fit into a page.
 _PAGE_BYTES = 32 * 2**20
-_AT_ONCE = 64
+_RECORDS_PER_WRITE = 64
 
 
-def records_of(root: Path, split: str) -> Path:
-    """Return the file of a split."""
+def mindrecord_path(root: Path, split: str) -> Path:
+    """Return the MindRecord file of a split."""
     return root / f"{split}.mindrecord"
 
 
 def write_mindrecord(
-    splits: Mapping[str, Images], beside: Mapping[str, bytes], folder: Path
+    splits: Mapping[str, Images], extra_files: Mapping[str, bytes], folder: Path
 ) -> None:
-    """Write a data set; ``folder`` appears when all of it is on the disk, or not at all.
+    """Write a data set atomically: ``folder`` appears complete or not at all.
 
     Args:
         splits: images by the name of their split.
-        beside: contents of further files by their paths in ``folder``.
-        folder: must not exist.
+        extra_files: contents of further files by their paths in ``folder``.
+        folder: folder to create; must not exist.
 
     Raises:
-        UserError: ``folder`` exists or cannot be written, an image cannot be read or is too large.
+        UserError: ``folder`` exists or cannot be written, or an image cannot be read or is too
+            large.
     """
     check(not os.path.lexists(folder), f"output: {folder} already exists; name another folder.")
     with staging_folder(folder.parent) as staging:
@@ -51,12 +52,12 @@ def write_mindrecord(
         whole.mkdir()
         for split, images in splits.items():
             try:
-                _write_records(images, records_of(staging, split))
-            except RuntimeError as error:  # what MindRecord raises when the disk is full
+                _write_records(images, mindrecord_path(staging, split))
+            except RuntimeError as error:  # raised by MindRecord when the disk is full
                 raise UserError(f"output: cannot write {folder}: {_first_line(error)}") from error
             for file in sorted(staging.glob(f"{split}.mindrecord*")):
                 publish(file, whole / file.name)
-        for name, content in beside.items():
+        for name, content in extra_files.items():
             target = whole / name
             target.parent.mkdir(exist_ok=True)
             staged = staging / target.name
@@ -65,15 +66,15 @@ def write_mindrecord(
         whole.rename(folder)
 
 
-class RecordedImages:
-    """Reads the encoded image of any record; call it with the index, from any thread.
+class MindRecordImages:
+    """Function from the index of a record to its encoded image; thread-safe.
 
     Args:
-        file: of a split.
-        names: of all records, as they are known from elsewhere.
+        file: MindRecord file of a split.
+        names: expected names of all records.
 
     Raises:
-        UserError: the file is damaged, or of other images than ``names``.
+        UserError: the file is damaged, or contains other images than ``names``.
     """
 
     def __init__(self, file: Path, names: Sequence[str]):
@@ -90,7 +91,7 @@ class RecordedImages:
                 count == len(names),
                 f"{file} has {count} images, but {len(names)} are listed beside it. {REMEDY}",
             )
-            self(0)  # opens the file, while nobody else reads
+            self(0)  # opens the file before threads read it
         except (RuntimeError, OSError) as error:
             raise UserError(f"cannot read {file}: {_first_line(error)}. {REMEDY}") from error
 
@@ -98,7 +99,7 @@ class RecordedImages:
         """Return the content of the image file that was stored.
 
         Raises:
-            OSError: it cannot be read, or is of another name.
+            OSError: the record cannot be read, or has another name.
         """
         try:
             with self._lock:
@@ -113,8 +114,8 @@ class RecordedImages:
 def _write_records(images: Images, file: Path) -> None:
     writer = FileWriter(str(file))
     writer.add_schema(_SCHEMA)
-    for start in range(0, len(images), _AT_ONCE):
-        chosen = range(start, min(start + _AT_ONCE, len(images)))
+    for start in range(0, len(images), _RECORDS_PER_WRITE):
+        chosen = range(start, min(start + _RECORDS_PER_WRITE, len(images)))
         writer.write_raw_data([_record(images, index) for index in chosen])
     writer.commit()
 

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: every sample of a batch is mixed with one other, and so are the labels."""
+"""Mixup and CutMix: mix every sample of a batch, and its label, with another sample."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from acmix.config import ClassificationDataConfig
 class Mixing:
     """Mixes a batch by mixup (arXiv:1710.09412) or CutMix (arXiv:1905.04899).
 
-    One method, one share and one box are drawn for the batch. Sample i is mixed with sample
-    i + B/2: samples are in random order, and so the pairs stay together when a batch is dealt out
-    to devices, whose parts are then exactly those of one device's batch (for even parts).
+    One method, one lambda and one box are drawn per batch. Sample i is mixed with sample i + B/2,
+    which is random, as samples are shuffled. Devices with an even batch size then get the same
+    pairs as a single device with the joint batch.
 
-    Labels are not smoothed here: smoothing is linear, so that the loss may do it to mixed labels.
+    Labels are not smoothed here: smoothing is linear, so the loss can smooth mixed labels.
 
     Args:
         num_classes: K.
-        mixup: parameter of the beta distribution that mixup draws shares from, 0 for no mixup.
-        cutmix: that of CutMix.
-        prob: probability that a batch is mixed at all.
-        switch_prob: probability of CutMix where both are possible.
+        mixup: alpha of mixup's beta distribution; 0 disables mixup.
+        cutmix: alpha of CutMix's beta distribution; 0 disables CutMix.
+        prob: probability that a batch is mixed.
+        switch_prob: probability of CutMix rather than mixup if both are enabled.
     """
 
     num_classes: int
@@ -36,7 +36,7 @@ class Mixing:
 
     @classmethod
     def from_config(cls, config: ClassificationDataConfig, num_classes: int) -> Mixing | None:
-        """Return what the section ``data`` asks for; None for no mixing."""
+        """Return the mixing of the section ``data``; None if disabled."""
         if not config.mixes:
             return None
         return cls(
@@ -51,34 +51,34 @@ class Mixing:
         Args:
             images: (B, C, H, W), float32; overwritten.
             labels: (B,), classes.
-            rng: what to draw from.
+            rng: random generator.
 
         Returns:
             Images (B, C, H, W) and labels (B, K), float32, which sum to one.
         """
         half = len(images) // 2
-        own = self._mix_images(images, half, rng) if rng.random() < self.prob else 1.0
+        lam = self._mix_images(images, half, rng) if rng.random() < self.prob else 1.0
         soft = np.zeros((len(labels), self.num_classes), np.float32)
         samples = np.arange(len(labels))
-        # Added one after the other: both labels may be the same class.
-        soft[samples, labels] += own
-        soft[samples, np.roll(labels, -half)] += 1 - own
+        # Two additions, since both labels may be the same class.
+        soft[samples, labels] += lam
+        soft[samples, np.roll(labels, -half)] += 1 - lam
         return images, soft
 
     def _mix_images(self, images: np.ndarray, half: int, rng: np.random.Generator) -> float:
-        """Mix in place; return the share that every sample keeps of itself."""
+        """Mix in place; return lambda, the weight of the original samples."""
         if self._draws_cutmix(rng):
             height, width = images.shape[2:]
-            inside, own = random_box(height, width, rng.beta(self.cutmix, self.cutmix), rng)
+            inside, lam = random_box(height, width, rng.beta(self.cutmix, self.cutmix), rng)
             box = (slice(None), slice(None), *inside)
             images[box] = np.roll(images[box], -half, axis=0)
-            return own
-        own = rng.beta(self.mixup, self.mixup)
+            return lam
+        lam = rng.beta(self.mixup, self.mixup)
         others = np.roll(images, -half, axis=0)
-        others *= np.float32(1 - own)
-        images *= np.float32(own)
+        others *= np.float32(1 - lam)
+        images *= np.float32(lam)
         images += others
-        return own
+        return lam
 
     def _draws_cutmix(self, rng: np.random.Generator) -> bool:
         if self.mixup and self.cutmix:
@@ -87,15 +87,15 @@ class Mixing:
 
 
 def random_box(
-    height: int, width: int, own: float, rng: np.random.Generator
+    height: int, width: int, lam: float, rng: np.random.Generator
 ) -> tuple[tuple[slice, slice], float]:
-    """Draw CutMix's box: the image's shape scaled to the area 1 - ``own``, its centre anywhere.
+    """Draw CutMix's box: the image's shape scaled to the area 1 - ``lam``, with uniform centre.
 
     Returns:
-        Rows and columns of the part of the box inside of the image, and the share of the image
-        outside of the box.
+        Rows and columns of the box clipped to the image, and the fraction of the image outside the
+        clipped box.
     """
-    side = math.sqrt(1 - own)
+    side = math.sqrt(1 - lam)
     rows = _clipped(rng.integers(height), int(height * side), height)
     columns = _clipped(rng.integers(width), int(width * side), width)
     area = (rows.stop - rows.start) * (columns.stop - columns.start)

@@ -1,4 +1,4 @@
-"""Worker threads that make batches ahead of their use, in order, for every kind of data set."""
+"""Worker threads that prefetch batches in order, for every data set."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from acmix.data.decode import DecodeError
 from acmix.errors import UserError
 
 PADDING = -1
-"""Index and label of what fills up a batch."""
+"""Index and label of padding in a batch."""
 
 Batch = tuple[np.ndarray, ...]
 MakeBatch = Callable[[np.ndarray, int], Batch]
-"""Makes a batch from its sample indices and its number in the epoch."""
+"""Function from the sample indices of a batch and its number in the epoch to the batch."""
 
-# Batches waiting in each queue; MindSpore's 16 are gigabytes at ImageNet's size.
+# Batches per queue; MindSpore's default of 16 takes gigabytes at ImageNet's image size.
 _PREFETCH = 2
 
 
@@ -30,14 +30,14 @@ def run_pipeline(
     """Yield ``make(indices[i], first + i)`` for every row ``i`` of ``indices``, in order.
 
     Args:
-        indices: (batches, B) sample indices.
+        indices: sample indices (batches, B).
         first: number of the first batch.
         make: called in worker threads; batches may differ in shape.
         columns: names of the arrays that ``make`` returns.
-        workers: threads; their number does not change the batches.
+        workers: number of threads; it does not change the batches.
 
     Raises:
-        UserError: the one that ``make`` raised.
+        UserError: raised by ``make``.
     """
     if not len(indices):
         return
@@ -53,7 +53,7 @@ def run_pipeline(
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turn what goes wrong with the image ``name`` into a UserError that names it."""
+    """Convert errors on reading the image ``name`` to a UserError that names it."""
     try:
         yield
     except (DecodeError, OSError) as error:
@@ -75,7 +75,7 @@ def _start(rows: _Rows, loader: _Loader, columns: list[str], workers: int) -> An
         loader,
         ["indices", "number"],
         columns,
-        # MindSpore refuses more threads than the machine has cores.
+        # MindSpore rejects more threads than the machine has cores.
         num_parallel_workers=min(workers, os.cpu_count() or 1),
         python_multiprocessing=False,
     )
@@ -88,10 +88,11 @@ def _start(rows: _Rows, loader: _Loader, columns: list[str], workers: int) -> An
 
 
 class _Rows:
-    """Source of the pipeline: one row is one batch: its sample indices and number.
+    """Source of the pipeline: a row holds the sample indices and the number of one batch.
 
-    A row per sample would cost more than decoding a small image. A class at module level, because
-    MindSpore prints whatever a local one closes over: seconds per epoch for a list of images.
+    One row per sample would cost more than decoding a small image. The class is not local to a
+    function, because MindSpore prints the closure of a local class: seconds per epoch for a list of
+    images.
     """
 
     def __init__(self, indices: np.ndarray, first: int) -> None:
@@ -106,7 +107,7 @@ class _Rows:
 
 
 class _Loader:
-    """Makes the batches and remembers the failure that MindSpore would bury in a trace."""
+    """Makes the batches and keeps the original error, which MindSpore would hide in a trace."""
 
     def __init__(self, make: MakeBatch) -> None:
         self.make = make

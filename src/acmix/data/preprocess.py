@@ -1,4 +1,4 @@
-"""`Preprocess`: the evaluation transform as plain data, shared by validation and prediction."""
+"""`Preprocess`: the evaluation transform of classification, for validation and prediction."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from PIL import Image
 from acmix.config import ClassificationDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
-from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, decode
-from acmix.errors import UserError
+from acmix.data.decode import DEFAULT_MAX_PIXELS, decode, read_image
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -31,16 +30,16 @@ Box = tuple[float, float, float, float]
 class Preprocess(Section, prefix="preprocess"):
     """Resize the shorter side to ``image_size / crop_pct``, crop the centre, normalise.
 
-    ``to_dict`` and ``from_dict`` carry it through the side-car file of an exported model; what
-    ``from_dict`` reads is checked like a configuration and raises UserError.
+    ``to_dict`` and ``from_dict`` store it in the metadata file (side-car) of an exported model;
+    ``from_dict`` checks its argument like a configuration and raises UserError.
 
     Attributes:
-        image_size: side of the result in pixels.
-        crop_pct: share of the shorter side that is kept.
+        image_size: height and width of the result in pixels.
+        crop_pct: fraction of the shorter side that the crop keeps.
         channels: 1 for grey, 3 for RGB.
         mean: per channel, of pixels scaled to 0..1.
         std: per channel, of pixels scaled to 0..1.
-        interpolation: resampling filter; shrinking is antialiased.
+        interpolation: resampling filter; downsampling is antialiased.
     """
 
     image_size: ImageSize
@@ -57,43 +56,42 @@ class Preprocess(Section, prefix="preprocess"):
         return cls(**{name: getattr(config, name) for name in names})
 
     def validate(self) -> None:
-        """Check what involves several fields."""
+        """Check rules that involve several fields."""
         check_per_channel(self)
 
     def __call__(self, encoded: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
-        """Turn the content of an image file into what the network expects.
+        """Convert an encoded image to a network input.
 
         Args:
             encoded: content of the image file.
-            max_pixels: larger images are refused.
+            max_pixels: maximum width x height of the image.
 
         Returns:
             Array of shape (C, S, S), float32.
 
         Raises:
-            DecodeError: the bytes are no image, or too large a one.
+            DecodeError: the bytes are not an image, or the image is too large.
         """
-        image = decode(encoded, self.channels, max_pixels)
+        return self.transform(decode(encoded, self.channels, max_pixels))
+
+    def read(self, path: str | Path) -> np.ndarray:
+        """Convert an image file to a network input (C, S, S).
+
+        Raises:
+            UserError: the file does not exist or is not an image; names the path.
+        """
+        return self.transform(read_image(path, self.channels))
+
+    def transform(self, image: Image.Image) -> np.ndarray:
+        """Resize a decoded image, crop its centre and normalise it; shape (C, S, S), float32."""
         side = min(image.size) * self.crop_pct
         left, top = (image.width - side) / 2, (image.height - side) / 2
         return self.normalise(self.resized_crop(image, (left, top, side, side)))
 
-    def read(self, path: str | Path) -> np.ndarray:
-        """Apply the transform to an image file.
-
-        Raises:
-            UserError: no such file, or no image; names the path.
-        """
-        try:
-            return self(Path(path).read_bytes())
-        except (OSError, DecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"cannot read image {path}: {reason}.") from error
-
     def resized_crop(self, image: Image.Image, box: Box) -> Image.Image:
         """Resample the box (left, top, width, height) of ``image`` to the size of the result.
 
-        Only the box is resampled, whatever the image's size and shape: a strip of 1 x 100000
+        Only the box is resampled, so the cost does not grow with the image: a strip of 1 x 100000
         pixels costs no more than a photograph.
         """
         left, top, width, height = box

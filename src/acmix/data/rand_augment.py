@@ -1,9 +1,9 @@
 """RandAugment with operations whose effect grows with the magnitude (Cubuk, arXiv:1909.13719).
 
-The policy is the one known as ``rand-m9-mstd0.5-inc1``, by which Swin and PVT were trained: two of
-fifteen operations, drawn with replacement, each applied with probability 1/2 at a magnitude drawn
-around 9 of 10. Operations are functions of an image and a severity in 0..1; where an effect has two
-directions, the severity's sign chooses one.
+The policy is known as ``rand-m9-mstd0.5-inc1``; Swin and PVT were trained with it. Two of fifteen
+operations are drawn with replacement. Each is applied with probability 1/2, at a magnitude drawn
+around 9 of 10. Operations are functions of an image and a severity in 0..1; the sign of the
+severity selects one of two directions where an operation has them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 MAX_MAGNITUDE = 10.0
-"""Magnitude of the greatest severity."""
+"""Magnitude that corresponds to severity 1."""
 APPLY_PROBABILITY = 0.5
-"""Of each drawn operation."""
+"""Probability that a drawn operation is applied."""
 
 
 @dataclass(frozen=True)
 class Warp:
-    """How operations that move pixels resample, and what they fill in from outside."""
+    """Resampling filter and fill colour of geometric operations."""
 
     resample: Image.Resampling = Image.Resampling.BILINEAR
     fill: int | tuple[int, ...] = 0
 
     def affine(self, image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-        """Take pixel (x, y) of the result from (ax + by + c, dx + ey + f) of ``image``."""
+        """Map pixel (x, y) of the result to (ax + by + c, dx + ey + f) of ``image``."""
         return image.transform(
             image.size, Image.Transform.AFFINE, matrix, self.resample, fillcolor=self.fill
         )
@@ -43,7 +43,7 @@ Change = Callable[[Image.Image, float, Warp], Image.Image]
 
 @dataclass(frozen=True)
 class Operation:
-    """A change of an image, and whether its severity has a sign."""
+    """Image operation; ``signed`` if its severity can be negative."""
 
     change: Change
     signed: bool = False
@@ -53,10 +53,10 @@ class RandAugment:
     """Applies random operations to an image.
 
     Args:
-        magnitude: mean strength in 0..10.
-        std: standard deviation of the strength.
-        layers: operations drawn for each image.
-        warp: resampling of the operations that move pixels.
+        magnitude: mean magnitude in 0..10.
+        std: standard deviation of the magnitude.
+        layers: number of operations drawn per image.
+        warp: resampling of geometric operations.
     """
 
     def __init__(self, magnitude: float, std: float, layers: int, warp: Warp) -> None:
@@ -85,7 +85,7 @@ class RandAugment:
 
 
 def _posterize(image: Image.Image, severity: float, warp: Warp) -> Image.Image:
-    # Pillow refuses to keep 0 bits, and nothing is learned from a black image.
+    # At least 1 bit: Pillow rejects 0, and a black image carries no information.
     return ImageOps.posterize(image, max(1, 4 - int(4 * severity)))
 
 
@@ -135,4 +135,4 @@ OPERATIONS: dict[str, Operation] = {
     "TranslateX": _affine(lambda severity, size: (1, 0, 0.45 * severity * size[0], 0, 1, 0)),
     "TranslateY": _affine(lambda severity, size: (1, 0, 0, 0, 1, 0.45 * severity * size[1])),
 }
-"""By name; the order is part of what a seed means."""
+"""Operations by name; their order determines the result of a seed."""

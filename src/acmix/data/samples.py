@@ -1,4 +1,4 @@
-"""`Samples`: encoded images with labels, wherever they come from."""
+"""`Samples`: encoded images with labels, independent of their source."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Split = Literal["train", "val"]
 
 @dataclass(frozen=True)
 class Samples:
-    """Encoded images of one split; reading is lazy.
+    """Encoded images of one split; images are read on demand.
 
     Attributes:
-        classes: names of the classes, a label is an index into them.
-        names: what to call each sample in messages (a path).
+        classes: class names; a label is an index into them.
+        names: name of each sample for messages (a path).
         labels: class of each sample.
         read: returns the encoded bytes of sample ``i`` of ``names``; may raise OSError.
     """
@@ -29,7 +29,7 @@ class Samples:
         return len(self.names)
 
     def select(self, indices: Sequence[int]) -> Samples:
-        """Return the samples at ``indices``, in their order."""
+        """Return the samples at ``indices``, in that order."""
         kept = tuple(indices)
         read = self.read
         return replace(
@@ -39,7 +39,7 @@ class Samples:
             read=lambda i: read(kept[i]),
         )
 
-    def lost(self, kept: Samples) -> tuple[str, ...]:
-        """Return the classes that have no sample left when only ``kept`` is left of these."""
-        left = set(kept.labels)
-        return tuple(name for label, name in enumerate(self.classes) if label not in left)
+    def missing_in(self, kept: Samples) -> tuple[str, ...]:
+        """Return the names of the classes that have no sample in ``kept``."""
+        present = set(kept.labels)
+        return tuple(name for label, name in enumerate(self.classes) if label not in present)

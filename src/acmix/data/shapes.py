@@ -1,4 +1,4 @@
-"""Coloured shapes on textured grounds with boxes and masks: a data set without any file."""
+"""Synthetic data set of coloured shapes on textured backgrounds, with boxes and masks."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ _STREAM = {"train": 0, "val": 1}
 
 _SIDES = (96, 160)
 _MAX_SHAPES = 5
-# Radius of the circle around a shape as a share of the shorter side.
+# Radius of the circle around a shape as a fraction of the shorter side.
 _RADII = (0.12, 0.28)
-# A shape of which others leave less than this is too hard to tell.
+# Minimum visible fraction of a shape; more occlusion would make its class ambiguous.
 _VISIBLE = 0.6
 _ATTEMPTS = 10
 
 
 def shapes(split: Split, seed: int = 0) -> DetectionSamples:
-    """Return one split of the shapes: 512 images for training, 128 to validate.
+    """Return one split of the shapes: 512 training or 128 validation images.
 
     Images have sides of 96 to 160 pixels and one to five shapes: circles, rectangles and triangles
-    of any colour, turned at random, that cover each other in part. Boxes are tight around what is
-    visible of a shape, and so are the masks (COCO's compressed RLE). Image ``i`` is drawn from
-    (seed, split, i) whenever it is read.
+    of random colour and rotation that partly overlap. Boxes and masks (COCO's compressed RLE)
+    enclose the visible part of a shape. Image ``i`` is generated from (seed, split, i) on each
+    read.
 
     Args:
         split: ``train`` or ``val``, which have no image in common.
-        seed: of the data set. It is not the seed of a run: runs are compared on the same images.
+        seed: seed of the data set, independent of the seed of a run, so that runs use the same
+            images.
     """
     count, stream = NUM_IMAGES[split], _STREAM[split]
     tree = _annotate([_Scene(seed, stream, index) for index in range(count)])
@@ -49,11 +50,11 @@ def shapes(split: Split, seed: int = 0) -> DetectionSamples:
 
 
 class _Scene:
-    """The shapes of one image: which is seen at every pixel, and their classes.
+    """Shapes of one image: the visible shape at every pixel, and the classes.
 
     Attributes:
-        owner: (H, W) uint8, number of the shape seen at each pixel, 0 for the ground.
-        labels: class of each shape, that of number 1 first.
+        owner: (H, W) uint8, number of the visible shape at each pixel, 0 for the background.
+        labels: class of each shape, starting with shape number 1.
     """
 
     def __init__(self, seed: int, stream: int, index: int) -> None:
@@ -74,11 +75,11 @@ class _Scene:
                     break
 
     def _with_shape(self, label: int) -> tuple[np.ndarray, float]:
-        """Put a new shape on top of the others; also return its area, beyond the border too."""
+        """Draw a new shape on top; return the new ``owner`` and the shape's unclipped area."""
         rng = self._rng
         height, width = self.owner.shape
         radius = min(height, width) * rng.uniform(*_RADII)
-        # Somewhat over the border at most.
+        # Allows a shape to extend slightly beyond the border.
         centre = rng.uniform(0.7 * radius, np.array([width, height]) - 0.7 * radius)
         outline = centre + radius * _outline(CLASSES[label], rng)
         owner = self.owner.copy()
@@ -87,7 +88,7 @@ class _Scene:
         return owner, cv2.contourArea(outline.astype(np.float32))
 
     def encode(self) -> bytes:
-        """Colour the scene; as a PPM file, which costs nothing to write."""
+        """Render the scene as a PPM file, which needs no compression."""
         rng = self._rng
         height, width = self.owner.shape
         ground = rng.uniform(70, 190) + rng.uniform(-25, 25, (1, 3))
@@ -101,12 +102,12 @@ class _Scene:
 
 
 def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
-    """Return the corners (n, 2) of a shape inside of the unit circle, turned at random."""
+    """Return the corners (n, 2) of a randomly rotated shape inside the unit circle."""
     turn = rng.uniform(0, 2 * math.pi)
     if name == "circle":
         angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     elif name == "rectangle":
-        half = math.atan(rng.uniform(0.5, 1.0))  # sides 1:2 up to a square
+        half = math.atan(rng.uniform(0.5, 1.0))  # aspect ratio from 1:2 to 1:1
         angles = np.array([half, math.pi - half, math.pi + half, -half])
     else:
         angles = 2 * math.pi / 3 * (np.arange(3) + rng.uniform(-0.15, 0.15, 3))
@@ -114,13 +115,13 @@ def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _colours(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw saturated colours (count, 3) in 0..255, which the grounds are not."""
+    """Draw saturated colours (count, 3) in 0..255; backgrounds are unsaturated."""
     hsv = rng.uniform((0, 170, 150), (180, 255, 255), (1, count, 3)).astype(np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].astype(np.float64)
 
 
 def _annotate(scenes: list[_Scene]) -> dict[str, Any]:
-    """Describe scenes as COCO does; ids begin with 1."""
+    """Return COCO annotations of scenes; ids start at 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, start=1):

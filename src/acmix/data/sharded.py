@@ -1,33 +1,41 @@
-"""`ShardedDataset`: what the data sets of all tasks have in common."""
+"""`ShardedDataset`: base class of the data sets of all tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
 
 from acmix.config import DataConfig
+from acmix.data.pipeline import Batch, MakeBatch, run_pipeline
 
 
-class ShardedDataset:
+class ShardedDataset(ABC):
     """One shard of the batches of a split.
 
-    ``epoch(k)`` of every data set gives the same batches whenever and wherever it is asked for:
-    order and augmentation derive from seed, epoch and sample, not from what was read before, the
-    number of worker threads or the machine.
+    ``epoch(k)`` is deterministic: order and augmentation derive from seed, epoch and sample. They
+    do not depend on samples read before, on the number of worker threads, or on the machine.
 
     Args:
-        names: of the samples of the split, over all shards.
+        names: names of the samples of the split, over all shards.
         config: the section ``data``.
-        training: whether the split is trained on.
-        seed: of order and augmentation.
-        num_shards: devices that share the split.
-        shard_id: which of them this is.
+        training: whether the split is used for training.
+        seed: seed of order and augmentation.
+        num_shards: number of devices that share the split.
+        shard_id: index of this device.
         corrupt: names of the images left out because they cannot be decoded.
 
     Attributes:
         names, corrupt: as given.
         num_samples: samples of the split, over all shards.
-        batch_size: samples of a batch on this shard.
+        batch_size: samples per batch on this shard.
+        train_columns, val_columns: names of the arrays of a batch.
     """
+
+    train_columns: ClassVar[tuple[str, ...]]
+    val_columns: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -49,3 +57,30 @@ class ShardedDataset:
         self._seed = seed
         self._num_shards = num_shards
         self._shard = slice(shard_id, None, num_shards)
+        self._num_workers = config.num_workers
+        self._max_pixels = config.max_image_pixels
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+
+    def epoch(self, k: int, skip_batches: int = 0) -> Iterator[Batch]:
+        """Iterate over the batches of epoch ``k``.
+
+        Args:
+            k: epoch; determines order and augmentation of ``train``, and has no effect on ``val``.
+            skip_batches: number of batches to skip at the beginning, at no cost.
+
+        Raises:
+            UserError: an image cannot be decoded (``data.on_corrupt=unchecked``) or contradicts
+                its annotations; names the image.
+        """
+        indices, make_batch = self._plan(k)
+        columns = self.train_columns if self._training else self.val_columns
+        return run_pipeline(
+            indices[skip_batches:], skip_batches, make_batch, columns, self._num_workers
+        )
+
+    @abstractmethod
+    def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
+        """Return sample indices (batches, B) of epoch ``k`` on this shard, and the batch loader."""

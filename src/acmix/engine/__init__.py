@@ -4,7 +4,7 @@ from acmix.engine.checkpoint import load_weights, save_weights
 from acmix.engine.checkpoint_folder import CheckpointFolder, latest_checkpoint
 from acmix.engine.configured_step import create_train_step
 from acmix.engine.evaluate import Dataset, evaluate
-from acmix.engine.parameter_file import WEIGHT_SUFFIXES, holds_our_names
+from acmix.engine.parameter_file import WEIGHT_SUFFIXES, is_mindspore_file
 from acmix.engine.run_dir import RunDir
 from acmix.engine.trainer import FitResult, Trainer
 
@@ -17,7 +17,7 @@ __all__ = [
     "Trainer",
     "create_train_step",
     "evaluate",
-    "holds_our_names",
+    "is_mindspore_file",
     "latest_checkpoint",
     "load_weights",
     "save_weights",

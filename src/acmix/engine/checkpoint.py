@@ -1,10 +1,10 @@
-"""Checkpoints: one file that holds everything a run needs to go on as if it had never stopped.
+"""Checkpoints: one file with everything that a run needs to continue as if uninterrupted.
 
-A checkpoint is an ordinary MindSpore ``.ckpt``: the model's parameters have their plain names, so
-``ms.load_checkpoint`` and ``ms.load_param_into_net`` of a plain network work. Beside them are the
-optimizer's state, the moving average and the loss scaler under prefixes that no parameter of a
-model can have, and the progress as JSON (floats in the file's own format lose digits). The random
-state of the network's Cells is among its parameters, see :mod:`acmix.ops.random`.
+A checkpoint is an ordinary MindSpore ``.ckpt``. The model's parameters have their plain names, so
+that ``ms.load_checkpoint`` and ``ms.load_param_into_net`` of a plain network work. The optimizer's
+state, the moving average and the loss scaler have prefixes that no parameter of a model can have.
+The progress is stored as JSON, since floats in the file's own format lose digits. The random state
+of the network's Cells is among its parameters, see :mod:`acmix.ops.random`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from mindspore import Parameter, amp, nn
 
 from acmix.engine.ema import ExponentialMovingAverage
-from acmix.engine.parameter_file import ends_with_its_crc, read_parameters, write_parameters
+from acmix.engine.parameter_file import has_valid_crc, read_parameters, write_parameters
 from acmix.errors import UserError, check
 
 OPTIMIZER, AVERAGE, SCALER = "optimizer/", "ema/", "scaler/"
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come."""
+    """Progress of a run."""
 
     epoch: int = 0
     """Completed epochs."""
@@ -37,7 +37,7 @@ class Progress:
     best: float | None = None
     """Largest value of the monitored metric."""
     best_epoch: int | None = None
-    """Completed epochs when it was reached."""
+    """Completed epochs at that value."""
     seed: int = 0
     """Seed of the configuration; data order and augmentation follow from it and the epoch."""
     steps_per_epoch: int = 0
@@ -45,19 +45,19 @@ class Progress:
     workers: int = 1
     """Processes that trained together, each on its own batches."""
     position: int = 0
-    """Images of the epoch after the completed ones that were seen, over all workers."""
+    """Processed images of the epoch after the completed ones, over all workers."""
 
     @property
     def inside_epoch(self) -> bool:
-        """Whether an epoch has been begun and not completed."""
+        """Whether an epoch is partly trained."""
         return self.position > 0
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Progress:
-        """Return what ``asdict`` made ``content`` of.
+        """Return the Progress whose ``asdict`` is ``content``.
 
         Raises:
-            ValueError: another version's fields, or values that are not numbers.
+            ValueError: the fields are those of another version, or values are not numbers.
         """
         try:
             progress = cls(**content)
@@ -79,7 +79,7 @@ def training_state(
 ) -> dict[str, Parameter]:
     """Return every Parameter that training changes, by its name in a checkpoint.
 
-    The learning rate is not among them: it follows from the schedule and the step.
+    The learning rate is left out: it follows from the schedule and the step.
     """
     model = {parameter.name: parameter for parameter in network.get_parameters()}
     state = dict(model)
@@ -97,7 +97,7 @@ def training_state(
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
-    """Write a checkpoint; whatever happens meanwhile, ``path`` is the old file or the new one."""
+    """Write a checkpoint atomically: ``path`` is always the old file or the whole new one."""
     write_parameters(path, state, json.dumps(asdict(progress)))
 
 
@@ -106,7 +106,7 @@ def save_weights(path: Path, weights: Mapping[str, Parameter]) -> None:
 
     Args:
         path: the file.
-        weights: by name; of a training state the average is taken where there is one.
+        weights: parameters by name; from a training state the moving average, if there is one.
     """
     write_parameters(path, _weights_of(weights))
 
@@ -124,8 +124,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], Progress]:
         f"{path} holds weights but no training run that could be resumed; "
         "to start from its weights use model.pretrained.",
     )
-    # MindSpore takes a file cut off before its CRC for one that was written without.
-    check(ends_with_its_crc(path), f"{path} is damaged: its end is missing; use another one.")
+    # MindSpore accepts a file cut off before its CRC, since the CRC is optional.
+    check(has_valid_crc(path), f"{path} is damaged: its end is missing; use another one.")
     try:
         return tensors, Progress.from_dict(json.loads(progress))
     except (ValueError, TypeError, RecursionError) as error:
@@ -137,11 +137,11 @@ def load_weights(path: str | Path, average: bool = True) -> dict[str, np.ndarray
 
     Args:
         path: a checkpoint of a training run, or any other ``.ckpt`` or ``.safetensors`` of
-            MindSpore's.
-        average: take the moving average where there is one, else the raw weights.
+            MindSpore.
+        average: return the moving average if there is one, else the raw weights.
 
     Raises:
-        UserError: the file is missing, damaged or PyTorch's.
+        UserError: the file is missing, damaged or written by PyTorch.
     """
     return _weights_of(read_parameters(Path(path))[0], average)
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: which there are, which of them is good, which go."""
+"""The checkpoints of a run: save, find the newest intact one, remove old ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NUMBERED = re.compile(r"(epoch|step)_\d+\.ckpt")
 
 
 def file_name(progress: Progress) -> str:
-    """``epoch_0003.ckpt`` after an epoch, ``step_00000123.ckpt`` inside of one."""
+    """Return ``epoch_0003.ckpt`` after an epoch, ``step_00000123.ckpt`` inside one."""
     if progress.inside_epoch:
         return f"step_{progress.step:08d}.ckpt"
     return f"epoch_{progress.epoch:04d}.ckpt"
@@ -31,13 +31,12 @@ def file_name(progress: Progress) -> str:
 class CheckpointFolder:
     """Checkpoints by progress, ``last.ckpt``, ``best.ckpt`` and their ``manifest.json``.
 
-    A crash at any moment leaves the newest checkpoint that was written in full, and no file is
-    removed before there are newer ones whose content is known. One process writes; others may read
-    meanwhile.
+    A crash at any moment leaves the newest checkpoint that was written in full. Files are removed
+    only after newer, verified ones exist. One process writes; others may read at the same time.
 
     Args:
-        path: the folder; made when the first checkpoint is saved.
-        keep: how many of the newest stay.
+        path: the folder; made by the first :meth:`save`.
+        keep: number of newest checkpoints to keep.
         safetensors: also write ``last.safetensors`` and ``best.safetensors``, the weights alone.
     """
 
@@ -48,15 +47,15 @@ class CheckpointFolder:
         self._reported: set[Path] = set()
 
     def files(self) -> list[Path]:
-        """Return the checkpoints by progress, good ones or not, in no order."""
+        """Return the checkpoints named by progress, intact or damaged, in no order."""
         return [path for path in self.path.glob("*.ckpt") if _NUMBERED.fullmatch(path.name)]
 
     def save(self, state: Mapping[str, Parameter], progress: Progress) -> Path:
-        """Save under the name of ``progress``, as ``best.ckpt`` too if it is; drop old ones.
+        """Save under the name of ``progress``, and as ``best.ckpt`` if it is; remove old ones.
 
         Raises:
-            UserError: it cannot be written, for example for lack of room; names the newest
-                checkpoint that there is.
+            UserError: the file cannot be written, for example because the disk is full; names
+                the newest intact checkpoint.
         """
         target = self.path / file_name(progress)
         try:
@@ -70,17 +69,17 @@ class CheckpointFolder:
         return target
 
     def latest(self) -> Path | None:
-        """Return the newest checkpoint that is whole, or None.
+        """Return the newest intact checkpoint, or None.
 
-        Damaged ones are reported and passed over.
+        Damaged ones are skipped with a warning.
         """
         for file, entry in reversed(self._known().items()):
-            if entry.is_of(file) or self._examined(file):
+            if entry.matches(file) or self._read_entry(file):
                 return file
         return None
 
     def to_resume(self) -> Path | None:
-        """Return :meth:`latest`; None only if there is nothing that could be lost.
+        """Return :meth:`latest`; None only if there are no checkpoints at all.
 
         Raises:
             UserError: there are checkpoints, but all of them are damaged.
@@ -94,9 +93,9 @@ class CheckpointFolder:
         return newest
 
     def drop_after(self, step: int) -> None:
-        """Remove checkpoints newer than ``step``, which a run resumed there makes anew.
+        """Remove checkpoints newer than ``step``, which a run resumed there writes again.
 
-        Also removes what a process killed while writing left behind.
+        Also removes temporary folders of processes that were killed while writing.
         """
         if not self.path.is_dir():
             return
@@ -105,7 +104,7 @@ class CheckpointFolder:
         for file, entry in self._known().items():
             if entry.progress.step > step:
                 file.unlink()
-                _weights_beside(file).unlink(missing_ok=True)
+                _weights_file(file).unlink(missing_ok=True)
             else:
                 known[file] = entry
         if known and self.path / BEST not in known:
@@ -113,7 +112,7 @@ class CheckpointFolder:
         self._write_manifest(known)
 
     def _register(self, target: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
-        """Give a file just written its other names, then let go of those it makes superfluous."""
+        """Link a new checkpoint as last and best, update the manifest, then remove old files."""
         entry = Entry.of(target, progress)
         written = {target.name: entry}
         is_best = progress.best_epoch == progress.epoch and not progress.inside_epoch
@@ -121,9 +120,9 @@ class CheckpointFolder:
             self._alias(target, name)
             written[name] = entry
             if self.safetensors:
-                save_weights(_weights_beside(self.path / name), state)
+                save_weights(_weights_file(self.path / name), state)
             else:
-                _weights_beside(self.path / name).unlink(missing_ok=True)  # of a run with it
+                _weights_file(self.path / name).unlink(missing_ok=True)  # of another setting
         known = self._known(written)
         numbered = [file for file in known if _NUMBERED.fullmatch(file.name)]
         dropped = set(self.files()) - set(numbered[-self.keep :])
@@ -135,14 +134,14 @@ class CheckpointFolder:
         """Return the readable checkpoints with their entries, the newest last.
 
         Args:
-            written: entries that are newer than those of the manifest.
+            written: entries that replace those of the manifest.
         """
         manifest = read_manifest(self.path) | dict(written or {})
         known = {}
         for file in [*self.files(), *self._aliases()]:
             entry = manifest.get(file.name)
-            if entry is None or not entry.has_size_of(file):
-                entry = self._examined(file)
+            if entry is None or not entry.size_matches(file):
+                entry = self._read_entry(file)
             if entry is not None:
                 known[file] = entry
 
@@ -151,8 +150,8 @@ class CheckpointFolder:
 
         return {file: known[file] for file in sorted(known, key=order)}
 
-    def _examined(self, file: Path) -> Entry | None:
-        """Read a checkpoint in full; None, and once a warning, if it is damaged."""
+    def _read_entry(self, file: Path) -> Entry | None:
+        """Read a checkpoint in full; if it is damaged, warn once and return None."""
         try:
             return Entry.of(file)
         except (UserError, OSError) as error:
@@ -165,7 +164,7 @@ class CheckpointFolder:
         return [self.path / name for name in (LAST, BEST) if (self.path / name).exists()]
 
     def _restore_best(self, known: dict[Path, Entry]) -> None:
-        """Let ``best.ckpt`` be the best so far again, if its epoch is still there."""
+        """Link ``best.ckpt`` to the best epoch so far, if its checkpoint still exists."""
         newest = known[next(reversed(known))].progress
         if newest.best_epoch is None:
             return
@@ -188,9 +187,9 @@ class CheckpointFolder:
 
 
 def latest_checkpoint(run_dir: str | Path) -> Path | None:
-    """Return the newest whole checkpoint of a run folder, see :meth:`CheckpointFolder.latest`."""
+    """Return the newest intact checkpoint of a run folder, see :meth:`CheckpointFolder.latest`."""
     return CheckpointFolder(Path(run_dir) / "checkpoints").latest()
 
 
-def _weights_beside(checkpoint: Path) -> Path:
+def _weights_file(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".safetensors")

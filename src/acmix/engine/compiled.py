@@ -1,4 +1,4 @@
-"""Where the engine compiles."""
+"""Compilation of the engine's functions."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import mindspore as ms
 
 
 def compiled(function: Callable) -> Callable:
-    """In graph mode the compiled function; in PyNative mode the function, open to a debugger."""
+    """Return the function, compiled in graph mode; PyNative mode leaves it to a debugger."""
     return ms.jit(function) if ms.get_context("mode") == ms.GRAPH_MODE else function

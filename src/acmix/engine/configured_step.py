@@ -1,4 +1,4 @@
-"""A training step as a configuration describes it."""
+"""The training step of a configuration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from acmix.parallel import World
 
 
 def create_train_step(network: nn.Cell, config: Config, world: World | None = None) -> TrainStep:
-    """Make the step as configured: its precision, optimizer, accumulation and clipping.
+    """Create a step with the configured precision, optimizer, accumulation and clipping.
 
     Args:
-        network: an objective's train network.
+        network: train network of an objective.
         config: the sections ``optim`` and ``train`` are used.
-        world: the devices that train together; None for one.
+        world: the devices that train together; None for a single one.
     """
     network = apply_mixed_precision(network, config.train.amp)
     return TrainStep(
@@ -26,5 +26,5 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
         accumulate=config.train.accumulate,
         clip_norm=config.optim.clip_norm,
         scaler=create_loss_scaler(config.train),
-        reduce=None if world is None else world.average,
+        all_reduce=None if world is None else world.all_reduce_mean,
     )

@@ -13,15 +13,15 @@ from acmix.utils.parameters import get_value, make_parameter, set_value
 
 
 class ExponentialMovingAverage:
-    """Keeps ``average <- decay * average + (1 - decay) * parameter`` of everything in a network.
+    """Keeps ``average <- decay * average + (1 - decay) * parameter`` for a whole network.
 
-    Buffers such as the moving statistics of BatchNorm are averaged too (as timm's ModelEmaV3
-    does), since the averaged weights do not fit the statistics of the raw ones. Integer parameters
-    are copied. The average starts as a copy of the parameters.
+    Buffers such as the moving statistics of BatchNorm are averaged too, as in timm's ModelEmaV3:
+    averaged weights do not fit the statistics of the raw ones. Integer parameters are copied. The
+    average starts as a copy of the parameters.
 
     Args:
         network: its parameters are averaged, frozen ones included.
-        decay: in [0, 1); the average looks back about ``1 / (1 - decay)`` steps.
+        decay: in [0, 1); the average covers about the last ``1 / (1 - decay)`` steps.
     """
 
     def __init__(self, network: nn.Cell, decay: float):
@@ -31,7 +31,7 @@ class ExponentialMovingAverage:
             make_parameter(get_value(parameter), f"ema.{parameter.name}")
             for parameter in self.parameters
         )
-        self._update = compiled(self._averaging())
+        self._update = compiled(self._make_update())
 
     def update(self) -> None:
         """Move the averages towards the parameters by one step."""
@@ -39,7 +39,7 @@ class ExponentialMovingAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the network have the averages inside of the ``with`` block, its own weights after."""
+        """Set the parameters to the averages in the ``with`` block; restore them afterwards."""
         own = [get_value(parameter) for parameter in self.parameters]
         try:
             for parameter, average in zip(self.parameters, self.averages, strict=True):
@@ -49,10 +49,10 @@ class ExponentialMovingAverage:
             for parameter, value in zip(self.parameters, own, strict=True):
                 set_value(parameter, value)
 
-    def _averaging(self) -> Callable[[], None]:
+    def _make_update(self) -> Callable[[], None]:
         decay, parameters, averages = self.decay, self.parameters, self.averages
 
-        def update():
+        def update() -> None:
             for i in range(len(parameters)):
                 if parameters[i].dtype in (ms.float32, ms.float16, ms.bfloat16):
                     ops.assign(averages[i], averages[i] * decay + parameters[i] * (1 - decay))

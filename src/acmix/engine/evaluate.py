@@ -14,35 +14,35 @@ from acmix.utils.modes import evaluation_mode
 
 
 class Dataset(Protocol):
-    """Batches as ``acmix.data`` makes them."""
+    """Batches by epoch; the data sets of ``acmix.data`` fit."""
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
 
     def epoch(self, k: int, skip_batches: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the batches of epoch ``k``, which depend on nothing but its number.
+        """Return the batches of epoch ``k``, which depend on ``k`` only.
 
-        The first ``skip_batches`` of them are left out, the others are what they are without that.
+        The first ``skip_batches`` of them are left out; this does not change the others.
         """
 
 
 def evaluate(objective: Objective, data: Dataset, world: World | None = None) -> Metric:
-    """Return the objective's metric of one pass over ``data``; call ``compute()`` on it.
+    """Return the objective's metric after one pass over ``data``; call ``compute()`` on it.
 
-    All batches have one shape, hence the network is compiled once. Its Cells' training flags are
-    afterwards what they were.
+    All batches have one shape, so that the network is compiled once. The training flags of its
+    Cells are restored afterwards.
 
     Args:
-        objective: gives network and metric.
-        data: in a ``world``, the shard of this device.
-        world: devices that evaluate together; the metric is of all their images.
+        objective: provides network and metric.
+        data: batches; in a ``world``, the shard of this device.
+        world: devices that evaluate together; the metric covers the images of all.
     """
     metric = objective.metric()
     with evaluation_mode(objective.eval_network):
         for images, *targets in data.epoch(0):
             metric.update(_as_numpy(objective.eval_network(Tensor(images))), *targets)
     if world is not None:
-        metric.unite(world)
+        metric.all_reduce(world)
     return metric
 
 

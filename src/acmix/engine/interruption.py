@@ -1,4 +1,4 @@
-"""Stopping in order: a signal asks, the trainer stops when a step is complete and saved."""
+"""Graceful stop: after a signal the trainer completes a step, saves and stops."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruption:
-    """Inside of the ``with`` block SIGTERM and SIGINT are taken down instead of acted upon.
+    """Records SIGTERM and SIGINT in its ``with`` block instead of ending the process.
 
-    A second signal acts at once, as it does without this. In threads other than the main one, where
-    Python has no signals, nothing is changed.
+    A second signal has its usual effect. Outside the main thread, where Python handles no signals,
+    nothing changes.
 
     Attributes:
-        signal: name of the signal that came, or None.
+        signal: name of the received signal, or None.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._record) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number).name
         self._restore()
 

@@ -1,7 +1,7 @@
-"""``manifest.json``: how far each checkpoint of a folder is, and what its content must be.
+"""``manifest.json``: progress, size and SHA-256 of each checkpoint in a folder.
 
-It saves reading the checkpoints themselves and sees more than their CRC. It is never needed: what
-it does not know is read.
+It avoids reading the checkpoints and detects more damage than their CRC. It is optional: without
+an entry the checkpoint itself is read.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from acmix.utils.files import sha256_of, write_text
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-_LARGEST = 2**24
+_MAX_BYTES = 2**24
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint."""
+    """Description of one checkpoint."""
 
     progress: Progress
     size: int
     """In bytes."""
     sha256: str
-    """Digest of the file, in hexadecimal."""
+    """Digest of the file, hexadecimal."""
 
     @classmethod
     def of(cls, file: Path, progress: Progress | None = None) -> Entry:
@@ -40,38 +40,38 @@ class Entry:
 
         Args:
             file: the checkpoint.
-            progress: of a file that was just written; None reads and checks all of it.
+            progress: known progress of a file just written; None reads and checks the file.
 
         Raises:
-            UserError: it is damaged.
-            OSError: it cannot be read.
+            UserError: the file is damaged.
+            OSError: the file cannot be read.
         """
         if progress is None:
             progress = read_checkpoint(file)[1]
         return cls(progress, file.stat().st_size, sha256_of(file))
 
-    def has_size_of(self, file: Path) -> bool:
-        """Whether ``file`` is there and can be this checkpoint: cheap."""
+    def size_matches(self, file: Path) -> bool:
+        """Whether ``file`` exists with this size; does not read it."""
         try:
             return file.stat().st_size == self.size
         except OSError:
             return False
 
-    def is_of(self, file: Path) -> bool:
-        """Whether ``file`` is this checkpoint to the last bit: reads it."""
+    def matches(self, file: Path) -> bool:
+        """Whether the content of ``file`` is that of this checkpoint; reads it."""
         try:
-            return self.has_size_of(file) and sha256_of(file) == self.sha256
+            return self.size_matches(file) and sha256_of(file) == self.sha256
         except OSError:
             return False
 
 
 def read_manifest(folder: Path) -> dict[str, Entry]:
-    """Return the entries by file name; none if the manifest is missing or damaged."""
+    """Return the entries by file name; empty if the manifest is missing or damaged."""
     path = folder / MANIFEST
     if not path.is_file():
         return {}
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_BYTES:
             raise ValueError("it is too large")
         return {name: _entry(content) for name, content in _content(path).items()}
     except (OSError, ValueError, RecursionError) as error:
@@ -80,10 +80,10 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
 
 
 def write_manifest(folder: Path, entries: Mapping[str, Entry]) -> None:
-    """Replace the manifest by one of these entries, in one step.
+    """Replace the manifest atomically by one of these entries.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder is not writable.
     """
     checkpoints = {name: asdict(entry) for name, entry in entries.items()}
     content = {"version": _VERSION, "checkpoints": checkpoints, "crc32": _crc_of(checkpoints)}

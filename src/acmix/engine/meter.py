@@ -1,4 +1,4 @@
-"""Averages over the steps between two log lines."""
+"""Means over the steps between two log lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from acmix.engine.train_step import StepResult
 
 
-class LostStep(NamedTuple):
+class NonfiniteStep(NamedTuple):
     """A step whose loss was not finite."""
 
     step: int
@@ -22,23 +22,23 @@ class Meter:
     """Keeps the results of steps on the device and reads them all at once in :meth:`flush`.
 
     Args:
-        loss_names: of the losses in the results.
-        devices: train together, each on as many images.
+        loss_names: names of the losses in the results.
+        devices: number of devices that train together, each on equally many images.
 
     Attributes:
-        consecutive_skips: steps that were left out in a row, up to the last one.
-        lost: the first step since the flush before the last whose loss was not finite, or None.
+        consecutive_skips: number of steps skipped in a row, up to the last one.
+        nonfinite: the first step between the last two flushes whose loss was not finite, or None.
     """
 
     def __init__(self, loss_names: tuple[str, ...], devices: int = 1):
         self.loss_names = loss_names
         self.devices = devices
         self.consecutive_skips = 0
-        self.lost: LostStep | None = None
+        self.nonfinite: NonfiniteStep | None = None
         self._reset()
 
     def start(self) -> None:
-        """Start the clock, so that what was done in between is not counted as training."""
+        """Start the clock; evaluation and saving before it do not count as training."""
         self._start = time.perf_counter()
 
     def add(self, step: int, rate: float, result: StepResult, images: int) -> None:
@@ -47,11 +47,12 @@ class Meter:
         self._images += images * self.devices
 
     def flush(self) -> dict[str, Any]:
-        """Return the means since the last call, and start anew.
+        """Return the means since the last call, and reset.
 
-        Losses by their names, over the steps where they were finite (NaN if there is none);
-        ``grad_norm`` over the steps that were taken; ``skipped``, the others; ``images_per_second``
-        of all devices and ``seconds`` of wall time.
+        Returns:
+            Losses by their names, over the steps where they were finite (NaN if there is none);
+            ``grad_norm`` over the steps that updated the parameters; ``skipped``, the number of
+            others; ``images_per_second`` of all devices; ``seconds`` of wall time.
         """
         results = [result for _, _, result in self._results]
         losses = np.array([[float(loss) for loss in result.losses] for result in results])
@@ -60,11 +61,11 @@ class Meter:
         for is_taken in taken:
             self.consecutive_skips = 0 if is_taken else self.consecutive_skips + 1
         finite = np.isfinite(losses[:, 0])
-        self.lost = None
+        self.nonfinite = None
         if not finite.all():
             first = int(np.argmin(finite))
             step, rate, _ = self._results[first]
-            self.lost = LostStep(step, rate, float(losses[first, 0]))
+            self.nonfinite = NonfiniteStep(step, rate, float(losses[first, 0]))
         means = losses[finite].mean(axis=0) if finite.any() else losses[0]
         seconds = time.perf_counter() - self._start
         record = {

@@ -1,4 +1,4 @@
-"""The running statistics of BatchNorms, which a forward pass changes and no optimizer sees."""
+"""Running statistics of BatchNorms: the forward pass changes them, the optimizer does not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
+from acmix.parallel.all_reduce import AllReduce
 from acmix.utils.parameters import get_value, make_parameter, set_value
-
-Reduce = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
 def running_statistics(network: nn.Cell) -> ParameterTuple:
@@ -23,45 +22,45 @@ def running_statistics(network: nn.Cell) -> ParameterTuple:
 
 
 class MovingStatistics:
-    """Keeps running means and variances fit to be saved.
+    """Keeps running means and variances valid for a checkpoint.
 
-    After a step they are averaged over the devices, each of which has seen other images: a
-    checkpoint then holds the statistics of all, and every device goes on with what it holds. A step
-    that is left out because something was not finite leaves them as they were before.
+    After a step they are averaged over the devices, each of which has processed other images. A
+    checkpoint then holds the statistics of all, and every device continues with them. A skipped
+    step (loss or gradient not finite) restores the values before it.
 
     Args:
         network: BatchNorms that keep their statistics in training are left alone.
-        reduce: averages over devices; None for a single one.
+        all_reduce: averages over devices; None for a single one.
     """
 
-    def __init__(self, network: nn.Cell, reduce: Reduce | None = None):
+    def __init__(self, network: nn.Cell, all_reduce: AllReduce | None = None):
         self.parameters = running_statistics(network)
         self._kept = ParameterTuple(
             make_parameter(get_value(parameter), f"kept.{i}")
             for i, parameter in enumerate(self.parameters)
         )
-        self._settle = compiled(self._settling(reduce))
+        self._update = compiled(self._make_update(all_reduce))
 
     def keep(self) -> None:
-        """Remember the present values as the last good ones, after they were loaded."""
+        """Take the present values as the last good ones; call it after loading them."""
         for kept, parameter in zip(self._kept, self.parameters, strict=True):
             set_value(kept, get_value(parameter))
 
-    def settle(self, finite: Tensor) -> None:
-        """Call it after every step, with whether the step was taken."""
+    def update(self, finite: Tensor) -> None:
+        """Average the statistics after a step, or restore them unless ``finite``."""
         if self.parameters:
-            self._settle(finite)
+            self._update(finite)
 
-    def _settling(self, reduce: Reduce | None) -> Callable[[Tensor], None]:
+    def _make_update(self, all_reduce: AllReduce | None) -> Callable[[Tensor], None]:
         parameters, kept = self.parameters, self._kept
 
-        def settle(finite):
+        def update(finite: Tensor) -> None:
             values = parameters
-            if reduce is not None:
-                values = reduce(parameters)
+            if all_reduce is not None:
+                values = all_reduce(parameters)
             for i in range(len(parameters)):
                 value = ops.select(finite, values[i], kept[i])
                 ops.assign(kept[i], value)
                 ops.assign(parameters[i], value)
 
-        return settle
+        return update

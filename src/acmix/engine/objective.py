@@ -1,4 +1,4 @@
-"""What the engine trains: networks, their losses and a metric."""
+"""Interface of the tasks to the engine: networks, their losses and a metric."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from acmix.parallel import World
 
 
 class Metric(Protocol):
-    """Accumulates over batches what the network put out and what was right."""
+    """Accumulates outputs and targets over batches."""
 
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
-        """Add one batch; padded samples are marked by label -1 and not counted."""
+        """Add one batch; padded samples have label -1 and do not count."""
 
-    def unite(self, world: World) -> None:
-        """Add what was added on the other devices, each of which calls this."""
+    def all_reduce(self, world: World) -> None:
+        """Combine with the batches of the other devices; every device calls this."""
 
     def compute(self) -> dict[str, float]:
-        """Return the metrics of everything added so far."""
+        """Return the metrics of all batches added so far."""
 
 
 class Objective(Protocol):
     """A model with its losses and its metric.
 
-    The networks hold the model without prefixing its parameters' names (``auto_prefix=False``), so
-    that a checkpoint of the objective is a checkpoint of the plain model.
+    The networks contain the model without prefixing its parameters (``auto_prefix=False``). A
+    checkpoint of the objective is therefore a checkpoint of the plain model.
 
     Attributes:
         train_network: ``construct(*batch) -> tuple`` of scalars, the total loss first.
@@ -43,7 +43,7 @@ class Objective(Protocol):
 
     @property
     def monitor(self) -> str:
-        """The metric by which the best checkpoint is chosen; larger is better."""
+        """Name of the metric that selects the best checkpoint; larger is better."""
 
     def metric(self) -> Metric:
         """Return an empty metric."""

@@ -1,4 +1,4 @@
-"""Optimizers and the one rule by which parameters are exempt from weight decay."""
+"""Optimizers, and the rule for parameters without weight decay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
     Its ``learning_rate`` is a scalar Parameter, set before every step from the schedule.
 
     Args:
-        network: what is trained; parameters with ``requires_grad=False`` are left out.
+        network: its parameters with ``requires_grad=False`` are left out.
         config: the section ``optim`` of the configuration.
 
     Raises:
@@ -24,17 +24,17 @@ def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
     """
     groups = parameter_groups(network, config.weight_decay)
     if config.name == "sgd":
-        # Not nn.Momentum: on CPU it ignores use_nesterov without a word (MindSpore 2.8).
+        # Not nn.Momentum: on CPU it silently ignores use_nesterov (MindSpore 2.8).
         return nn.SGD(groups, config.lr, config.momentum, nesterov=config.nesterov)
     return AdamW(groups, config.lr, betas=config.betas, eps=config.eps)
 
 
 def parameter_groups(network: nn.Cell, weight_decay: float) -> list[dict]:
-    """Split the trainable parameters into those with ``weight_decay`` and those without any.
+    """Split the trainable parameters into those with ``weight_decay`` and those without.
 
-    Without: one-dimensional parameters (biases, norms' scales and offsets) and scalars, and what a
-    Cell names in ``no_weight_decay() -> set[str]``, timm's convention: the attribute names of its
-    own parameters, for example ``{"relative_position_bias_table"}``.
+    Scalars and one-dimensional parameters (biases, scales and offsets of norms) have none. Nor
+    have those that a Cell lists in ``no_weight_decay() -> set[str]``, a convention of timm. It
+    returns attribute names of own parameters, for example ``{"relative_position_bias_table"}``.
 
     Raises:
         UserError: no parameter of ``network`` is trainable.
@@ -76,10 +76,10 @@ class AdamW(nn.Optimizer):
                {\sqrt{v_t / (1-\beta_2^t)} + \epsilon} + \lambda w_{t-1}\right)
 
     MindSpore's ``nn.AdamWeightDecay`` has no bias correction and ``mint.optim.AdamW`` no CPU
-    kernel. The operator ``ops.AdamWeightDecay`` does the update in one pass on every device, and
-    the correction can be moved into its scalars exactly: with
-    :math:`c = \sqrt{1-\beta_2^t}/(1-\beta_1^t)` it is called with the learning rate
-    :math:`\gamma c`, with :math:`\epsilon \sqrt{1-\beta_2^t}` and with :math:`\lambda / c`.
+    kernel. The operator ``ops.AdamWeightDecay`` updates in one pass on every device. Its scalars
+    can express the correction exactly. With :math:`c = \sqrt{1-\beta_2^t}/(1-\beta_1^t)`
+    its arguments are :math:`\gamma c`, :math:`\epsilon \sqrt{1-\beta_2^t}` and
+    :math:`\lambda / c`.
 
     Args:
         params: parameters, or groups of them with their own ``weight_decay``.
@@ -100,7 +100,7 @@ class AdamW(nn.Optimizer):
         super().__init__(learning_rate, params, weight_decay)
         self.beta1, self.beta2 = (Tensor(beta, ms.float32) for beta in betas)
         self.log_beta1, self.log_beta2 = (
-            # exp(t log(beta)): pow of a float and an integer step is not on every device.
+            # exp(t log(beta)): not every device has pow of a float and an integer.
             Tensor(np.log(max(beta, float(np.finfo(np.float32).tiny))), ms.float32)
             for beta in betas
         )

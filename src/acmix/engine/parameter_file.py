@@ -1,4 +1,4 @@
-"""Parameters by name in MindSpore's two formats, ``.ckpt`` and ``.safetensors``, with a CRC."""
+"""Files of named parameters in MindSpore's formats, ``.ckpt`` (with a CRC) and ``.safetensors``."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from acmix.utils.files import publish, staging_folder
 
 WEIGHT_SUFFIXES = (".ckpt", ".safetensors")
 
-_NOTE = "acmix_progress"  # what training writes there
+_NOTE = "acmix_progress"  # training stores its progress in the note
 _CRC_MARK, _CRC_BYTES = b"crc_num", 10
-"""MindSpore ends a ``.ckpt`` with this mark and the CRC-32, big-endian, of all that is before."""
+"""MindSpore ends a ``.ckpt`` with this mark and the CRC-32, big-endian, of the preceding bytes."""
 
 
 def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str = "") -> None:
-    """Write a file; whatever happens meanwhile, ``path`` is the old one or the new one.
+    """Write a file atomically: ``path`` is always the old file or the whole new one.
 
     Args:
         path: ``.ckpt`` or ``.safetensors``.
-        parameters: under the names they get.
-        note: text to be kept with them; for ``.ckpt`` alone.
+        parameters: by their names in the file.
+        note: text stored with them; for ``.ckpt`` only.
 
     Raises:
-        UserError: it cannot be written; the old file is as it was.
+        UserError: the file cannot be written; the old one is unchanged.
     """
-    # ms.save_checkpoint itself removes the old file first and never flushes.
+    # ms.save_checkpoint removes the old file first and never flushes.
     with staging_folder(path.parent) as folder:
         staged = folder / path.name
         try:
@@ -46,7 +46,7 @@ def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str 
         except SafetensorError as error:
             raise UserError(f"{path} could not be written: {error}.") from error
         check(
-            path.suffix != ".ckpt" or ends_with_its_crc(staged),
+            path.suffix != ".ckpt" or has_valid_crc(staged),
             f"{path} could not be written: the disk lost parts of it.",
         )
         publish(staged, path)
@@ -56,18 +56,18 @@ def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Return the arrays by name, and the note.
 
     Raises:
-        UserError: the file is missing, damaged, or neither a ``.ckpt`` nor MindSpore's.
+        UserError: the file is missing, damaged, or not written by MindSpore.
     """
     check(path.is_file(), f"There is no checkpoint {path}.")
     check(
-        path.suffix != ".safetensors" or holds_our_names(path),
+        path.suffix != ".safetensors" or is_mindspore_file(path),
         f"{path} is damaged or holds PyTorch's weights; those are read by "
         "'acmix convert --from torch' and as model.pretrained.",
     )
     try:
         content = ms.load_checkpoint(str(path), format=_format(path), crc_check=True)
     except Exception as error:
-        # What MindSpore raises depends on where the damage is.
+        # The type of MindSpore's exception depends on the place of the damage.
         raise UserError(
             f"{path} is damaged or not a MindSpore checkpoint; use another one."
         ) from error
@@ -80,8 +80,8 @@ def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     return arrays, note if isinstance(note, str) else ""
 
 
-def ends_with_its_crc(path: Path) -> bool:
-    """Whether a ``.ckpt`` is there to its end."""
+def has_valid_crc(path: Path) -> bool:
+    """Whether a ``.ckpt`` ends with the CRC of its content."""
     content = path.read_bytes()
     end = len(content) - len(_CRC_MARK) - _CRC_BYTES
     if end < 0 or content[end:-_CRC_BYTES] != _CRC_MARK:
@@ -89,8 +89,8 @@ def ends_with_its_crc(path: Path) -> bool:
     return zlib.crc32(memoryview(content)[:end]) == int.from_bytes(content[-_CRC_BYTES:], "big")
 
 
-def holds_our_names(path: Path) -> bool:
-    """Whether a file of weights is MindSpore's; its ``.safetensors`` say so."""
+def is_mindspore_file(path: Path) -> bool:
+    """Whether MindSpore wrote a file of weights; ``.safetensors`` record it in their metadata."""
     if path.suffix != ".safetensors":
         return path.suffix == ".ckpt"
     try:

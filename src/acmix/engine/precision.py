@@ -1,4 +1,4 @@
-"""Mixed precision: which Cells compute in float16, and how the loss is scaled."""
+"""Mixed precision: float16 for most Cells, and loss scaling."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from mindspore import amp, nn
 from acmix.config import TrainConfig
 
 INITIAL_SCALE = 2.0**16
-"""Where dynamic loss scaling starts: the largest power of two a float16 gradient of 1 survives."""
+"""Start of dynamic loss scaling: the largest power of two that a float16 gradient of 1 survives."""
 
 GROWTH_INTERVAL = 2000
 """Finite steps after which dynamic loss scaling doubles, as in PyTorch's GradScaler."""
 
 FULL_PRECISION = (nn.Softmax, nn.LogSoftmax, nn.GroupNorm)
-"""Cells kept in float32 besides MindSpore's own list (BatchNorm, LayerNorm)."""
+"""Cells kept in float32 in addition to MindSpore's own list (BatchNorm, LayerNorm)."""
 
 
 def apply_mixed_precision(network: nn.Cell, level: Literal["O0", "O2"]) -> nn.Cell:
-    """Return ``network`` computing at ``level``; its Cells are changed in place.
+    """Change the Cells of ``network`` in place to compute at ``level``, and return it.
 
-    ``O2`` computes in float16 except for norms and softmax Cells; parameters stay float32, under
-    their names. Other numerically delicate places cast to float32 themselves.
+    ``O2`` computes in float16 except for norms and softmax Cells. Parameters stay float32 and keep
+    their names. Other numerically sensitive code casts to float32 itself.
     """
     if level == "O0":
         return network
@@ -31,7 +31,7 @@ def apply_mixed_precision(network: nn.Cell, level: Literal["O0", "O2"]) -> nn.Ce
 
 
 def create_loss_scaler(config: TrainConfig) -> amp.LossScaler | None:
-    """Return the loss scaler of the section ``train``; None under ``O0``, which needs none."""
+    """Return the loss scaler of the section ``train``; None under ``O0``."""
     if config.amp == "O0":
         return None
     if config.loss_scale == "dynamic":

@@ -1,8 +1,8 @@
-"""Where the time of a training step goes: a table, and a timeline for chrome://tracing.
+"""Profile of a training step: a table, and a timeline for chrome://tracing.
 
-In training forward, backward, exchange of gradients and update are one compiled function. Here each
-is compiled apart too and timed alone, with the device waited for; the whole step is timed beside
-them on the same batch, so that the sum of the parts can be judged.
+In training, forward, backward, exchange of gradients and update are one compiled function. The
+profiler also compiles each of them separately and times it alone, synchronised with the device. It
+times the whole step on the same batch, for comparison with the sum of the parts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mindspore import Parameter, Tensor
 
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset
+from acmix.engine.grouping import Group, batches_of_steps
 from acmix.engine.train_step import TrainStep
 from acmix.utils.files import write_text
 from acmix.utils.parameters import get_value, load_values
@@ -33,22 +34,20 @@ EXCHANGE, UPDATE, STATISTICS = "gradient exchange", "update", "running statistic
 AVERAGE = "moving average"
 STEP = "whole step"
 PARTS_OF_STEP = (COPY, FORWARD, BACKWARD, EXCHANGE, UPDATE, STATISTICS)
-"""What :data:`STEP` does, one after the other."""
+"""Parts of :data:`STEP`, in order."""
 
 STEPS = 20
 """Measured steps."""
 WARMUP = 5
-"""Steps before them: more batches than the pipeline keeps ready would hide how slow it is."""
+"""Steps before them: enough to use up the batches that the pipeline has prepared in advance."""
 
 _FORWARD_AND_BACKWARD = "forward and backward"
 _STEP_IN_TRAINING = "step"
-_TRAINING, _APART = "training", "parts of a step"
-
-Group = tuple[tuple[np.ndarray, ...], ...]
+_TRAINING, _PARTS = "training", "parts of a step"
 
 
 class Event(NamedTuple):
-    """Something that took time; both times in seconds, the start since the profile's."""
+    """A timed event; both times in seconds, ``start`` relative to the start of the profile."""
 
     name: str
     track: str
@@ -62,9 +61,9 @@ class StepProfile:
 
     Attributes:
         seconds: of every part, one value per measured step.
-        events: everything that was timed, in its order.
-        images: of a step on this device.
-        warmup: steps before the measured ones.
+        events: all timed events, in order.
+        images: images of a step on this device.
+        warmup: number of steps before the measured ones.
     """
 
     seconds: Mapping[str, tuple[float, ...]]
@@ -73,21 +72,21 @@ class StepProfile:
     warmup: int
 
     def median(self, part: str) -> float:
-        """Return the median seconds of a part, 0 for one that there is not."""
+        """Return the median seconds of a part, 0 if the step has no such part."""
         return float(np.median(self.seconds[part])) if part in self.seconds else 0.0
 
     @property
     def images_per_second(self) -> float:
-        """Images per second of this device when batches are waited for and steps follow."""
+        """Images per second of this device in training, including the wait for batches."""
         return self.images / sum(map(self.median, (DATA, STEP, AVERAGE)))
 
     def render(self, style: Style = "text") -> str:
-        """Return the table, and how to read it."""
+        """Return the table with an explanation."""
         parts = [part for part in PARTS_OF_STEP if part in self.seconds]
-        apart = sum(map(self.median, parts))
+        total = sum(map(self.median, parts))
         cycle = self.images / self.images_per_second
         rows = [(part, self.median(part)) for part in (DATA, *parts)]
-        rows += [(f"sum of these {len(parts)}", apart), (STEP, self.median(STEP))]
+        rows += [(f"sum of these {len(parts)}", total), (STEP, self.median(STEP))]
         rows += [(AVERAGE, self.median(AVERAGE))] if AVERAGE in self.seconds else []
         cells = [[name, f"{1e3 * time:.1f}", f"{100 * time / cycle:.0f}"] for name, time in rows]
         table = render_table(["part of a training step", "ms", "%"], cells, style)
@@ -102,7 +101,7 @@ class StepProfile:
         """Return the timeline in Chrome's trace event format; microseconds.
 
         Args:
-            process: number of the process, to lay the traces of several beside each other.
+            process: number of the process, to view the traces of several in one timeline.
         """
         tracks = list(dict.fromkeys(event.track for event in self.events))
         names = [
@@ -139,31 +138,31 @@ def profile_training(
     steps: int = STEPS,
     warmup: int = WARMUP,
 ) -> StepProfile:
-    """Measure training steps and their parts on real batches; change nothing.
+    """Measure training steps and their parts on real batches, without changing any parameter.
 
-    First it trains as usual, to see how long batches are waited for; steps that meet a new shape
-    of batch, which compile, do not count. Then the parts and the whole step take turns on one
-    group of batches. All parameters have their values again afterwards.
+    First train as usual, to measure the wait for batches. Steps with a new shape of batch compile
+    and do not count. Then alternate between the parts and the whole step on one group of batches.
+    Restore all parameters at the end.
 
     Args:
-        step: what is measured; the network is in training mode.
+        step: the step to measure; its network is in training mode.
         data: training batches.
-        epoch: the first whose batches are taken.
+        epoch: first epoch whose batches are used.
         learning_rate: of all steps.
         state: every parameter that a step changes.
         ema: updated after every step, if there is one.
-        steps: measured steps.
-        warmup: steps before them.
+        steps: number of measured steps.
+        warmup: number of steps before them.
     """
     before = {name: get_value(parameter) for name, parameter in state.items()}
     clock = _Clock()
     try:
-        # Closing stops the threads that prepare batches, which would disturb what follows.
+        # Closing stops the threads that prepare batches; they would disturb the measurement.
         with closing(_groups(data, epoch, step.accumulate)) as groups:
-            group = _train(clock, groups, step, learning_rate, ema, warmup, steps)
+            group = _time_training(clock, groups, step, learning_rate, ema, warmup, steps)
         for number in range(-warmup, steps):
-            _take_apart(clock, group, step)
-            with clock.time(STEP, _APART):
+            _time_parts(clock, group, step)
+            with clock.time(STEP, _PARTS):
                 wait_for(step(group, learning_rate))
             clock.end_step(keep=number >= 0)
     finally:
@@ -177,12 +176,12 @@ def profile_training(
 
 
 def _groups(data: Dataset, epoch: int, size: int) -> Generator[Group, None, None]:
-    """Yield groups of ``size`` batches, epoch after epoch as training does."""
+    """Yield groups of ``size`` batches, epoch after epoch as in training."""
     for number in count(epoch):
-        yield from zip(*[iter(data.epoch(number))] * size, strict=False)
+        yield from batches_of_steps(data.epoch(number), size)
 
 
-def _train(
+def _time_training(
     clock: _Clock,
     groups: Iterator[Group],
     step: TrainStep,
@@ -191,7 +190,7 @@ def _train(
     warmup: int,
     steps: int,
 ) -> Group:
-    """Take steps as training does, and return the batches of the last."""
+    """Time steps as in training, and return the batches of the last one."""
     compiled_for: set[tuple[int, ...]] = set()
     done = 0
     while done < warmup + steps:
@@ -210,33 +209,33 @@ def _train(
     return group
 
 
-def _take_apart(clock: _Clock, group: Group, step: TrainStep) -> None:
-    """Do what a step does, part by part."""
-    with clock.time(COPY, _APART):
+def _time_parts(clock: _Clock, group: Group, step: TrainStep) -> None:
+    """Time the parts of a step, one after the other."""
+    with clock.time(COPY, _PARTS):
         tensors = [[_on_device(array) for array in batch] for batch in group]
     for batch in tensors:
-        with clock.time(FORWARD, _APART):
+        with clock.time(FORWARD, _PARTS):
             wait_for(step.parts.forward(*batch))
-        with clock.time(_FORWARD_AND_BACKWARD, _APART):
+        with clock.time(_FORWARD_AND_BACKWARD, _PARTS):
             _, gradients = step.parts.backward(*batch)
             wait_for(gradients)
-    if step.parts.reduce is not None:
-        # Lets the devices meet: how late one of them is must not count as the exchange's time.
-        wait_for(step.parts.reduce(*gradients))
-        with clock.time(EXCHANGE, _APART):
-            gradients = step.parts.reduce(*gradients)
+    if step.parts.all_reduce is not None:
+        # Synchronises the devices: the delay of a slow one must not count as exchange.
+        wait_for(step.parts.all_reduce(*gradients))
+        with clock.time(EXCHANGE, _PARTS):
+            gradients = step.parts.all_reduce(*gradients)
             wait_for(gradients)
-    with clock.time(UPDATE, _APART):
+    with clock.time(UPDATE, _PARTS):
         norm, finite = step.parts.update(*gradients)
         wait_for(norm)
     if step.statistics.parameters:
-        with clock.time(STATISTICS, _APART):
-            step.statistics.settle(finite)
+        with clock.time(STATISTICS, _PARTS):
+            step.statistics.update(finite)
             wait_for(step.statistics.parameters[-1])
 
 
 def _on_device(array: np.ndarray) -> Tensor:
-    """Copy to the device; accelerators put it off until the first operator needs it."""
+    """Copy to the device now; accelerators defer the copy until an operator needs it."""
     tensor = Tensor(array)
     if current_target().asynchronous:
         tensor = tensor.copy()
@@ -245,11 +244,11 @@ def _on_device(array: np.ndarray) -> Tensor:
 
 
 class _Clock:
-    """Times what is done, and adds up what is done several times in one step.
+    """Times events, and adds up those of the same name within a step.
 
     Attributes:
-        events: everything that was timed.
-        kept: seconds by name, one value for every step that was kept.
+        events: all timed events.
+        kept: seconds by name, one value for every kept step.
     """
 
     def __init__(self) -> None:
@@ -268,7 +267,7 @@ class _Clock:
         self._step[name] = self._step.get(name, 0.0) + seconds
 
     def end_step(self, keep: bool) -> None:
-        """Begin a new step; ``keep`` says whether the one before is among the measured."""
+        """End the current step; ``keep`` adds it to the measured ones."""
         if keep:
             for name, seconds in self._step.items():
                 self.kept[name] = (*self.kept.get(name, ()), seconds)

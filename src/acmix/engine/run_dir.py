@@ -11,21 +11,25 @@ from typing import Any
 
 from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
-from acmix.utils.files import disk_trouble_told, write_text
+from acmix.utils.files import translate_disk_errors, write_text
 
 
 class RunDir:
-    """Everything a run leaves behind.
+    """Folder with all output of a run.
 
-    ``config.yaml`` (resolved), ``environment.json`` (versions, git commit), ``metrics.jsonl`` (one
-    JSON object a line, see :class:`acmix.engine.trainer.Trainer`), ``checkpoints/``, and under
-    ``profile=true`` ``profile_trace.json``, a timeline of training steps.
+    It contains:
+
+    - ``config.yaml``: the resolved configuration
+    - ``environment.json``: versions, git commit
+    - ``metrics.jsonl``: one JSON object per line, see :class:`acmix.engine.trainer.Trainer`
+    - ``checkpoints/``
+    - ``profile_trace.json``: a timeline of training steps, with ``profile=true``
 
     Args:
-        path: the folder; made by :meth:`start`.
-        versions: what ``acmix.environment.describe()`` says, or anything JSON can hold.
-        keep: newest checkpoints kept besides the best.
-        safetensors: also write the weights of the last and the best alone.
+        path: the folder; made by :meth:`initialise`.
+        versions: result of ``acmix.environment.describe()``, or any JSON object.
+        keep: number of newest checkpoints to keep in addition to the best.
+        safetensors: also write the weights of the last and the best checkpoint alone.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class RunDir:
         """Refuse a folder that holds a run, since a new one would overwrite it.
 
         Raises:
-            UserError: naming the two ways out.
+            UserError: the folder holds a run; names the two remedies.
         """
         if self.config_file.exists() or self.metrics_file.exists() or self.checkpoints.files():
             raise UserError(
@@ -55,13 +59,13 @@ class RunDir:
                 "choose another folder with output=PATH."
             )
 
-    def start(self, config_yaml: str, step: int = 0) -> None:
-        """Write configuration and environment, and forget what came after ``step``.
+    def initialise(self, config_yaml: str, step: int = 0) -> None:
+        """Write configuration and environment; drop records and checkpoints after ``step``.
 
         Args:
             config_yaml: the resolved configuration.
-            step: optimizer steps taken so far; later lines of ``metrics.jsonl`` and later
-                checkpoints are dropped, so that the history is that of an uninterrupted run.
+            step: optimizer steps taken so far. Dropping later lines of ``metrics.jsonl`` and later
+                checkpoints makes the history that of an uninterrupted run.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config_file, config_yaml)
@@ -77,11 +81,14 @@ class RunDir:
         Raises:
             UserError: the disk is full.
         """
-        with disk_trouble_told(self.path), open(self.metrics_file, "a", encoding="utf-8") as file:
+        with (
+            translate_disk_errors(self.path),
+            open(self.metrics_file, "a", encoding="utf-8") as file,
+        ):
             file.write(_line(record))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of ``metrics.jsonl``; a line cut off by a crash is left out."""
+        """Return the records of ``metrics.jsonl``, without a line cut off by a crash."""
         if not self.metrics_file.exists():
             return []
         records = []
@@ -94,7 +101,7 @@ class RunDir:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the checkout this package runs from, ``-dirty`` if changed, or None."""
+    """Return the commit of this package's checkout, with ``-dirty`` if changed, or None."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     try:
         answer = subprocess.run(

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
-from acmix.config import ScheduleConfig
+from acmix.config import Config, ScheduleConfig
+
+logger = logging.getLogger(__name__)
+
+
+def configured_learning_rates(config: Config, steps_per_epoch: int, workers: int) -> np.ndarray:
+    """Return the rate of every step, scaled to the batch unless ``optim.lr_batch`` is null.
+
+    Args:
+        config: the sections ``optim``, ``schedule``, ``train`` and ``data`` are used.
+        steps_per_epoch: optimizer steps of an epoch.
+        workers: devices that train together.
+    """
+    batch_size, accumulate = config.data.batch_size, config.train.accumulate
+    lr, lr_batch = config.optim.lr, config.optim.lr_batch
+    global_batch = batch_size * accumulate * workers
+    scale = config.optim.rate_scale(global_batch)
+    logger.info(
+        "A step takes %d images: data.batch_size=%d x train.accumulate=%d x %d worker(s). "
+        "Learning rates are %s.",
+        global_batch,
+        batch_size,
+        accumulate,
+        workers,
+        "those of the configuration (optim.lr_batch is null)"
+        if lr_batch is None
+        else f"those for batch {lr_batch}, scaled by {scale:g}",
+    )
+    return learning_rates(config.schedule, lr, config.train.epochs, steps_per_epoch) * scale
 
 
 def learning_rates(
@@ -12,10 +42,12 @@ def learning_rates(
 ) -> np.ndarray:
     """Return the learning rate of each step, float64 (epochs * steps_per_epoch,).
 
-    The warm-up rises linearly from ``warmup_lr`` towards ``base_lr``, which the first step after it
-    has. Then ``cosine`` falls along half a cosine towards ``min_lr``, where the step after the last
-    would be (Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period); ``step`` multiplies by
-    ``gamma`` at each milestone; ``constant`` stays.
+    The warm-up rises linearly from ``warmup_lr``; the first step after it has ``base_lr``. Then:
+
+    - ``cosine`` falls along half a cosine; the step after the last one would have ``min_lr``.
+      Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period.
+    - ``step`` multiplies by ``gamma`` at each milestone.
+    - ``constant`` keeps ``base_lr``.
 
     Args:
         schedule: the section ``schedule`` of the configuration.
@@ -26,8 +58,8 @@ def learning_rates(
     total = epochs * steps_per_epoch
     warmup = schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
     steps = np.arange(total)
-    course = {"cosine": _cosine, "step": _step, "constant": _constant}[schedule.name]
-    rates = course(schedule, base_lr, steps, warmup, steps_per_epoch)
+    curve = {"cosine": _cosine, "step": _step, "constant": _constant}[schedule.name]
+    rates = curve(schedule, base_lr, steps, warmup, steps_per_epoch)
     rising = schedule.warmup_lr + (base_lr - schedule.warmup_lr) * steps / max(warmup, 1)
     return np.where(steps < warmup, rising, rates)
 

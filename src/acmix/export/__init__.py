@@ -1,4 +1,4 @@
-"""Networks as files for other machines, with what is needed to feed them, and back."""
+"""Export networks to files with metadata for deployment, and load such files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ __all__ = [
     "sidecar_path",
 ]
 
-# Loaded on first use: importing MindSpore takes seconds, and the names of formats must not.
-_HOMES = {
+# Imported on use, so that the command line can list formats without importing MindSpore.
+_MODULES = {
     "exported": ("Exported",),
     "exporter": ("ExportReport", "check_export", "export_model"),
     "formats": ("FORMATS", "Format", "register_format"),
@@ -44,7 +44,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
-            return getattr(importlib.import_module(f"acmix.export.{home}"), name)
+            return getattr(importlib.import_module(f"acmix.export.{module}"), name)
     raise AttributeError(f"module 'acmix.export' has no attribute '{name}'")

@@ -1,4 +1,4 @@
-"""The pass through MindIR in which every graph is checked, whatever its format."""
+"""Compile a network to MindIR and check its graph; used by every format."""
 
 from __future__ import annotations
 
@@ -19,32 +19,36 @@ def write_mindir(
     network: nn.Cell,
     images: Tensor,
     path: Path,
-    change: Callable[[Any], None] = lambda model: None,
+    transform: Callable[[Any], None] = lambda model: None,
 ) -> dict[str, int]:
     """Compile a network, check its graph and write it as MindIR.
 
     Args:
         network: Cell in evaluation mode.
-        images: its input, with or without data.
-        path: A ``.mindir`` file.
-        change: Changes the ``mind_ir_pb2.ModelProto`` in place, after the check.
+        images: input tensor, with or without data.
+        path: ``.mindir`` file to write.
+        transform: modifies the ``mind_ir_pb2.ModelProto`` in place after the check.
 
     Returns:
-        The operators by type, as they were before the change.
+        Number of operators by type before ``transform``.
 
     Raises:
-        UserError: The graph is not an inference graph, or too large for one file.
+        UserError: the graph is not an inference graph, or is too large for one file.
     """
     operators: dict[str, int] = {}
 
-    def look(model: Any) -> None:
+    def check_and_transform(model: Any) -> None:
         graph = parse_graph(model)
         check_inference_graph(graph)
         operators.update(graph.count_operators())
-        change(model)
+        transform(model)
 
     ms.export(
-        Exported(network), images, file_name=str(path), file_format="MINDIR", custom_func=look
+        Exported(network),
+        images,
+        file_name=str(path),
+        file_format="MINDIR",
+        custom_func=check_and_transform,
     )
     check(path.is_file(), "network: it exceeds the 1 GB that MindSpore writes into one MindIR.")
     return operators

@@ -1,4 +1,4 @@
-"""A network as it is compiled for a file."""
+"""`Exported`: the Cell that is compiled for a file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from mindspore import Tensor, nn
 
 
 class Exported(nn.Cell):
-    """The network under a new identity, with float32 outputs.
+    """Wraps a network in a new Cell with float32 outputs.
 
-    MindSpore caches the compiled graph per Cell and would export that again after a switch from
-    training to evaluation or to float16. A new Cell around the network has no such past.
+    MindSpore caches the compiled graph per Cell. After a switch to evaluation or float16, it would
+    export the old graph. A new Cell has no cached graph.
     """
 
     def __init__(self, network: nn.Cell):
@@ -29,7 +29,7 @@ class Exported(nn.Cell):
         return _float32(outputs)
 
 
-def _float32(output):
+def _float32(output: Tensor) -> Tensor:
     if output.dtype == ms.float16:
         return output.astype(ms.float32)
     return output

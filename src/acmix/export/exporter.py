@@ -1,4 +1,4 @@
-"""Write a network in any format with its side-car, and prove that the file is right."""
+"""Export a network with its metadata file (side-car), and verify the file."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from acmix.version import __version__
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written and how it was checked.
+    """Result of an export and its verification.
 
     Attributes:
-        path: The model file; its side-car is ``<path>.json``.
-        format: Its name.
-        bytes: Size of the model file.
-        operators: Number of primitives by type in the graph.
-        max_abs_diff: Largest difference between file and network on random images; ``None``
-            when the file was not run.
-        note: Why it was not run, else empty.
+        path: model file; its metadata file (side-car) is ``<path>.json``.
+        format: name of the format.
+        bytes: size of the model file.
+        operators: number of primitives by type in the graph.
+        max_abs_diff: maximum absolute difference between file and network on random images; None
+            if the file was not run.
+        note: reason why the file was not run, else empty.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class ExportReport:
 def check_export(path: str | Path, format: str) -> None:
     """Raise :class:`UserError` unless ``path`` can be written as ``format`` on this device.
 
-    Cheap: call it before the network is built.
+    The check is fast: call it before building the network.
     """
     kind = FORMATS[format]
     check(
@@ -70,24 +70,24 @@ def export_model(
     fp16: bool = False,
     verify: bool = True,
 ) -> ExportReport:
-    """Write ``network`` in evaluation mode to ``path`` and its side-car to ``<path>.json``.
+    """Write ``network`` in evaluation mode to ``path``, and its metadata to ``<path>.json``.
 
-    Both files appear whole or not at all. The network's flags and the context are restored.
+    Each file is written atomically. The network's flags and the context are restored.
 
     Args:
         network: Cell from images float32 (B, C, H, W) to a tensor or a tuple of tensors.
-        path: File to write; its suffix must be the format's.
-        format: One of :data:`acmix.export.FORMATS`: ``mindir``, ``onnx``, or on Ascend ``air``.
-        input_shape: Shape (B, C, H, W).
+        path: file to write; the suffix must be that of the format.
+        format: one of :data:`acmix.export.FORMATS`: ``mindir``, ``onnx``, or on Ascend ``air``.
+        input_shape: shape (B, C, H, W).
         sidecar: ``task``, ``model`` and ``classes`` (names), ``preprocess`` and ``post_process``
             (plain data).
-        dynamic_batch: Let the file take any batch size (``air`` cannot).
-        fp16: Compute in float16 but for the norms; weights, inputs and outputs stay float32.
-        verify: Run the file on random images and compare it with the network.
+        dynamic_batch: support any batch size; not available for ``air``.
+        fp16: compute in float16 except norms; weights, inputs and outputs stay float32.
+        verify: run the file on random images and compare its outputs with the network's.
 
     Raises:
-        UserError: See :func:`check_export`; or the format lacks an operator of the network, the
-            graph is not an inference graph, or the file does not compute what the network does.
+        UserError: see :func:`check_export`; or the format lacks an operator of the network, the
+            graph is not an inference graph, or the outputs of file and network differ.
     """
     path = Path(path)
     check_export(path, format)
@@ -96,33 +96,33 @@ def export_model(
         kind.dynamic_batch or not dynamic_batch,
         f"dynamic_batch: '{format}' has fixed shapes only.",
     )
-    described = _describe(format, input_shape, sidecar, dynamic_batch, fp16)
+    metadata = _make_metadata(format, input_shape, sidecar, dynamic_batch, fp16)
     with staging_folder(path.parent) as folder, evaluation_mode(network):
         staged = folder / path.name
         with half_precision(network) if fp16 else nullcontext():
-            operators = write_model(network, staged, kind, described.input_shape)
+            operators = write_model(network, staged, kind, metadata.input_shape)
         difference, note = None, "not verified on request"
         if verify:
             missing = kind.missing_runner()
             note = f"not verified: {missing}" if missing else ""
             if not missing:
-                difference = max_difference(network, kind.load_runner(staged), described)
-        described = replace(described, sha256=sha256_of(staged))
+                difference = max_difference(network, kind.load_runner(staged), metadata)
+        metadata = replace(metadata, sha256=sha256_of(staged))
         size = staged.stat().st_size
         publish(staged, path)
-    # A crash in between leaves a side-car whose digest does not fit, which loading refuses.
-    write_text(sidecar_path(path), described.to_json())
+    # After a crash between the two writes, loading fails because the digests differ.
+    write_text(sidecar_path(path), metadata.to_json())
     return ExportReport(path, format, size, operators, difference, note)
 
 
-def _describe(
+def _make_metadata(
     format: str,
     input_shape: Sequence[int],
     sidecar: dict[str, Any],
     dynamic_batch: bool,
     fp16: bool,
 ) -> SideCar:
-    """The side-car, with a digest still to come."""
+    """Return the metadata with a placeholder for the digest."""
     keys = {"task", "model", "classes", "preprocess", "post_process"}
     check(
         sidecar.keys() == keys,

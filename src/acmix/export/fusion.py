@@ -1,4 +1,4 @@
-"""Networks rewritten for inference: the same function by fewer and cheaper operators."""
+"""Rewrite networks for inference: the same function with fewer and cheaper operators."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Network = TypeVar("Network", bound=nn.Cell)
 
 
 def fuse(network: Network) -> Network:
-    """Return the inference form of a network: a new network that computes the same, faster.
+    """Return the inference form of a network: a faster copy that computes the same function.
 
-    Every Cell that has an inference form takes it (:mod:`acmix.layers.inference` says how), and
-    whatever has none stays as it is: BatchNorms go into the convolutions before them, affine parts
-    of LayerNorms into the linear layers behind, weights of ACmix are composed; what is for training
-    alone is gone. Outputs are equal to rounding. The form takes images of any size and number.
+    Every Cell with an inference form is replaced by it, see :mod:`acmix.layers.inference`; other
+    Cells stay unchanged. BatchNorms are folded into the preceding convolutions, and affine parts of
+    LayerNorms into the following linear layers. Weights of ACmix are composed, and training-only
+    Cells are removed. Outputs are equal up to rounding, for images of any size and number.
 
     Args:
-        network: a model, a detector, or any other Cell; it is copied and stays as it is.
+        network: a model, a detector, or any other Cell; it is copied, not modified.
 
     Returns:
-        The form, in evaluation mode, with parameters of its own that are not trained.
+        The inference form in evaluation mode, with its own parameters, which are not trainable.
 
     Raises:
         UserError: ``network`` is not a Cell.
     """
     check(isinstance(network, nn.Cell), f"fuse takes a Cell, got {type(network).__name__}.")
     cells = [cell for _, cell in network.cells_and_names()]
-    # Primitives hold no state; those that compute constants cannot be copied.
+    # Primitives are stateless and therefore shared; some of them cannot be copied.
     shared = [p for cell in cells for p in vars(cell).values() if isinstance(p, Primitive)]
     form = inference_form(
         copy.deepcopy(network, {id(primitive): primitive for primitive in shared})

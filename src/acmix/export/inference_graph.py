@@ -1,4 +1,4 @@
-"""What a graph for inference must not hold."""
+"""Check that a compiled graph is an inference graph."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _RANDOM = {
     *("UniformReal", "UniformInt", "UniformExt", "RandExt", "RandLikeExt", "Randn", "RandInt"),
     *("Bernoulli", "BernoulliExt", "Multinomial", "RandomCategorical", "RandomChoiceWithMask"),
 }
-_IS_TRAINING = 5  # inputs of BatchNorm: x, scale, bias, mean, variance, is_training, ...
+_IS_TRAINING = 5  # index in BatchNorm's inputs: x, scale, bias, mean, variance, is_training, ...
 
 
 def check_inference_graph(graph: Graph) -> None:
-    """Refuse a graph that would not compute the evaluation-mode network.
+    """Reject a graph that contains training-mode operators.
 
     Raises:
-        UserError: It drops out, draws random numbers, or normalises by batch statistics.
+        UserError: the graph has dropout, draws random numbers, or normalises by batch statistics.
     """
     for node in graph.nodes:
         check(

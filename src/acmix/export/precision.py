@@ -1,4 +1,4 @@
-"""Networks in half precision for a while."""
+"""Run networks in half precision temporarily."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import mindspore as ms
 from mindspore import nn
 
-# What mindspore.amp's level O2 keeps in float32.
+# Cells that mindspore.amp's level O2 keeps in float32.
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.GroupNorm)
 
 
 @contextmanager
 def half_precision(network: nn.Cell) -> Iterator[None]:
-    """Compute in float16 but for the norms, and restore every Cell's own precision."""
+    """Compute in float16 except norms, and restore the precision of every Cell afterwards."""
     cells = [cell for _, cell in network.cells_and_names()]
     before = [(dict(cell.get_flags()), cell.mixed_precision_type) for cell in cells]
     network.to_float(ms.float16)
@@ -26,5 +26,5 @@ def half_precision(network: nn.Cell) -> Iterator[None]:
     finally:
         for cell, (flags, precision) in zip(cells, before, strict=True):
             cell.add_flags(**{name: flags.get(name, False) for name in ("fp16", "fp32", "bf16")})
-            # Flags are for graphs. PyNative goes by the type, which adding flags never clears.
+            # PyNative mode uses this attribute instead of the flags; add_flags does not reset it.
             cell.mixed_precision_type = precision

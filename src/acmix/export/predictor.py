@@ -1,4 +1,4 @@
-"""Exported files as functions from images to outputs."""
+"""Load exported files as functions from images to outputs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from acmix.utils.files import sha256_of
 
 
 class Predictor:
-    """An exported network; call it with images float32 (B, C, H, W) to get its outputs.
+    """Exported network: a function from images float32 (B, C, H, W) to outputs.
 
-    The images must have gone through the transform of ``sidecar.preprocess``.
+    The images must be preprocessed by the transform ``sidecar.preprocess``.
     """
 
     def __init__(self, run: Callable[[np.ndarray], Outputs], sidecar: SideCar):
@@ -25,11 +25,11 @@ class Predictor:
         self.sidecar = sidecar
 
     def __call__(self, images: np.ndarray) -> Outputs:
-        """The outputs for ``images``, a tuple when the network has several.
+        """Return the outputs for ``images``; a tuple if the network has several.
 
         Raises:
-            UserError: The shape is not the exported one. MindIR would take a wrong batch size
-                without a word and may then answer from shapes folded into the graph.
+            UserError: the shape differs from the exported one. MindIR would accept a wrong batch
+                size silently, and could compute with shapes folded into the graph.
         """
         images = np.ascontiguousarray(images, dtype=self.sidecar.input_dtype)
         self.sidecar.check_input_shape(images.shape)
@@ -40,11 +40,11 @@ def load_exported(path: str | Path) -> Predictor:
     """Load a file written by :func:`acmix.export.export_model`.
 
     Args:
-        path: The file, with its side-car ``<path>.json``.
+        path: model file next to its metadata file (side-car) ``<path>.json``.
 
     Raises:
-        UserError: A file is missing, the side-car is invalid or belongs to another model file,
-            or nothing installed here runs the format.
+        UserError: a file is missing, the metadata is invalid or belongs to another model file, or
+            no installed package can run the format.
     """
     path = Path(path)
     check(path.is_file(), f"model: {path} does not exist; 'acmix export' writes one.")

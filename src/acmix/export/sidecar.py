@@ -1,6 +1,7 @@
-"""The JSON file beside an exported network: how to feed it and read its answers.
+"""The metadata file (side-car) of an exported network: a JSON file next to the model.
 
-It travels with the file to other machines, so it is read as untrusted input.
+It describes the input and the interpretation of the outputs. It is copied between machines and is
+therefore validated as untrusted input.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ from typing import Any
 from acmix.errors import UserError, check
 from acmix.export.formats import FORMATS
 
-_LARGEST_SIDECAR = 16 * 2**20  # a thousand times what 1000 classes take
-_LARGEST_INPUT = 2**30
-"""Values of an input; inputs are allocated before the network sees them."""
+_MAX_BYTES = 16 * 2**20  # a thousand times the size for 1000 classes
+_MAX_INPUT_VALUES = 2**30
+"""Maximum number of values of an input, which bounds the memory that a file can request."""
 
 
 @dataclass(frozen=True)
 class SideCar:
-    """What a user of an exported network must know.
+    """Metadata of an exported network.
 
     Attributes:
-        format: One of :data:`acmix.export.FORMATS`.
+        format: one of :data:`acmix.export.FORMATS`.
         task: ``classification`` or ``detection``.
-        model: Name of the model.
-        classes: Class names in the order of the logits.
-        preprocess: Evaluation transform as plain data (``acmix.data.Preprocess.to_dict``).
-        post_process: How the outputs become predictions, as plain data of the task.
-        input_name: Name of the input.
-        input_shape: Shape (B, C, H, W); ``None`` stands for any batch size.
+        model: name of the model.
+        classes: class names in the order of the logits.
+        preprocess: evaluation transform as plain data (``acmix.data.Preprocess.to_dict``).
+        post_process: task-specific post-processing on the host as plain data.
+        input_name: name of the input.
+        input_shape: shape (B, C, H, W); None for any batch size.
         input_dtype: NumPy name of the element type.
-        precision: Element type the network computes in.
-        versions: Versions of the packages that wrote the file.
-        sha256: Digest of the model file, in hexadecimal.
+        precision: element type of the network's computation.
+        versions: versions of the packages that wrote the file.
+        sha256: digest of the model file, in hexadecimal.
     """
 
     format: str
@@ -55,7 +56,7 @@ class SideCar:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], source: str) -> SideCar:
-        """Check every key of ``content``; other keys are ignored. ``source`` is for messages."""
+        """Validate ``content``; unknown keys are ignored. ``source`` names it in messages."""
         rules = _rules()
         for key, (is_valid, expected) in rules.items():
             check(key in content, f"{source}: there is no '{key}'; export again.")
@@ -69,12 +70,12 @@ class SideCar:
         return cls(**known)
 
     def to_json(self) -> str:
-        """The text of the file."""
+        """Return the content of the file."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @property
     def dynamic_batch(self) -> bool:
-        """Whether the network takes batches of any size."""
+        """Whether the network accepts any batch size."""
         return self.input_shape[0] is None
 
     @property
@@ -83,7 +84,7 @@ class SideCar:
         return tuple(size for size in self.input_shape[1:] if size is not None)
 
     def check_input_shape(self, shape: Sequence[int]) -> None:
-        """Raise :class:`UserError` unless the network takes images of ``shape`` (B, C, H, W)."""
+        """Raise :class:`UserError` unless the network accepts images of ``shape`` (B, C, H, W)."""
         fits = len(shape) == len(self.input_shape) and all(
             expected in (None, size) for expected, size in zip(self.input_shape, shape, strict=True)
         )
@@ -96,25 +97,25 @@ class SideCar:
 
 
 def sidecar_path(model_file: str | Path) -> Path:
-    """``net.mindir`` -> ``net.mindir.json``."""
+    """Return the path of the metadata file: ``net.mindir`` -> ``net.mindir.json``."""
     return Path(f"{model_file}.json")
 
 
 def read_sidecar(model_file: str | Path) -> SideCar:
-    """Read and validate the side-car of ``model_file``.
+    """Read and validate the metadata file of ``model_file``.
 
     Raises:
-        UserError: It is missing, is not the JSON expected, or a key is missing or invalid.
+        UserError: the file is missing or is not a JSON object, or a key is missing or invalid.
     """
     path = sidecar_path(model_file)
     check(
         path.is_file(),
         f"side-car: {path} does not exist; copy it along with the model, or export again.",
     )
-    check(path.stat().st_size <= _LARGEST_SIDECAR, f"side-car: {path} is too large to be one.")
+    check(path.stat().st_size <= _MAX_BYTES, f"side-car: {path} is too large to be one.")
     try:
         content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:  # deep nesting ends in RecursionError
+    except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
         raise UserError(f"side-car: {path} is not JSON: {error}") from error
     check(isinstance(content, dict), f"side-car: {path} must hold a JSON object.")
     return SideCar.from_dict(content, source=f"side-car {path}")
@@ -129,7 +130,7 @@ def _is_shape(value: object) -> bool:
         return False
     sizes = value if value[0] is not None else value[1:]
     positive = all(type(size) is int and size > 0 for size in sizes)
-    return positive and math.prod(sizes) <= _LARGEST_INPUT
+    return positive and math.prod(sizes) <= _MAX_INPUT_VALUES
 
 
 def _are_strings(values: object) -> bool:
@@ -145,7 +146,7 @@ def _is_digest(value: object) -> bool:
 
 
 def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
-    """Key -> (predicate, what the message calls for), with the formats known by now."""
+    """Return the predicate and the expected value by key, for the registered formats."""
     formats = list(FORMATS)
     return {
         "format": (lambda value: value in formats, "one of " + ", ".join(formats)),

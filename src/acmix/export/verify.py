@@ -1,4 +1,4 @@
-"""Compare an exported file, or an inference form, with the network it was made from."""
+"""Compare an exported file, or an inference form, with the original network."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from acmix.export.outputs import Outputs, to_numpy
 from acmix.export.sidecar import SideCar
 from acmix.utils.modes import evaluation_mode, execution_mode
 
-# Largest difference allowed, relative to the network's largest output (at least 1).
+# Maximum difference relative to max(1, maximum absolute output of the network).
 _TOLERANCE = {"float32": 1e-4, "float16": 5e-2}
 
 
 def max_difference(
     network: nn.Cell, run: Callable[[np.ndarray], Outputs], sidecar: SideCar
 ) -> float:
-    """Largest absolute difference on random images; a dynamic batch is tried in two sizes.
+    """Return the maximum absolute difference on random images.
+
+    A dynamic batch is tested with two sizes.
 
     Raises:
-        UserError: It is beyond the rounding errors of the side-car's precision, or not a number.
+        UserError: the difference exceeds the tolerance of ``sidecar.precision``, or is NaN.
     """
     batch = sidecar.input_shape[0]
     rng = np.random.default_rng(0)
@@ -40,20 +42,21 @@ def max_difference(
 
 
 def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> float:
-    """Largest absolute difference of an inference form from its network on a random image.
+    """Return the maximum absolute difference between network and inference form on a random image.
+
+    Detectors are compared by their outputs per anchor, since the order of equal scores may differ.
 
     Args:
-        network: what was given to :func:`acmix.export.fuse`. A detector is compared by what it says
-            of its anchors: equal scores may be sorted either way.
-        form: what came back.
+        network: argument of :func:`acmix.export.fuse`.
+        form: its result.
         image_shape: (C, H, W).
 
     Raises:
-        UserError: It is beyond rounding errors, or not a number.
+        UserError: the difference exceeds the tolerance for rounding errors, or is NaN.
     """
     images = np.random.default_rng(0).standard_normal((1, *image_shape)).astype(np.float32)
     with evaluation_mode(network):
-        # Nobody needs the network's graph, and compiling takes longer than all the rest.
+        # PyNative mode avoids compiling the network, which would take most of the time.
         with execution_mode(ms.PYNATIVE_MODE):
             expected = to_numpy(network(Tensor(images)))
         with execution_mode(ms.GRAPH_MODE):
@@ -63,9 +66,9 @@ def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> 
 
 def _checked_difference(actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
     worst = 0.0
-    for ours, theirs in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
-        difference = float(np.abs(ours - theirs).max())
-        allowed = _TOLERANCE[precision] * max(1.0, float(np.abs(theirs).max()))
+    for output, reference in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
+        difference = float(np.abs(output - reference).max())
+        allowed = _TOLERANCE[precision] * max(1.0, float(np.abs(reference).max()))
         check(
             difference <= allowed,  # False for NaN too
             f"export: {what} differs from the network by {difference:.3g}, allowed "

@@ -1,4 +1,4 @@
-"""Compile a network into a file, untouched by what it was before."""
+"""Compile a network in graph mode and write it to a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from acmix.utils.modes import execution_mode, jit_syntax_restored
 def write_model(
     network: nn.Cell, path: Path, format: Format, input_shape: tuple[int | None, ...]
 ) -> dict[str, int]:
-    """Write ``network`` to ``path`` and return its operators by type.
+    """Write ``network`` to ``path`` and return the number of its operators by type.
 
     Raises:
-        UserError: See :meth:`acmix.export.formats.Format.write`.
+        UserError: see :meth:`acmix.export.formats.Format.write`.
     """
-    # A shape without data is all that compiling takes, and the only way to leave a size open.
+    # A tensor without data suffices for compilation, and is the only way to a dynamic size.
     images = Tensor(shape=input_shape, dtype=ms.float32)
     with execution_mode(ms.GRAPH_MODE), jit_syntax_restored():
         return format.write(network, images, path)

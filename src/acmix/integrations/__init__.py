@@ -1,1 +1,1 @@
-"""Bridges to other libraries; each module needs its library and is imported by its users only."""
+"""Integrations with other libraries; each module requires its library and is imported on use."""

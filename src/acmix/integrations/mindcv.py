@@ -1,7 +1,7 @@
-"""Register our models in mindcv on import: ``mindcv.create_model("acmix_swin_tiny")``.
+"""Register the models of acmix in mindcv on import: ``mindcv.create_model("acmix_swin_tiny")``.
 
-Names that mindcv has itself (``resnet50``, ``swin_tiny``) stay mindcv's: code that asked it for
-one of these must not get another implementation because of an import elsewhere.
+Existing names of mindcv (``resnet50``, ``swin_tiny``) are not replaced: an import must not change
+the implementation that other code gets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ except ImportError as error:
 
 
 def _entry_point(name: str) -> Callable[..., nn.Cell]:
-    """Make the function, named ``name``, that mindcv calls for the model."""
+    """Return the function with the name of a model by which mindcv creates it."""
 
     def create(pretrained: bool = False, **arguments: Any) -> nn.Cell:
         check(

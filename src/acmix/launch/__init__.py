@@ -1,4 +1,4 @@
-"""Starting the processes of one training run, and watching over them."""
+"""Start and supervise the processes of one training run."""
 
 from acmix.launch.job import Job
 from acmix.launch.supervisor import launch

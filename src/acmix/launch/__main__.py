@@ -1,4 +1,4 @@
-"""``python -m acmix.launch``, which ``scripts/run_distributed.sh`` calls: train on many devices."""
+"""``python -m acmix.launch``: train on several devices; used by ``scripts/run_distributed.sh``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEVICES = {name.lower(): name for name in DEVICES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train a configuration; return 0, 1 if a worker failed, 2 for a user's mistake."""
+    """Train a configuration; return 0, 1 if a worker failed, 2 for a user error."""
     options = _parser().parse_intermixed_args(arguments)
     device = _DEVICES[options.device]
     try:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"acmix launch: error: {error}", file=sys.stderr)
         return 2
     logs = Path(config.output) / "logs" / time.strftime("%Y%m%d-%H%M%S")
-    if job.nodes > 1:  # they may share the folder
+    if job.nodes > 1:  # nodes may share the folder
         logs /= f"node_{job.node_rank}"
     print(
         f"{job.size} workers, {job.workers} on this node with "

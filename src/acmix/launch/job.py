@@ -1,4 +1,4 @@
-"""`Job`: how many processes on which machines, and MindSpore's msrun told so."""
+"""`Job`: the processes of a run by machine, and the msrun command that starts them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from acmix.environment import DEVICES
 from acmix.errors import check
 
 DEFAULT_PORT = 8118
-"""Of the scheduler of a job on several nodes, unless chosen; msrun's own default."""
+"""Default port of the scheduler of a job on several nodes; msrun's own default."""
 
 ASSEMBLY_SECONDS = 300
-"""How long the first process waits for the last one."""
+"""Time limit for all processes to connect to the scheduler."""
 
 HEARTBEAT_SECONDS = 20
-"""Silence after which the scheduler declares a process lost and ends the job."""
+"""Time without heartbeat after which the scheduler declares a process lost and ends the job."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,15 +32,15 @@ class Job:
     Attributes:
         device: a device target.
         workers: processes on each node; on Ascend and GPU one per card.
-        nodes: machines; the launcher is started once on each.
-        node_rank: which of them this is.
+        nodes: machines; start the launcher once on each.
+        node_rank: rank of this machine.
         master: address of node 0.
         port: of the scheduler on node 0; None for a free one, or :data:`DEFAULT_PORT` if there are
             several nodes.
-        bind: give every worker cores of its own.
+        bind: bind every worker to its own cores.
 
     Raises:
-        UserError: an impossible combination.
+        UserError: a value is out of range, or the combination is impossible.
     """
 
     device: str
@@ -86,11 +86,11 @@ class Job:
         return range(self.node_rank * self.workers, (self.node_rank + 1) * self.workers)
 
     def command(self, arguments: Sequence[str], log_dir: Path) -> list[str]:
-        """Return the call of msrun that runs ``python *arguments`` in every worker.
+        """Return the msrun command that runs ``python *arguments`` in every worker.
 
         Args:
             arguments: of the interpreter.
-            log_dir: for ``worker_<rank>.log``.
+            log_dir: folder for ``worker_<rank>.log``.
         """
         port = self.port or (DEFAULT_PORT if self.nodes > 1 else _free_port())
         return [
@@ -104,12 +104,12 @@ class Job:
             f"--cluster_time_out={ASSEMBLY_SECONDS}",
             "--join=True",
             f"--bind_core={self._binding()}",
-            f"--tail_worker_log={self.size}",  # of no worker: the supervisor follows the log
+            f"--tail_worker_log={self.size}",  # no such rank: the supervisor shows the log
             *("python", *arguments),
         ]
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """Return the environment of the workers; what the user has set stays."""
+        """Return the environment of the workers; variables in ``base`` take precedence."""
         threads = max(1, len(available_cores()) // self.workers)
         path = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
         defaults = {
@@ -118,22 +118,22 @@ class Job:
             "GLOG_v": "3",
             "PYTHONUNBUFFERED": "1",
         }
-        # msrun starts "python", whichever is first on the path.
+        # msrun starts the first "python" on the path.
         return {**defaults, **base, "PATH": path}
 
     def _binding(self) -> str:
-        """Return msrun's ``--bind_core``."""
+        """Return the value of msrun's ``--bind_core``."""
         if not self.bind:
             return "False"
         if self.device == "Ascend":
-            return "True"  # msrun asks npu-smi which cores are near to which card
+            return "True"  # msrun reads from npu-smi which cores are near which card
         cores = available_cores()
-        share = len(cores) // self.workers
-        parts = {
-            f"device{i}": [str(core) for core in cores[i * share : (i + 1) * share]]
+        count = len(cores) // self.workers
+        binding = {
+            f"device{i}": [str(core) for core in cores[i * count : (i + 1) * count]]
             for i in range(self.workers)
         }
-        return json.dumps(parts)
+        return json.dumps(binding)
 
 
 def available_cores() -> list[int]:

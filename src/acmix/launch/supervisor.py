@@ -1,4 +1,4 @@
-"""Running msrun: the first worker's log on the console, signals passed on, losses named."""
+"""Run msrun: show the first worker's log, forward signals, report the worker that failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from acmix.launch.job import Job
 
 _POLL_SECONDS = 0.2
 _SHOWN_LINES = 12
-_MISTAKE = 2  # exit code of acmix where its message says what the user can do
+_USER_ERROR = 2  # exit code of acmix for a UserError, whose message contains the remedy
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 _NOISE = "[INFO] DISTRIBUTED"
 _FOR_FRAMEWORK_DEVELOPERS = re.compile(r"\n-+\n- C\+\+ Call Stack.*", re.DOTALL)
@@ -31,25 +31,27 @@ _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (
 def launch(job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO = sys.stdout) -> int:
     """Run ``python *arguments`` in every worker of this node until all have ended.
 
-    SIGTERM, SIGINT and, unless it is ignored (``nohup``), SIGHUP are passed on to the workers as
-    SIGTERM, which lets training save and end after a step; a second one kills them. A console that
-    is gone, as ``tee`` is after Ctrl-C, ends nothing. If this process is killed, so are (on Linux)
-    the workers: restarted with ``--resume auto`` there would be two jobs in one folder.
+    SIGTERM, SIGINT and, unless it is ignored (``nohup``), SIGHUP are forwarded to the workers as
+    SIGTERM. Training then saves and ends after a step; a second signal kills the workers. A closed
+    console (``tee`` after Ctrl-C) does not end the job. On Linux the workers die with this
+    process; otherwise a restart with ``--resume auto`` would put two jobs into one folder.
 
     Args:
-        job: what is started.
+        job: the processes to start.
         arguments: of the interpreter.
-        log_dir: for ``worker_<rank>.log``, ``scheduler.log`` and ``msrun.log``.
-        console: gets the log of the first worker of this node, and what went wrong.
+        log_dir: folder for ``worker_<rank>.log``, ``scheduler.log`` and ``msrun.log``.
+        console: receives the log of the first worker of this node, and error reports.
 
     Returns:
-        0 if all workers of this node ended well, else 1, with the rank that failed on the console.
+        0 if all workers of this node succeeded, else 1; the console then names the failed rank.
     """
     log_dir.mkdir(parents=True, exist_ok=True)
     return _Supervisor(job, arguments, log_dir, console).run()
 
 
 class _Supervisor:
+    """One call of :func:`launch`."""
+
     def __init__(self, job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO):
         self.job = job
         self.log_dir = log_dir
@@ -58,65 +60,69 @@ class _Supervisor:
         self.scheduler: int | None = None
         self.failed: tuple[int, int] | None = None  # process id, exit code
         self.signals = 0
-        self.passed_on: set[int] = set()
+        self.signalled: set[int] = set()
         self.output = log_dir / "msrun.log"
         with open(self.output, "w", encoding="utf-8") as file:
-            # A session of its own, or Ctrl-C would reach msrun, which kills the workers at once.
+            # In the same session Ctrl-C would reach msrun, which kills the workers at once.
             self.msrun = subprocess.Popen(
                 job.command(arguments, log_dir),
                 env=job.environment(),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_the_launcher if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
-        self.followed = _Follower(self._log_of(job.ranks[0]))
-        self.messages = _Follower(self.output)
+        self.worker_log = _Follower(self._log_of(job.ranks[0]))
+        self.msrun_log = _Follower(self.output)
 
     def run(self) -> int:
-        before = {number: signal.signal(number, self._take) for number in _signals()}
+        """Supervise until msrun ends; return the exit code of :func:`launch`."""
+        before = {number: signal.signal(number, self._count_signal) for number in _signals()}
         try:
             while self.msrun.poll() is None:
-                self._watch()
+                self._poll()
                 time.sleep(_POLL_SECONDS)
-            self._watch()
+            self._poll()
         finally:
-            self._kill()  # whatever is left, when this process itself fails
+            self._kill()  # if this process itself fails
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self.signals > 1 and self.msrun.returncode != 0:
-            self._say("killed by a second signal; --resume auto goes on from the last checkpoint.")
+            self._print(
+                "killed by a second signal; --resume auto goes on from the last checkpoint."
+            )
             return 1
         if self.failed is not None:
             self._report(*self.failed)
             return 1
         if self.msrun.returncode != 0 and not self._only_a_second_scheduler():
-            self._say(f"The job failed; see {self.output} and {self.log_dir}/scheduler.log.")
+            self._print(f"The job failed; see {self.output} and {self.log_dir}/scheduler.log.")
             return 1
         return 0
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _count_signal(self, number: int, frame: FrameType | None) -> None:
         self.signals += 1
 
-    def _watch(self) -> None:
+    def _poll(self) -> None:
+        """Copy new log lines to the console, detect failures and forward signals."""
         self._identify()
-        self._show(self.followed.read())
-        found = _FAILURE.search(self.messages.read())
+        self._write(self.worker_log.read())
+        found = _FAILURE.search(self.msrun_log.read())
         if found and self.failed is None:
             self.failed = (int(found[1]), int(found[2]))
-            # msrun waits for its scheduler, which waits for the heartbeats of the dead. On several
-            # nodes it has to: the scheduler tells the other nodes.
+            # msrun waits for its scheduler, which waits for heartbeats of the failed process. On
+            # several nodes this is necessary: the scheduler notifies the other nodes.
             if self.job.nodes == 1 and self.scheduler is not None:
                 _send(self.scheduler, signal.SIGKILL)
         if self.signals > 1:
             self._kill()
         elif self.signals == 1:
-            for pid in set(self.rank_of) - self.passed_on:
-                self.passed_on.add(pid)
+            for pid in set(self.rank_of) - self.signalled:
+                self.signalled.add(pid)
                 _send(pid, signal.SIGTERM)
 
     def _identify(self) -> None:
-        """Find out which of msrun's processes is which rank."""
+        """Map msrun's processes to ranks."""
         if len(self.rank_of) == self.job.workers:
             return
         for process in _children(self.msrun.pid):
@@ -131,47 +137,48 @@ class _Supervisor:
                 self.scheduler = process.pid
 
     def _only_a_second_scheduler(self) -> bool:
-        """Whether msrun's failure is that of a scheduler that was not needed.
+        """Whether msrun failed only because of a scheduler that was not needed.
 
-        Every launcher on the master's machine starts one; all but one find the port taken. msrun
-        looks at it when all workers have ended well.
+        Every launcher on the master's machine starts a scheduler; all but one find the port in
+        use. msrun checks its scheduler after all workers have succeeded.
         """
         text = self.output.read_text(encoding="utf-8", errors="replace")
         return self.job.nodes > 1 and "Scheduler process" in text
 
     def _report(self, pid: int, code: int) -> None:
+        """Print which process failed, how, and the end of its log."""
         rank = self.rank_of.get(pid)
         who = f"process {pid}" if rank is None else f"rank {rank}"
         how = f"ended with exit code {code}"
         if code == -signal.SIGTERM and self.signals:
-            self._say(f"{who} was ended by the signal: its training had not begun.")
+            self._print(f"{who} was ended by the signal: its training had not begun.")
             return
         if code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             how += " (by somebody, or by the system for lack of memory)"
-        remedy = "" if code == _MISTAKE else " Train on with --resume auto."
-        self._say(f"{who} {how}; the job is stopped.{remedy}")
+        remedy = "" if code == _USER_ERROR else " Train on with --resume auto."
+        self._print(f"{who} {how}; the job is stopped.{remedy}")
         if rank is not None:
             log = self._log_of(rank)
-            self._say(f"The end of {log}:")
+            self._print(f"The end of {log}:")
             text = _FOR_FRAMEWORK_DEVELOPERS.sub("", _Follower(log).read())
-            self._show("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
+            self._write("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
         if self.job.nodes > 1:
-            self._say(
+            self._print(
                 "Should that be a failed exchange (AllReduce, AllGather, Broadcast) or a state of "
                 "the cluster, a worker of another node was lost: the launcher of that node names "
                 "it."
             )
 
-    def _say(self, text: str) -> None:
-        self._show(f"acmix launch: {text}\n")
+    def _print(self, text: str) -> None:
+        self._write(f"acmix launch: {text}\n")
 
-    def _show(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         try:
             self.console.write(text)
             self.console.flush()
-        except OSError:  # what is still in its buffer must not fail at the end, either
+        except OSError:  # or flushing the buffer at exit would fail too
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.fileno())
 
     def _log_of(self, rank: int) -> Path:
@@ -186,32 +193,33 @@ class _Supervisor:
 
 
 class _Follower:
-    """Reads what was added to a log since the last time, without MindSpore's chatter."""
+    """Reads the lines added to a log since the last call, without MindSpore's INFO lines."""
 
     def __init__(self, path: Path):
         self.path = path
         self.position = 0
 
     def read(self) -> str:
+        """Return the new complete lines."""
         if not self.path.exists():
             return ""
         with open(self.path, "rb") as file:
             file.seek(self.position)
             content = file.read()
-        # Whole lines only: a character or a message may be half-written.
+        # Complete lines only: the last one may be partly written.
         content = content[: content.rfind(b"\n") + 1]
         self.position += len(content)
         lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(_NOISE))
 
 
-def _end_with_the_launcher() -> None:
-    """Have the system send SIGINT, at which msrun kills its workers, when our parent is gone."""
+def _die_with_parent() -> None:
+    """Make the kernel send SIGINT when the parent dies; msrun then kills its workers."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _signals() -> list[signal.Signals]:
-    """What asks to stop. A terminal that is closed sends SIGHUP."""
+    """Return the signals that stop the job. A terminal sends SIGHUP when it is closed."""
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
 

@@ -1,4 +1,4 @@
-"""The processes that train one network together."""
+"""Communication between the processes that train one network."""
 
 from acmix.parallel.sync_norm import synchronise_norms
 from acmix.parallel.world import World, join

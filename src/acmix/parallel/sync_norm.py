@@ -9,17 +9,16 @@ from acmix.utils.cells import replace_child
 
 
 def synchronise_norms(network: nn.Cell, device: str) -> int:
-    """Let every BatchNorm that uses batch statistics take them over all devices.
+    """Replace every BatchNorm that uses batch statistics by one over all devices.
 
-    To be called before the optimizer is made and the network compiled. Parameters are kept, with
-    their names.
+    Call it before making the optimizer and compiling the network. Parameters keep their names.
 
     Args:
-        network: is changed in place.
+        network: changed in place.
         device: the device target.
 
     Returns:
-        How many there were.
+        The number of replaced BatchNorms.
 
     Raises:
         UserError: MindSpore has no such operator for ``device``.
@@ -40,7 +39,7 @@ def synchronise_norms(network: nn.Cell, device: str) -> int:
 
 
 def _synchronised(norm: nn.BatchNorm2d) -> nn.Cell:
-    twin = nn.SyncBatchNorm(norm.num_features, eps=norm.eps, momentum=1 - norm.momentum)
+    synchronised = nn.SyncBatchNorm(norm.num_features, eps=norm.eps, momentum=1 - norm.momentum)
     for name in ("moving_mean", "moving_variance", "gamma", "beta"):
-        setattr(twin, name, getattr(norm, name))
-    return twin.set_train(norm.training)
+        setattr(synchronised, name, getattr(norm, name))
+    return synchronised.set_train(norm.training)

@@ -1,7 +1,7 @@
-"""`World`: what the processes of one training run say to each other.
+"""`World`: communication between the processes of one training run.
 
-On CPU, MindSpore's collectives add, gather and copy float32 and nothing else, and there is no
-barrier; what is said here is said in these, the same on every device.
+On CPU, MindSpore's collectives add, gather and copy float32 only, and there is no barrier. All
+communication here uses these, the same on every device.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
-from acmix.parallel.averaging import averaging
+from acmix.parallel.all_reduce import AllReduce, make_all_reduce_mean
 from acmix.utils.parameters import get_value, set_value
-
-Tensors = tuple[Tensor, ...]
 
 _CHUNK = 1 << 20  # numbers of one exchange of bytes: bounds the memory for large contents
 _LIMB = 12  # bits; float32 adds 2^12 numbers of 12 bits exactly
@@ -29,33 +27,33 @@ _LIMB = 12  # bits; float32 adds 2^12 numbers of 12 bits exactly
 class World:
     """The processes of a run, called ranks; each makes the same calls in the same order.
 
-    ``World()`` is a single process: its methods give back what they are given.
+    ``World()`` is a single process: its methods return their arguments.
 
     Args:
         rank: of this process, 0 to ``size - 1``.
         size: number of processes.
 
     Attributes:
-        average: ``(tensors) -> tensors``, the means over the ranks, for use in compiled functions;
-            None for a single process.
+        all_reduce_mean: ``(tensors) -> tensors``, the means over the ranks, for use in compiled
+            functions; None for a single process.
     """
 
     def __init__(self, rank: int = 0, size: int = 1):
         self.rank = rank
         self.size = size
-        self.average: Callable[[Tensors], Tensors] | None = averaging(size) if size > 1 else None
+        self.all_reduce_mean: AllReduce | None = make_all_reduce_mean(size) if size > 1 else None
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one process that writes."""
+        """Whether this is rank 0, the only one that writes."""
         return self.rank == 0
 
     def barrier(self) -> None:
-        """Wait until every rank is here."""
+        """Wait until every rank calls this."""
         if self.size > 1:
             ops.AllReduce()(Tensor(np.ones(1, np.float32))).asnumpy()
 
-    def sum(self, counts: np.ndarray) -> np.ndarray:
+    def all_reduce(self, counts: np.ndarray) -> np.ndarray:
         """Return the sums over the ranks of integers from 0 to 2^36 / size, exactly."""
         if self.size == 1:
             return counts
@@ -74,37 +72,37 @@ class World:
             return [content]
         lengths = [_length(row) for row in _all_gather(_header(content))]
         numbers = _encode(content, max(lengths))
-        rows = [_all_gather(part) for part in _parts(numbers)]
+        rows = [_all_gather(chunk) for chunk in _chunks(numbers)]
         joined = np.concatenate(rows, axis=1) if rows else np.zeros((self.size, 0), np.float32)
         return [_decode(row, length) for row, length in zip(joined, lengths, strict=True)]
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Return the value of the first rank, anything JSON can hold, on every rank."""
         if self.size == 1:
             return value
         content = json.dumps(value).encode() if self.is_first else b""
-        return json.loads(self._share_bytes(content, _length(_from_first(_header(content)))))
+        return json.loads(self._broadcast_bytes(content, _length(_broadcast(_header(content)))))
 
-    def broadcast(self, parameters: Iterable[Parameter]) -> None:
-        """Give ``parameters`` the values they have on the first rank."""
+    def broadcast_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Copy the values of ``parameters`` from the first rank to every rank."""
         if self.size == 1:
             return
         for parameter in parameters:
             value = get_value(parameter)
-            content = self._share_bytes(value.tobytes(), value.nbytes)
+            content = self._broadcast_bytes(value.tobytes(), value.nbytes)
             if not self.is_first:
                 set_value(parameter, np.frombuffer(content, value.dtype).reshape(value.shape))
 
     def check_equal(self, what: str, content: Iterable[bytes], remedy: str) -> None:
-        """Compare a checksum of ``content`` over the ranks; one alone reads none of it.
+        """Compare a checksum of ``content`` over the ranks; a single process reads none of it.
 
         Args:
-            what: it is, for the message.
-            content: parts, which must be the same everywhere when joined.
-            remedy: what the user is to do if it is not.
+            what: name of the content, for the message.
+            content: parts, which must be the same on all ranks when joined.
+            remedy: how the user can make them equal.
 
         Raises:
-            UserError: on every rank, naming those that differ from the first.
+            UserError: on every rank; names the ranks that differ from the first.
         """
         if self.size == 1:
             return
@@ -118,18 +116,18 @@ class World:
             f"{what} of rank {', '.join(others)} is not that of rank 0; {remedy}.",
         )
 
-    def _share_bytes(self, content: bytes, length: int) -> bytes:
-        """Return ``length`` bytes of the first rank, in parts that bound the memory."""
-        parts = [_from_first(part) for part in _parts(_encode(content, length))]
-        return _decode(np.concatenate(parts), length) if parts else b""
+    def _broadcast_bytes(self, content: bytes, length: int) -> bytes:
+        """Return ``length`` bytes of the first rank, in chunks that bound the memory."""
+        chunks = [_broadcast(chunk) for chunk in _chunks(_encode(content, length))]
+        return _decode(np.concatenate(chunks), length) if chunks else b""
 
 
 @functools.cache
 def join() -> World:
-    """Take the place in the world that the launcher gave this process; alone without a launcher.
+    """Join the world of the launcher that started this process; without one, return ``World()``.
 
-    To be called after the device was chosen and before the first Tensor is made. The scheduler of
-    MindSpore's cluster, which the launcher starts like a worker, stays in here and ends.
+    Call it after choosing the device and before making the first Tensor. The launcher starts the
+    scheduler of MindSpore's cluster like a worker; the scheduler never returns from here.
 
     Raises:
         SystemExit: in the scheduler, at the end of the run.
@@ -145,7 +143,7 @@ def join() -> World:
 
 
 def _launched() -> bool:
-    """Whether msrun, mpirun or a rank table's script started this process as one of several."""
+    """Whether msrun, mpirun or a rank table's script started several processes with this one."""
     environment = os.environ
     return (
         "MS_ROLE" in environment
@@ -154,13 +152,13 @@ def _launched() -> bool:
     )
 
 
-# Bytes travel in pairs, as the whole numbers below 2^16, which float32 holds exactly.
+# Bytes are sent in pairs, as integers below 2^16, which float32 represents exactly.
 
 
 def _encode(content: bytes, length: int) -> np.ndarray:
-    """Return the numbers of ``content``, filled up to ``length`` bytes."""
-    filled = content.ljust(length + length % 2, b"\0")
-    return np.frombuffer(filled, np.uint16)
+    """Return the numbers of ``content``, padded to ``length`` bytes."""
+    padded = content.ljust(length + length % 2, b"\0")
+    return np.frombuffer(padded, np.uint16)
 
 
 def _decode(numbers: np.ndarray, length: int) -> bytes:
@@ -175,8 +173,8 @@ def _length(numbers: np.ndarray) -> int:
     return int.from_bytes(_decode(numbers, 8), "little")
 
 
-def _parts(numbers: np.ndarray) -> Iterable[np.ndarray]:
-    """Cut into parts; of few sizes, because each is compiled for itself."""
+def _chunks(numbers: np.ndarray) -> Iterable[np.ndarray]:
+    """Cut into chunks; of few sizes, because each size is compiled separately."""
     for start in range(0, len(numbers), _CHUNK):
         yield numbers[start : start + _CHUNK]
 
@@ -193,5 +191,5 @@ def _all_gather(numbers: np.ndarray) -> np.ndarray:
     return rows[:, : len(numbers)]
 
 
-def _from_first(numbers: np.ndarray) -> np.ndarray:
+def _broadcast(numbers: np.ndarray) -> np.ndarray:
     return ops.Broadcast(0)((_padded(numbers),))[0].asnumpy()[: len(numbers)]

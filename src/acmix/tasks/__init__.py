@@ -1,4 +1,4 @@
-"""What is learned: a task is one object that joins data, model, losses, metric and deployment."""
+"""Tasks: each is one object that combines data, model, losses, metric and deployment."""
 
 from acmix.tasks.base import TASKS, Prediction, Task, get_task, task_of_network
 from acmix.tasks.classification.task import ClassificationTask

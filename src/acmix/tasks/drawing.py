@@ -1,4 +1,4 @@
-"""Pictures of predictions."""
+"""Draw predictions on images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def caption(image: str, path: Path, text: str) -> None:
 def draw_boxes(
     image: str, path: Path, boxes: np.ndarray, texts: Sequence[str], classes: Sequence[int]
 ) -> None:
-    """Write ``image`` to ``path`` with labelled boxes (D, 4), xyxy, in a colour for each class.
+    """Write ``image`` to ``path`` with labelled boxes (D, 4), xyxy, in one colour per class.
 
     The first box is drawn last, on top.
 
@@ -43,7 +43,7 @@ def draw_boxes(
 
 
 def class_colour(label: int) -> Colour:
-    """Return a colour that stays with a class; neighbours are far apart (golden ratio of hues)."""
+    """Return the fixed colour of a class; hues follow the golden ratio for high contrast."""
     red, green, blue = colorsys.hsv_to_rgb((label * 0.618034) % 1, 0.85, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 

@@ -1,1 +1,1 @@
-"""Measuring and judging networks; nothing below the command line imports these packages."""
+"""Tools that measure and check networks; only ``acmix.cli`` and scripts import them."""

@@ -1,7 +1,7 @@
-"""Train several configurations and set them side by side in one table.
+"""``acmix ablate``: train several configurations and compare them in one table.
 
-Every row is trained, evaluated and counted on its own; the frames per second of all rows are
-measured in turns in one run, so that the noise of the machine is the same for all.
+Every row is trained, evaluated and counted separately. Images per second of all rows are measured
+in interleaved rounds, so that noise of the machine affects all equally.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from acmix.errors import check
 from acmix.layers.path_weights import path_weights
 from acmix.tasks import TASKS, get_task
 from acmix.tools.analysis.macs import trace
-from acmix.tools.bench.models import bench_models
-from acmix.tools.bench.report import BenchReport
+from acmix.tools.bench.candidates import bench_networks
+from acmix.tools.bench.models_report import ModelsReport
 from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
 from acmix.workflows.runs import restore
@@ -30,13 +30,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Row:
-    """What one configuration came to.
+    """Results of one configuration.
 
     Attributes:
-        name: of the row.
-        checkpoint: the last one of the run.
-        params, macs: of the model, multiply-adds per image.
-        metrics: of the last epoch, on the validation split.
+        name: name of the row.
+        checkpoint: last checkpoint of the run.
+        params: number of parameters.
+        macs: multiply-adds per image.
+        metrics: metrics of the last epoch on the validation split.
         path_weights: learned alpha and beta by operator, see :mod:`acmix.tools.analysis.path_bias`.
         fps: images per second at the largest measured batch size.
     """
@@ -56,27 +57,26 @@ def run(
     overrides: Sequence[str] = (),
     **measurement: int,
 ) -> list[Row]:
-    """Compare configuration files, each a row by the name of its file, and write down the result.
+    """Compare configuration files and write the result; a row has the name of its file.
 
-    ``output`` then holds the runs, ``table.txt``, ``table.md`` and ``ablation.json`` with the
-    configurations, all samples of the measurement and the versions. What is there already is not
-    trained again.
+    Writes the runs, ``table.txt``, ``table.md`` and ``ablation.json`` with the configurations, all
+    samples of the measurement and the versions. Finished runs are not trained again.
 
     Args:
-        files: configurations; the first is the baseline of the measurement.
-        output: folder.
-        overrides: ``key=value``, applied to every configuration.
+        files: configuration files; the first is the baseline of the measurement.
+        output: output folder.
+        overrides: ``key=value`` for every configuration.
         **measurement: ``batch_size``, ``warmup`` and ``repeats``, see :func:`compare`.
 
     Raises:
-        UserError: two files of one name, configurations that cannot be compared, or a run in
-            ``output`` that was made with another configuration.
+        UserError: two files have one name, configurations cannot be compared, or a run in
+            ``output`` has another configuration.
     """
     output = Path(output)
     names = [Path(file).stem for file in files]
     check(
         len(set(names)) == len(names),
-        f"configurations are told apart by the names of their files, got {', '.join(names)}.",
+        f"configurations need different file names, got {', '.join(names)}.",
     )
     configs = {
         name: replace(load_config(file, overrides), output=str(output / name))
@@ -98,7 +98,7 @@ def run(
 
 
 def _check_same_run(config: Config) -> None:
-    """Refuse to show what was trained otherwise under a configuration's name."""
+    """Raise :class:`UserError` if the output folder has a run of another configuration."""
     file = Path(config.output) / "config.yaml"
     check(
         not file.is_file() or load_config(file) == config,
@@ -114,18 +114,18 @@ def compare(
     batch_size: int = 64,
     warmup: int = 3,
     repeats: int = 15,
-) -> tuple[list[Row], BenchReport]:
-    """Train each configuration into ``output/<name>``, resuming what is there, and measure all.
+) -> tuple[list[Row], ModelsReport]:
+    """Train or resume each configuration in ``output/<name>``, and measure all.
 
     Args:
-        configs: by the name of the row; the first is the baseline of the measurement. They must
-            see images of one size.
+        configs: configurations by name of the row; the first is the baseline of the measurement.
+            All must have images of one size.
         output: folder for the runs.
-        batch_size, warmup, repeats: of the measurement, see
-            :func:`acmix.tools.bench.models.bench_models`.
+        batch_size, warmup, repeats: parameters of the measurement, see
+            :func:`acmix.tools.bench.candidates.bench_networks`.
 
     Returns:
-        A row per configuration, and the measurement with all its samples.
+        A row per configuration, and the measurement with all samples.
     """
     seen = {(config.task, get_task(config.task).image_shape(config)) for config in configs.values()}
     check(len(seen) == 1, f"configurations must share the task and the images' shape: {seen}.")
@@ -143,7 +143,7 @@ def compare(
     traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
     macs = {name: counted.macs for name, counted in traces.items()}
     logger.info("--- measuring %s", ", ".join(networks))
-    report = bench_models(
+    report = bench_networks(
         networks,
         shape,
         (batch_size,),
@@ -169,7 +169,7 @@ def compare(
 
 
 def render(rows: list[Row], style: Style = "text") -> str:
-    """Render rows as a table; alpha and beta as their range over the operators."""
+    """Render rows as a table, with the range of alpha and beta over the operators."""
     titles = {key: title for task in TASKS.values() for key, title in task.headline.items()}
     metric, title = next((key, title) for key, title in titles.items() if key in rows[0].metrics)
     header = ["configuration", "params", "MMACs", title, "images/s", "alpha", "beta"]

@@ -1,10 +1,11 @@
-"""The first minutes with the project: train, evaluate, export, check and measure on the digits."""
+"""Quick start: train, evaluate, export, verify and measure on the digits data set."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from acmix import workflows
 from acmix.config import load_config
@@ -16,17 +17,17 @@ from acmix.workflows.runs import run_config
 PATHS = {"ACmix": "acmix", "attention only": "attention", "convolution only": "conv"}
 
 
-def run(configs: Path, output: Path, overrides: tuple[str, ...] = ()) -> dict:
-    """Train Swin-ACmix and its two one-path twins, export the first, and print one table.
+def run(configs: Path, output: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Train Swin-ACmix and its two single-path variants, export the first, and print one table.
 
     Args:
         configs: folder with ``digits_{acmix,attention,conv}_swin.yaml``.
         output: folder for the runs, ``acmix.mindir`` and ``summary.json``.
-        overrides: of the configurations, ``key=value``.
+        overrides: ``key=value`` for all configurations.
 
     Returns:
-        What ``summary.json`` holds: top-1 of the three, the largest difference between MindIR and
-        checkpoint, images per second of the three, and the seconds all of it took.
+        The content of ``summary.json``: top-1 and images per second of the three, the largest
+        difference between MindIR and checkpoint, and the total seconds.
     """
     start = time.perf_counter()
     chosen = {

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of networks: tables, files."""
+"""Helpers that are independent of networks: tables, files, parameters, targets."""

@@ -1,4 +1,4 @@
-"""Changing which Cells a network is made of."""
+"""Replacement of Cells in a network."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ Shape = tuple[int, ...]
 
 
 def replace_child(parent: nn.Cell, name: str, child: nn.Cell) -> None:
-    """Put ``child`` in the place of the Cell that ``parent.name_cells()`` calls ``name``.
+    """Replace the Cell that ``parent.name_cells()`` lists under ``name`` by ``child``.
 
     The parameters of ``child`` keep their names.
     """
     names = [parameter.name for parameter in child.get_parameters()]
     if isinstance(parent, (nn.SequentialCell, nn.CellList)):
-        # They set by position alone. name_cells() names a Cell that is there twice once only, so
-        # that positions in it are others.
+        # These accept a position only. name_cells() lists a repeated Cell once, so that its
+        # positions differ.
         parent[list(parent._cells).index(name)] = child
     else:
         setattr(parent, name, child)
-    # Putting a Cell into another prefixes the names anew.
+    # Inserting a Cell into another one prefixes the names again.
     for parameter, own in zip(child.get_parameters(), names, strict=True):
         parameter.name = own

@@ -1,4 +1,4 @@
-"""Writing figures; matplotlib is used without its global state or a display."""
+"""Figure files, written without matplotlib's global state or a display."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def save_figure(figure: Figure, target: Path) -> None:
-    """Write a figure in one step; raise UserError for an unknown format."""
+    """Write a figure atomically; raise UserError for an unknown format."""
     with staging_folder(target.parent) as folder:
         staged = folder / target.name
         try:

@@ -1,4 +1,4 @@
-"""Files that are never seen half-written."""
+"""Atomic writes: readers never see a partly written file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from acmix.errors import UserError
 
 _STAGING = ".tmp-"
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
-    """A temporary folder beside the final files, so that :func:`publish` is one rename.
+    """Yield a temporary folder in ``parent``, so that :func:`publish` is one rename.
 
-    ``parent`` is made when it is missing. The folder is removed at the end, whatever happened.
+    Creates ``parent`` if it is missing. Always removes the temporary folder at the end.
 
     Raises:
-        UserError: ``parent`` cannot be made or written to, or the disk is full.
+        UserError: ``parent`` cannot be created or written to, or the disk is full.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -32,19 +32,19 @@ def staging_folder(parent: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"output: cannot write into {parent}: {error.strerror}.") from error
     try:
-        with disk_trouble_told(parent):
+        with translate_disk_errors(parent):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def disk_trouble_told(folder: Path) -> Iterator[None]:
-    """Turn a full, failing or read-only disk into a UserError that names ``folder``."""
+def translate_disk_errors(folder: Path) -> Iterator[None]:
+    """Raise a UserError that names ``folder`` for a full, failing or read-only disk."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_TROUBLE:
+        if error.errno not in _DISK_ERRORS:
             raise
         raise UserError(
             f"cannot write into {folder}: {error.strerror}. What was there before is unchanged; "
@@ -53,24 +53,24 @@ def disk_trouble_told(folder: Path) -> Iterator[None]:
 
 
 def remove_staging_folders(parent: Path) -> None:
-    """Remove what processes that were killed while writing left; none may be writing now."""
+    """Remove the folders of killed processes; no process may be writing at the same time."""
     for folder in parent.glob(f"{_STAGING}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(staged: Path, target: Path) -> None:
-    """Move ``staged`` over ``target`` in one step, flushed to the disk and readable as usual.
+    """Rename ``staged`` to ``target`` atomically, flushed to disk, with the usual permissions.
 
     Args:
-        staged: A finished file on the same file system as ``target``.
-        target: Its name from now on; an older file of that name is replaced.
+        staged: a complete file on the same file system as ``target``.
+        target: its new path; an existing file is replaced.
     """
-    # MindSpore leaves its files at 0400; a new file gets what the umask grants.
+    # MindSpore creates files with mode 0400; use the umask instead.
     os.chmod(staged, 0o666 & ~_umask())
     with open(staged, "rb") as file:
         os.fsync(file.fileno())
     os.replace(staged, target)
-    # The rename itself is on the disk only with the folder; some network file systems refuse.
+    # The rename is durable only after fsync of the folder, which some network file systems refuse.
     with suppress(OSError):
         folder = os.open(target.parent, os.O_RDONLY)
         try:
@@ -80,7 +80,7 @@ def publish(staged: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that readers see the old file or the whole new one."""
+    """Write ``text`` to ``path`` atomically."""
     with staging_folder(path.parent) as folder:
         staged = folder / path.name
         staged.write_text(text, encoding="utf-8")
@@ -88,11 +88,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a file, read in pieces."""
+    """Return the SHA-256 digest of a file, read in chunks."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(2**20):
-            digest.update(piece)
+        while chunk := file.read(2**20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""MindIR, MindSpore's graph format, read into plain data.
+"""Reader of MindIR, MindSpore's graph format.
 
-The one place that knows its encoding: operators are references to a table of primitives, types and
-shapes are an attribute of the node that computes them, literals are nodes called ``Constant``.
+Only this module depends on the encoding. Operators are references to a table of primitives. Types
+and shapes are an attribute of the node that computes them. Literals are nodes called ``Constant``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from acmix.errors import UserError, check
 
 CALL = "Call"
-"""The operator of a node that calls another graph of the file."""
+"""Operator name of a node that calls another graph of the file."""
 
 _REFERENCE = "REF::"
 _CONSTANT = "Constant"
@@ -29,14 +29,14 @@ _BYTES = {
 
 @dataclass(frozen=True)
 class TensorType:
-    """Element type, in MindIR's words (``FLOAT``, ``INT32``, ...), and shape; -1 is dynamic."""
+    """Element type, as MindIR names it (``FLOAT``, ``INT32``, ...), and shape; -1 is dynamic."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def bytes(self) -> int:
-        """Size of the elements; 0 where the shape is dynamic or the type has no size."""
+        """Size of the elements; 0 if the shape is dynamic or the type has no size."""
         return max(0, math.prod(self.shape)) * _BYTES.get(self.dtype, 0)
 
     def __str__(self) -> str:
@@ -45,14 +45,14 @@ class TensorType:
 
 @dataclass(frozen=True)
 class Value:
-    """What a node takes or gives.
+    """Input or output of a node.
 
     Attributes:
-        types: of its tensors; empty for what is none.
-        literal: number, string or tuple of these of a constant that is no tensor, else None.
-        constant: whether it is written in the graph. Parameters and inputs are not.
+        types: of its tensors; empty if it contains none.
+        literal: number, string or tuple of these if it is a constant but no tensor, else None.
+        constant: whether the graph contains its value; false for parameters and inputs.
         producer: operator that computes it, or None.
-        name: by which the file tells it from others; empty for constants and parameters.
+        name: its identifier in the file; empty for constants and parameters.
     """
 
     types: tuple[TensorType, ...] = ()
@@ -64,7 +64,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Node:
-    """One call of an operator: its name, its place in the network, its attributes and values."""
+    """One call of an operator: its name, scope in the network, attributes and values."""
 
     operator: str
     scope: str
@@ -78,9 +78,9 @@ class Graph:
     """A MindIR file.
 
     Attributes:
-        version: of the MindSpore that wrote it.
+        version: version of MindSpore that wrote it.
         nodes: of all graphs of the file, without constants.
-        constants: tensors written into the graphs.
+        constants: constant tensors in the graphs.
         parameters: of the network.
         inputs: of the network.
     """
@@ -100,7 +100,7 @@ def load_graph(path: str | Path) -> Graph:
     """Read a ``.mindir`` file.
 
     Raises:
-        UserError: there is none, or it is something else.
+        UserError: the file is missing or not MindIR.
     """
     from google.protobuf.message import DecodeError
     from mindspore.train.mind_ir_pb2 import ModelProto
@@ -129,8 +129,8 @@ def parse_graph(model: Any) -> Graph:
         for tensor in graph.parameter:
             values[tensor.name] = Value((_tensor_type(tensor),))
         for argument in graph.input:
-            given = Value(tuple(map(_tensor_type, argument.tensor)), name=argument.name)
-            values.setdefault(argument.name, given)
+            value = Value(tuple(map(_tensor_type, argument.tensor)), name=argument.name)
+            values.setdefault(argument.name, value)
         for node in graph.node:
             operator, _ = primitives.get(node.op_type, (None, None))
             values.update((name, _output(node, operator)) for name in node.output)
@@ -155,7 +155,7 @@ def parse_graph(model: Any) -> Graph:
 
 
 def _operator(node: Any, primitives: Mapping[str, tuple]) -> tuple[str, str, Mapping[str, Any]]:
-    """Name, scope and attributes. What is no primitive is a value that is called."""
+    """Return name, scope and attributes; :data:`CALL` if the operator is no primitive."""
     name, attributes = primitives.get(node.op_type, (CALL, {}))
     return name, node.domain, attributes
 
@@ -180,7 +180,7 @@ def _attributes(attributes: Any) -> dict[str, Any]:
 
 
 def _types(attribute: Any) -> Iterator[TensorType]:
-    """Types of the tensors in an attribute, those in nested tuples too."""
+    """Iterate over the types of the tensors in an attribute, including nested tuples."""
     yield from map(_tensor_type, attribute.tensors)
     for value in attribute.values:
         yield from _types(value)
@@ -191,7 +191,7 @@ def _tensor_type(tensor: Any) -> TensorType:
 
 
 def _literal(attribute: Any) -> Any:
-    """Number, string or tuple; None for anything else."""
+    """Return a number, string or tuple; None for other types."""
     kind = attribute.AttributeType.Name(attribute.type)
     if kind in ("TUPLE", "LIST"):
         return tuple(_literal(value) for value in attribute.values)

@@ -1,9 +1,10 @@
-"""Modes that are switched for a while and always restored."""
+"""Context managers that switch a mode and restore it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import mindspore as ms
 from mindspore import nn
@@ -24,21 +25,21 @@ def execution_mode(mode: int) -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode(network: nn.Cell) -> Iterator[None]:
-    """Switch ``network`` to evaluation; afterwards every Cell has its own training flag again."""
+    """Switch ``network`` to evaluation; restore the training flag of every Cell afterwards."""
     before = [(cell, cell.training) for _, cell in network.cells_and_names()]
     network.set_train(False)
     try:
         yield
     finally:
         network.set_train(before[0][1])
-        # set_train reaches all Cells below; some may have been frozen on their own.
+        # set_train changes all Cells below; some may have been frozen separately.
         for cell, training in before:
             cell.add_flags(training=training)
 
 
 @contextmanager
 def jit_syntax_restored() -> Iterator[None]:
-    """Contain ``ms.export``: it compiles under STRICT syntax and leaves it so when it fails."""
+    """Restore the JIT syntax level, which ``ms.export`` leaves at STRICT when it fails."""
     before = ms.get_context("jit_syntax_level")
     try:
         yield
@@ -48,20 +49,20 @@ def jit_syntax_restored() -> Iterator[None]:
 
 @contextmanager
 def built_for(device: str) -> Iterator[None]:
-    """Construct and compile the networks of the body as for the target ``device``.
+    """Construct and compile the networks in the body as for the target ``device``.
 
-    No kernel is chosen by this, hence a graph so made can be exported and looked at, but not run.
+    This selects no kernels: such a graph can be exported and inspected, but not run.
     """
-    ask = ms.context.get_context
+    get_context = ms.context.get_context
 
-    def answer(key: str):
-        return device if key == "device_target" else ask(key)
+    def patched(key: str) -> Any:
+        return device if key == "device_target" else get_context(key)
 
-    # MindSpore's amp.all_finite branches on it too: one operator on Ascend, several per tensor
-    # elsewhere. Of its Python nothing else changes the graphs of our networks and training steps.
-    ms.context.get_context = answer
+    # MindSpore's amp.all_finite depends on the target too: one operator on Ascend, several per
+    # tensor elsewhere. No other Python code of MindSpore changes the graphs of acmix.
+    ms.context.get_context = patched
     try:
         with target_set_to(device):
             yield
     finally:
-        ms.context.get_context = ask
+        ms.context.get_context = get_context

@@ -1,4 +1,4 @@
-"""Reading and writing the values of Parameters."""
+"""Read and write the values of Parameters."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def get_value(parameter: Parameter) -> np.ndarray:
 def set_value(parameter: Parameter, value: np.ndarray) -> None:
     """Write ``value`` into the memory of ``parameter``, cast to its dtype.
 
-    ``Parameter.set_data``, ``assign_value`` and ``load_param_into_net`` give the Parameter another
-    memory, while a function compiled before goes on with the old one (MindSpore 2.8).
+    ``Parameter.set_data``, ``assign_value`` and ``load_param_into_net`` give the Parameter other
+    memory, but functions compiled before keep using the old one (MindSpore 2.8).
     """
     ops.assign(parameter, Tensor(np.asarray(value), parameter.dtype))
 
 
 def make_parameter(value: np.ndarray, name: str) -> Parameter:
-    """Make a Parameter of the value's shape and dtype that is not trained.
+    """Make a Parameter with the value's shape and dtype that is not trained.
 
-    It is written into memory of MindSpore's own. A Parameter around a NumPy array may live on in a
-    graph, which MindSpore frees after Python has ended, and the heap breaks: a process that had
-    trained and then exported died as it ended, three times in four (MindSpore 2.8, CPU).
+    The value is copied into memory that MindSpore allocates. A Parameter around a NumPy array may
+    remain in a graph, which MindSpore frees after Python has ended. This corrupts the heap: three
+    of four processes that trained and then exported crashed at exit (MindSpore 2.8, CPU).
     """
     tensor = Tensor(np.asarray(value))
     memory = ops.zeros(tensor.shape, tensor.dtype)
@@ -41,15 +41,15 @@ def make_parameter(value: np.ndarray, name: str) -> Parameter:
 def load_values(
     parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray], source: str
 ) -> None:
-    """Set every parameter from ``values`` of the same names and shapes, all or none.
+    """Set every parameter from ``values`` of the same names and shapes; if one differs, set none.
 
     Args:
-        parameters: what is to be set.
+        parameters: parameters to set, by name.
         values: exactly one array for each of them.
-        source: where the values come from, for the message.
+        source: origin of the values, for the message.
 
     Raises:
-        UserError: listing every tensor that is missing, unexpected or of another shape.
+        UserError: names or shapes differ; lists all missing, unexpected or misshaped tensors.
     """
     missing = [name for name in parameters if name not in values]
     unexpected = [name for name in values if name not in parameters]
@@ -74,7 +74,7 @@ def load_values(
 
 
 def forget(cell: nn.Cell, *names: str) -> None:
-    """Take Parameters from a Cell and leave None; assigning None alone would be a Parameter."""
+    """Remove Parameters from a Cell and set None; assigning None alone would keep a Parameter."""
     for name in names:
         delattr(cell, name)
         setattr(cell, name, None)

@@ -1,4 +1,4 @@
-"""Entries by name: registered once, found with a suggestion, listed by a pattern."""
+"""Registry of entries by name, with suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Registry(Generic[Entry]):
     """A dictionary of plug-ins that refuses duplicates and suggests near names.
 
     Args:
-        kind: of the entries, as messages name it: ``model``.
+        kind: kind of the entries in messages, for example ``model``.
     """
 
     def __init__(self, kind: str):

@@ -1,4 +1,4 @@
-"""Tables as Markdown and as aligned text."""
+"""Tables in Markdown and as aligned text."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def render_table(
     """Render ``rows`` under ``header``; the first column is a name, the others align right.
 
     Args:
-        header: Titles of the columns.
-        rows: One sequence per line, each as long as ``header``.
-        style: ``"text"`` aligns for a terminal, ``"markdown"`` is a GitHub table.
-        left: Columns of text, which align left.
+        header: titles of the columns.
+        rows: one sequence per line, each as long as ``header``.
+        style: ``"text"`` aligns for a terminal, ``"markdown"`` gives a GitHub table.
+        left: indices of the columns that align left.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     if style == "markdown":

@@ -1,4 +1,4 @@
-"""The properties of devices that decide how a function is written; known nowhere else."""
+"""Properties of devices that select a formulation; the only module that knows devices."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Target:
             up a 64-bit index for each number.
         fast_erf: the error function costs as much as other elementwise operators. On CPU it takes
             as long as eight polynomials.
-        cached_logits: float32 logits that fit into the cache, so that attention is computed in
-            portions. None where portions gain nothing. 2^19 are the second-level caches, 2 MiB, of
-            two CPU cores.
-        asynchronous: operators are launched and run later, so that a timer must synchronise.
+        cached_logits: float32 logits that fit into the cache. Attention is computed in chunks of at
+            most that size. None if chunks gain nothing. 2^19 fill the second-level caches, 2 MiB,
+            of two CPU cores.
+        asynchronous: operators return before they have run, so that a timer must synchronise.
         exchange_size: least number of values in one exchange between devices. MindSpore's exchange
             on CPU slows down with larger ones. Elsewhere it is 25 MiB of float32, as in PyTorch's
             DistributedDataParallel (Li et al., VLDB 2020).
@@ -62,7 +62,7 @@ TARGETS = {
             asynchronous=False,
             exchange_size=2**20,
         ),
-        # Never measured: the operators of CPU, without what CPU's own kernels ask for.
+        # Not measured: the settings of CPU, except for those that avoid slow CPU kernels.
         Target(
             "GPU",
             group_conv=True,
@@ -92,16 +92,16 @@ _BUILT_FOR: ContextVar[Target | None] = ContextVar("built_for", default=None)
 
 
 def current_target() -> Target:
-    """Return the target of :func:`target_set_to`, else that of the process.
+    """Return the target set by :func:`target_set_to`, else that of the process.
 
-    Cells ask while they are constructed.
+    Cells call it during construction.
     """
     return _BUILT_FOR.get() or TARGETS[ms.get_context("device_target")]
 
 
 @contextmanager
 def target_set_to(name: str) -> Iterator[None]:
-    """Let :func:`current_target` return the target ``name`` in the body."""
+    """Make :func:`current_target` return the target ``name`` in the body."""
     token = _BUILT_FOR.set(TARGETS[name])
     try:
         yield

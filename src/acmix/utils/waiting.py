@@ -1,4 +1,4 @@
-"""Waiting for the device, without which nothing on it can be timed."""
+"""Synchronisation with the device, for timing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from acmix.utils.target import current_target
 
 
 def wait_for(result: object) -> None:
-    """Return when the device has computed ``result``, a tensor or a sequence of such.
+    """Wait until the device has computed ``result``, a tensor or a sequence of tensors.
 
-    On accelerators it waits for everything that was launched.
+    On accelerators this waits for all launched operators.
     """
     if current_target().asynchronous:
         ms.runtime.synchronize()
@@ -18,5 +18,5 @@ def wait_for(result: object) -> None:
         for item in result:
             wait_for(item)
     elif hasattr(result, "asnumpy"):
-        # synchronize() is not for CPU: its first call there waits for nothing and logs an error.
+        # Not synchronize(): on CPU its first call does not wait and logs an error.
         result.asnumpy()

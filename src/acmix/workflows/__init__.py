@@ -1,7 +1,8 @@
 """Use cases of a configuration: train, evaluate, export, predict, convert."""
 
 from acmix.workflows.conversion import export_torch, import_torch
-from acmix.workflows.deployment import export, picture_names, predict
+from acmix.workflows.export import export
+from acmix.workflows.predict import picture_names, predict
 from acmix.workflows.training import evaluate, train
 
 __all__ = [

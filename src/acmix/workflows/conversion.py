@@ -1,4 +1,4 @@
-"""Weights between PyTorch's files and ours."""
+"""Convert between PyTorch weight files and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from acmix.convert import (
     write_state,
 )
 from acmix.models.registry import model_entry
-from acmix.workflows.runs import build_model, open_checkpoint, prepare
+from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, head_size, save_model
 
 
@@ -24,15 +24,15 @@ def import_torch(file: str | Path, output: str | Path, config: Config) -> Report
 
     Args:
         file: ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``, see :func:`acmix.convert.read_state`.
-        output: the ``.ckpt`` to write.
-        config: names the model; without ``model.num_classes`` it has the file's classes.
+        output: checkpoint to write.
+        config: selects the model; ``model.num_classes`` defaults to the number in the file.
 
     Returns:
-        What was loaded, and what was ignored and why.
+        The loaded parameters, and the ignored tensors with reasons.
     """
     check_checkpoint_name(output)
     state = read_state(file)
-    prepare(config)
+    set_up_runtime(config)
     model = build_model(config, head_size(model_entry(config.model.name).cls, state) or 0)
     report = load_torch_state(model, state)
     save_model(model, output)
@@ -49,7 +49,7 @@ def export_torch(
 
     Args:
         checkpoint, name, overrides: see :func:`acmix.workflows.runs.open_checkpoint`.
-        output: the ``.safetensors`` or ``.npz`` to write.
+        output: ``.safetensors`` or ``.npz`` file to write.
     """
     check_state_file(output)
     state = torch_state(open_checkpoint(checkpoint, name, overrides)[0])

@@ -1,10 +1,11 @@
-"""The training curve of a run."""
+"""Plot the training curve of a run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from acmix.errors import UserError, check
 from acmix.utils.figures import save_figure
@@ -18,11 +19,11 @@ def plot_training_curve(
     Args:
         metrics_file: ``metrics.jsonl`` of a run folder: one object per line with ``step``,
             ``loss``, ``lr`` and, on some lines, validation metrics.
-        target: Picture to write; its suffix names the format.
-        metrics: Names of the metrics to draw; those that never occur are left out.
+        target: picture to write; the suffix selects the format.
+        metrics: names of the metrics to plot; absent ones are skipped.
 
     Raises:
-        UserError: The file is missing, is not JSON lines, or holds no loss.
+        UserError: the file is missing, is not JSON lines, or contains no loss.
     """
     records = read_records(Path(metrics_file))
     series = {name: _series(records, name) for name in ("loss", "lr", *metrics)}
@@ -42,7 +43,7 @@ def plot_training_curve(
     save_figure(figure, Path(target))
 
 
-def read_records(path: Path) -> list[dict]:
+def read_records(path: Path) -> list[dict[str, Any]]:
     """Read the lines of a ``metrics.jsonl``; raise UserError if it is missing or damaged."""
     check(path.is_file(), f"metrics file: {path} does not exist; it is written by 'acmix train'.")
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -51,7 +52,7 @@ def read_records(path: Path) -> list[dict]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            # The last line of a killed run may be half of one.
+            # A killed run may leave an incomplete last line.
             if number == len(lines):
                 break
             raise UserError(f"metrics file: line {number} of {path} is not JSON.") from error
@@ -60,13 +61,15 @@ def read_records(path: Path) -> list[dict]:
     return records
 
 
-def _series(records: list[dict], name: str) -> list[tuple[float, float]]:
+def _series(records: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
     return [(record["step"], record[name]) for record in records if {"step", name} <= record.keys()]
 
 
-def _draw(axes, title: str, points: list[tuple[float, float]], label: str | None = None) -> None:
+def _draw(
+    axes: Any, title: str, points: list[tuple[float, float]], label: str | None = None
+) -> None:
     steps, values = zip(*points, strict=True) if points else ((), ())
-    # A curve of one point would be invisible without a marker.
+    # A single point is invisible without a marker.
     axes.plot(steps, values, marker="o" if len(points) < 30 else None, label=label, markersize=3)
     axes.set(title=title, xlabel="step")
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Models as configured, and the models, configurations and classes of finished runs."""
+"""Create configured models, and load models, configurations and classes of finished runs."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from acmix.workflows.weights import copy_features, head_size, load_model, read_t
 CLASSES_FILE = "classes.json"
 
 
-def prepare(config: Config) -> str:
-    """Choose device and mode, seed everything; return the device target."""
+def set_up_runtime(config: Config) -> str:
+    """Set device, execution mode and random seed; return the device target."""
     target = set_device(config.runtime)
     ms.set_seed(config.seed)
     return target
 
 
 def build_model(config: Config, num_classes: int) -> Any:
-    """Make the configured network for a data set of ``num_classes`` classes.
+    """Create the configured network for a data set of ``num_classes`` classes.
 
     Raises:
-        UserError: ``model.num_classes`` is smaller than that, or the network refuses an argument.
+        UserError: ``model.num_classes`` is less than ``num_classes``, or the network rejects an
+            argument.
     """
-    own = config.model.num_classes
+    configured = config.model.num_classes
     check(
-        own is None or own >= num_classes,
-        f"model.num_classes={own} is less than the {num_classes} classes of the data set; leave "
-        "it out to have as many.",
+        configured is None or configured >= num_classes,
+        f"model.num_classes={configured} is less than the {num_classes} classes of the data set; "
+        "leave it out to have as many.",
     )
-    return get_task(config.task).build_model(config, own or num_classes)
+    return get_task(config.task).build_model(config, configured or num_classes)
 
 
 def load_pretrained(config: Config, model: nn.Cell) -> None:
-    """Start a new network, or the backbone in it, from ``model.pretrained``.
+    """Load ``model.pretrained`` as initial weights of a network or its backbone.
 
     Raises:
         UserError: see :func:`acmix.workflows.weights.warm_start`.
@@ -59,7 +60,7 @@ def load_pretrained(config: Config, model: nn.Cell) -> None:
     if backbone is model:
         warm_start(backbone, str(file), section.warm_start, section.reset_head)
         return
-    # The classifier takes the file, with all the checks and conversions there are for it.
+    # Load into a classifier first, which supports all checks and conversions of the file.
     classes = head_size(model_entry(section.name).cls, read_tensors(str(file)))
     arguments = model_arguments(config)
     arguments.pop("out_indices", None)  # the stages that the head uses
@@ -69,8 +70,8 @@ def load_pretrained(config: Config, model: nn.Cell) -> None:
 
 
 def restore(config: Config, checkpoint: str | Path) -> tuple[Any, tuple[str, ...]]:
-    """Make the model of a finished run, ready for inference, and the names of its classes."""
-    prepare(config)
+    """Return the model of a finished run in evaluation mode, and its class names."""
+    set_up_runtime(config)
     classes = class_names(config, checkpoint)
     model = build_model(config, len(classes))
     load_model(model, checkpoint)
@@ -79,7 +80,7 @@ def restore(config: Config, checkpoint: str | Path) -> tuple[Any, tuple[str, ...
 
 
 def class_names(config: Config, checkpoint: str | Path) -> tuple[str, ...]:
-    """Return the classes of a run: from its folder, or from the data set if it is not there."""
+    """Return the class names of a run from its folder, or from the data set if missing there."""
     file = run_folder(checkpoint) / CLASSES_FILE
     if not file.is_file():
         return create_dataset(config.data, "val", seed=config.seed).classes
@@ -95,12 +96,12 @@ def class_names(config: Config, checkpoint: str | Path) -> tuple[str, ...]:
 
 
 def run_folder(checkpoint: str | Path) -> Path:
-    """Return the run folder that a checkpoint lies in."""
+    """Return the run folder of a checkpoint."""
     return Path(checkpoint).resolve().parent.parent
 
 
 def run_config(checkpoint: str | Path) -> Config:
-    """Load the resolved configuration beside a checkpoint.
+    """Load the configuration in the run folder of a checkpoint.
 
     Raises:
         UserError: the checkpoint is not in a run folder.
@@ -119,21 +120,21 @@ def named_config(name: str, overrides: Sequence[str] = ()) -> Config:
 def open_checkpoint(
     checkpoint: str | Path, name: str | None = None, overrides: Sequence[str] = ()
 ) -> tuple[Any, Config]:
-    """Make the network of any checkpoint, ready for inference, and its configuration.
+    """Return the network of a checkpoint in evaluation mode, and its configuration.
 
     Args:
-        checkpoint: of a run, or, with ``name``, any other ``.ckpt`` of that model.
-        name: of the model; None for that of the run folder the checkpoint lies in.
-        overrides: ``key=value`` strings for a model that is not the registered default.
+        checkpoint: checkpoint in a run folder, or, with ``name``, any checkpoint of that model.
+        name: name of the model; None uses the configuration in the run folder.
+        overrides: ``key=value`` strings, if the model differs from the registered default.
 
     Raises:
-        UserError: no ``name`` and no run folder, or the checkpoint is not the model's.
+        UserError: no ``name`` and no run folder, or the checkpoint does not fit the model.
     """
     if name is None:
         config = run_config(checkpoint)
         return restore(config, checkpoint)[0], config
     config = named_config(name, overrides)
-    prepare(config)
+    set_up_runtime(config)
     classes = head_size(model_entry(config.model.name).cls, load_weights(checkpoint))
     model = build_model(config, classes or 0)
     load_model(model, checkpoint)

@@ -1,4 +1,4 @@
-"""Train as configured, and evaluate what was trained."""
+"""Train a configured network, and evaluate checkpoints."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from acmix.parallel import join, synchronise_norms
 from acmix.tasks import get_task
 from acmix.utils.files import write_text
 from acmix.workflows.curve import plot_training_curve
-from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, prepare
+from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, set_up_runtime
 from acmix.workflows.weights import load_model
 
 logger = logging.getLogger(__name__)
 
 
 def train(config: Config, resume: str | None = None) -> FitResult:
-    """Train as configured and leave the run in ``config.output``.
+    """Train a network and write the run to the folder ``config.output``.
 
-    In a process that a launcher started as one of several, this is its part of the training.
+    In distributed training, each process of the launcher calls this function.
 
     Args:
-        config: what to train.
+        config: configuration of the run.
         resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
     """
-    target = prepare(config)
+    target = set_up_runtime(config)
     world = join()
     run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
     if resume is None and world.is_first:
-        run_dir.check_unused()  # before minutes go into reading the data
+        run_dir.check_unused()  # fails early: reading the data may take minutes
     shard = {"num_shards": world.size, "shard_id": world.rank}
     train_data = create_dataset(config.data, "train", seed=config.seed, **shard)
     val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
@@ -47,7 +47,7 @@ def train(config: Config, resume: str | None = None) -> FitResult:
             "give all machines the same files; what cannot be decoded on one of them counts, too",
         )
     model = build_model(config, len(train_data.classes))
-    if config.model.pretrained is not None and world.is_first:  # the others get what it has
+    if config.model.pretrained is not None and world.is_first:  # broadcast to the others later
         resumes = resume != "auto" and resume is not None
         resumes |= resume == "auto" and run_dir.checkpoints.to_resume() is not None
         if not resumes:
@@ -74,13 +74,13 @@ def train(config: Config, resume: str | None = None) -> FitResult:
         write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
         curve = run_dir.path / "curve.png"
         plot_training_curve(run_dir.metrics_file, curve, tuple(task.headline))
-    world.barrier()  # a rank that ends early counts as lost
+    world.barrier()  # the launcher treats an early exit of a rank as a failure
     return result
 
 
 def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:
-    """Evaluate a checkpoint on the validation split; return the filled metric and the classes."""
-    prepare(config)
+    """Evaluate a checkpoint on the validation split; return the metric and the class names."""
+    set_up_runtime(config)
     data = create_dataset(config.data, "val", seed=config.seed)
     model = build_model(config, len(data.classes))
     load_model(model, checkpoint)

@@ -1,4 +1,4 @@
-"""Weights of models in files, our checkpoints and PyTorch's, and starting from them."""
+"""Load and save weights of models, and initialise models from pretrained weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
-from acmix.engine import WEIGHT_SUFFIXES, holds_our_names, load_weights, save_weights
+from acmix.engine import WEIGHT_SUFFIXES, is_mindspore_file, load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
@@ -21,15 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
-    """Load a checkpoint's weights, the moving average where there is one.
+    """Load the weights of a checkpoint, or their moving average if it has one.
 
     Args:
-        model: takes the weights.
-        checkpoint: a ``.ckpt`` or ``.safetensors`` of ours.
-        keep: parameters that the checkpoint does not have; they stay as they are.
+        model: model to modify.
+        checkpoint: ``.ckpt`` or ``.safetensors`` file of this package.
+        keep: parameters that the checkpoint does not contain; they stay unchanged.
 
     Raises:
-        UserError: the file is missing or damaged, or its tensors are not the model's.
+        UserError: the file is missing or damaged, or its tensors do not fit the model.
     """
     _load(model, load_weights(checkpoint), keep, checkpoint)
 
@@ -43,45 +43,45 @@ def check_checkpoint_name(path: str | Path) -> None:
 
 
 def save_model(model: nn.Cell, path: str | Path) -> None:
-    """Write the weights of ``model`` as a file that :func:`load_model` reads.
+    """Write the weights of ``model`` to a file for :func:`load_model`.
 
     Raises:
-        UserError: another suffix, or the folder cannot be written to.
+        UserError: the suffix is not supported, or the folder is not writable.
     """
     check_checkpoint_name(path)
     save_weights(Path(path), _parameters(model))
 
 
 def warm_start(
-    model: Backbone, file: str | Path, start: str = "strict", reset_head: bool = False
+    model: Backbone, file: str | Path, mode: str = "strict", reset_head: bool = False
 ) -> None:
-    """Start training from weights of another run or of PyTorch.
+    """Initialise a model from weights of another run or of PyTorch.
 
     Args:
-        model: freshly made.
-        file: ours, or what :func:`acmix.convert.read_state` reads.
-        start: ``strict``, the file has every parameter; ``exact``, it has those of the plain model
-            without convolution paths, and the ACmix model begins as the same function: alpha = 1
-            and beta = 0. The paths' own outputs are not zero, so beta has a gradient.
-        reset_head: leave out the file's classifier and keep the model's new one.
+        model: new model.
+        file: checkpoint of this package, or a file for :func:`acmix.convert.read_state`.
+        mode: ``strict``: the file contains every parameter. ``exact``: it contains those of the
+            plain model without convolution paths. The ACmix model then computes the same function:
+            alpha = 1 and beta = 0. The outputs of the paths are not zero, so beta has a gradient.
+        reset_head: keep the model's new classifier instead of loading the file's.
 
     Raises:
-        UserError: the file cannot be read; what it lacks is not part of a convolution path; or the
-            weight of a path is fixed so that it cannot begin at 0.
+        UserError: the file cannot be read; a missing parameter is not part of a convolution path;
+            or the weight of a path is fixed and cannot be set to 0.
     """
-    keep = _silence_conv_paths(model) if start == "exact" else frozenset()
+    keep = _zero_conv_paths(model) if mode == "exact" else frozenset()
     head = _head(model) if reset_head else frozenset()
     try:
-        if _is_of_torch(file):
+        if _is_torch_file(file):
             names = torch_names(model)
-            left_out = {tensor for name in head for tensor in names[name]}
-            state = {k: value for k, value in read_state(file).items() if k not in left_out}
+            skipped = {tensor for name in head for tensor in names[name]}
+            state = {k: value for k, value in read_state(file).items() if k not in skipped}
             load_torch_state(model, state, keep | head)
         else:
             weights = {k: value for k, value in load_weights(file).items() if k not in head}
             _load(model, weights, keep | head, file)
     except UserError as error:
-        raise UserError(f"model.pretrained={file}: {error}{_advice(start)}") from None
+        raise UserError(f"model.pretrained={file}: {error}{_advice(mode)}") from None
     logger.info("Starting from the weights of %s", file)
     if head:
         logger.info("  with a new classifier of %d classes", model.num_classes)
@@ -90,9 +90,9 @@ def warm_start(
 
 
 def copy_features(classifier: Backbone, backbone: Backbone) -> None:
-    """Give a ``features_only`` backbone, under whatever prefix, the weights of its classifier.
+    """Copy the weights of a classifier to its ``features_only`` backbone under any prefix.
 
-    What it has beyond the classifier, norms of its maps, stays as it is.
+    Parameters that the classifier lacks, norms of feature maps, stay unchanged.
     """
     source = _parameters(classifier)
     for name, parameter in backbone.parameters_and_names():
@@ -101,25 +101,25 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
 
 
 def read_tensors(file: str | Path) -> dict[str, Any]:
-    """Return the tensors of a checkpoint or of a file of PyTorch's, under the names they have."""
-    if _is_of_torch(file):
+    """Return the tensors of a checkpoint or PyTorch file by their names in the file."""
+    if _is_torch_file(file):
         return dict(read_state(file))
     return dict(load_weights(file))
 
 
 def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
-    """Return the number of classes that weights by name, ours or torch's, are for, if they say."""
+    """Return the number of classes of a state's classifier (ours or torch's); None without one."""
     weight = tensors.get(f"{model.classifier_name}.weight")
     return None if weight is None else int(weight.shape[0])
 
 
 def _parameters(model: nn.Cell) -> dict[str, Parameter]:
-    """Return by name what other networks can use: not the random states of this one."""
+    """Return the parameters by name, without random states, which belong to one network only."""
     return {p.name: p for p in model.get_parameters() if not _is_random_state(p.name)}
 
 
-def _is_of_torch(file: str | Path) -> bool:
-    return Path(file).suffix in STATE_SUFFIXES and not holds_our_names(Path(file))
+def _is_torch_file(file: str | Path) -> bool:
+    return Path(file).suffix in STATE_SUFFIXES and not is_mindspore_file(Path(file))
 
 
 def _is_random_state(name: str) -> bool:
@@ -138,8 +138,8 @@ def _head(model: Backbone) -> frozenset[str]:
     return frozenset(parameter.name for parameter in model.get_classifier().get_parameters())
 
 
-def _silence_conv_paths(model: Backbone) -> frozenset[str]:
-    """Give all weight to attention; return the parameters that the plain model does not have."""
+def _zero_conv_paths(model: Backbone) -> frozenset[str]:
+    """Set alpha = 1 and beta = 0; return the parameters that the plain model does not have."""
     added: set[str] = set()
     for name, cell in model.cells_and_names():
         if not isinstance(cell, ACmix) or cell.conv_path is None:
@@ -161,8 +161,8 @@ def _silence_conv_paths(model: Backbone) -> frozenset[str]:
     return frozenset(added)
 
 
-def _advice(start: str) -> str:
-    if start == "exact":
+def _advice(mode: str) -> str:
+    if mode == "exact":
         return (
             " model.warm_start=exact takes the plain model that has the same attention; "
             "weights of an ACmix model start with model.warm_start=strict."

@@ -18,7 +18,7 @@ from acmix.tools.analysis.path_bias import (
     undefined_ratios,
     write_path_biases,
 )
-from acmix.tools.analysis.path_plots import plot_path_biases, plot_path_curves
+from acmix.tools.analysis.plots import plot_path_biases, plot_path_curves
 from acmix.utils.parameters import set_value
 
 

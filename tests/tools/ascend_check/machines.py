@@ -12,8 +12,8 @@ import numpy as np
 
 from acmix.cli import main
 from acmix.tools.ascend_check.session import Finished, execute
-from acmix.tools.bench.report import BenchReport
-from acmix.tools.bench.throughput import Timing
+from acmix.tools.bench.models_report import ModelsReport
+from acmix.tools.bench.timing import Timing
 
 NPU_SMI = """
 | npu-smi 23.0.6                   Version: 23.0.6                                               |
@@ -25,7 +25,7 @@ NPU_SMI = """
 | 0                         | 0000:01:00.0  | 0           0    / 0          3349 / 65536         |
 """
 
-REPORT = BenchReport(
+REPORT = ModelsReport(
     environment={"device": "Ascend", "device_name": "Ascend910B2", "cpu": "Kunpeng", "cores": 192,
                  "mindspore": "2.8.0"},
     mode="graph",

@@ -16,12 +16,12 @@ from tools.ascend_check.machines import NPU_SMI, REPORT, Machine, in_process
 from acmix.cli import main
 from acmix.errors import UserError
 from acmix.tools.ascend_check import forward, runner
-from acmix.tools.ascend_check.results import CheckReport, merge, read_reports
+from acmix.tools.ascend_check.report import CheckReport, merge, read_reports
 from acmix.tools.ascend_check.runner import run_checks
 from acmix.tools.ascend_check.session import Failed, execute
 from acmix.tools.ascend_check.steps import compare
 from acmix.tools.bench import peak
-from acmix.tools.bench.report import BenchReport
+from acmix.tools.bench.models_report import ModelsReport
 
 ROOT = Path(__file__).parents[3]
 TINY = """
@@ -232,7 +232,7 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
     assert main(["check-ascend", "--merge", file, "--results", str(results)]) == 0
     assert {path.name for path in results.iterdir()} == {"speed-models-cpu.json"} | {
         f"{name}-ascend-910b2.json"
-        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detection")
+        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detectors")
     }
     capsys.readouterr()
     assert main(["bench", "models", "--load", str(results / "speed-models-*.json")]) == 0
@@ -272,7 +272,7 @@ def test_other_files_are_not_merged(check, tmp_path):
 def test_reports_of_benchmarks_survive_merging(check, tmp_path):
     check()
     merge(tmp_path / "out" / "check_ascend.json", tmp_path)
-    kept = BenchReport.from_json((tmp_path / "speed-models-ascend-910b2.json").read_text())
+    kept = ModelsReport.from_json((tmp_path / "speed-models-ascend-910b2.json").read_text())
     assert kept == REPORT
 
 

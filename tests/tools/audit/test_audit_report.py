@@ -7,9 +7,10 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError
-from acmix.tools.audit.capture import graph_of
+from acmix.tools.audit.audit import audit_graph
 from acmix.tools.audit.inventory import Inventory
-from acmix.tools.audit.report import Audit, audit
+from acmix.tools.audit.report import Audit
+from acmix.tools.graphs import graph_of
 from acmix.utils.mindir import Graph
 
 
@@ -25,7 +26,7 @@ class Net(nn.Cell):
 
 def audited(operator=ops.relu) -> Audit:
     graph = graph_of(Net(operator), [Tensor(shape=(16, 32), dtype=ms.float32)])
-    return audit(graph, "tiny")
+    return audit_graph(graph, "tiny")
 
 
 def long(x):
@@ -75,7 +76,7 @@ def test_json_holds_the_evidence():
 
 
 def test_a_graph_of_another_mindspore_is_pointed_out():
-    text = audit(Graph("2.3.0", (), (), (), ()), "old").render()
+    text = audit_graph(Graph("2.3.0", (), (), (), ()), "old").render()
     assert "made by MindSpore 2.3.0, the lists are of 2.8.0" in text
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from acmix.tools.audit.capture import graph_of
-from acmix.tools.audit.report import audit
+from acmix.tools.audit.audit import audit_graph
 from acmix.tools.audit.rules import RULES, apply_rules
 from acmix.tools.audit.verdict import Verdict
+from acmix.tools.graphs import graph_of
 from acmix.utils.mindir import Graph, Node, TensorType, Value
 
 
@@ -68,7 +68,7 @@ def test_a_group_convolution_fails():
     assert found(graph) == {
         ("group convolution", "FAIL"): "Conv2D has 4 groups and is not depthwise"
     }
-    result = audit(graph, "net")
+    result = audit_graph(graph, "net")
     assert not result.passed()
     assert result.convolutions == {"Conv2D, group 4": 1}
 
@@ -77,7 +77,7 @@ def test_a_group_convolution_fails():
 def test_depthwise_and_ordinary_convolutions_pass(channels, groups, name):
     graph = convolution(channels, channels, groups)
     assert found(graph) == {}
-    assert audit(graph, "net").convolutions == {f"Conv2D, {name}": 1}
+    assert audit_graph(graph, "net").convolutions == {f"Conv2D, {name}": 1}
 
 
 def test_a_channel_multiplier_is_not_depthwise():
@@ -111,7 +111,7 @@ def test_float64_fails_wherever_it_is():
     graph = compiled(widen, shaped(2, 3))
     messages = {finding.message for finding in apply_rules(graph) if finding.rule == "float64"}
     assert "Cast gives float64" in messages
-    assert not audit(graph, "net").passed()
+    assert not audit_graph(graph, "net").passed()
     constant = made_of(node("Add"), constants=[TensorType("DOUBLE", (2,))])
     assert found(constant) == {("float64", "FAIL"): "a constant is float64"}
 

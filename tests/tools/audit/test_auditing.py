@@ -10,10 +10,9 @@ from variants import exhaustive, first_of_each
 from acmix.errors import UserError
 from acmix.export import Exported
 from acmix.models import create_model
-from acmix.tools.audit.capture import graph_of
+from acmix.tools.audit.audit import audit_config, audit_graph
 from acmix.tools.audit.inventory import Inventory
-from acmix.tools.audit.networks import audit_config
-from acmix.tools.audit.report import audit
+from acmix.tools.graphs import graph_of
 from acmix.utils.modes import built_for
 from acmix.utils.target import current_target
 from acmix.workflows.runs import named_config
@@ -57,7 +56,7 @@ def test_every_kept_graph_is_one_that_is_audited():
 
 def test_what_is_built_for_cpu_would_fail():
     """Where the group convolution is not replaced: the audit sees what it is for."""
-    result = audit(tiny_swin(conv_impl="group"), "CPU")
+    result = audit_graph(tiny_swin(conv_impl="group"), "CPU")
     assert not result.passed()
     assert {finding.rule for finding in result.findings if finding.verdict == "FAIL"} == {
         "group convolution"

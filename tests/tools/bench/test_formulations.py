@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acmix.tools.bench.formulations import formulations
-from acmix.tools.bench.parts import PARTS
-from acmix.tools.bench.reading import read_report
+from acmix.tools.bench.formulations import bench_formulations
+from acmix.tools.bench.network_parts import PARTS
+from acmix.tools.bench.reports import read_report
 
 SMALL = {"convolution path": (8, 2, 6), "7 x 7 attention": (8, 2, 6)}
 
@@ -26,7 +26,7 @@ def test_candidates_agree(part):
 
 def test_the_table_names_every_candidate():
     parts = [replace(part, cases=(SMALL.get(part.name, (4, 5)),)) for part in PARTS]
-    report = formulations(batch_size=1, warmup=1, repeats=2, parts=parts)
+    report = bench_formulations(batch_size=1, warmup=1, repeats=2, parts=parts)
     table = report.render()
     for part in parts:
         for name in part.networks(part.cases[0]):

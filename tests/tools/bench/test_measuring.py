@@ -15,18 +15,16 @@ from models.detection.small_detector import small_detector
 from acmix.cli import main
 from acmix.errors import UserError
 from acmix.models import create_model
-from acmix.models.detection import Detector
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
 from acmix.tools.analysis.paper import SPEED_TABLES
-from acmix.tools.bench import backends, measuring, peak
+from acmix.tools.bench import backends, models, peak
+from acmix.tools.bench.candidates import training_step
 from acmix.tools.bench.setting import Setting
-from acmix.tools.training_step import training_step
 from acmix.utils.parameters import get_value
 from acmix.utils.target import target_set_to
 
 QUICK = ["--input-size", "16", "--batch-size", "1", "--warmup", "1", "--repeats", "2"]
-DETECTION = measuring.Subject(TASKS["detection"], small_detector, (3, 32, 32))
 TINY_SWIN = {"depths": (1,), "num_heads": (2,), "embed_dim": 8, "window_size": 4, "num_classes": 5}
 
 
@@ -52,8 +50,8 @@ def measured(monkeypatch):
     def catch(candidates, shape, batch_sizes, **options):
         caught.update(options, candidates=candidates, shape=shape, batch_sizes=batch_sizes)
 
-    monkeypatch.setattr(measuring, "bench_candidates", catch)
-    monkeypatch.setattr(measuring, "trace", lambda network, shape: SimpleNamespace(macs=1))
+    monkeypatch.setattr(models, "bench_candidates", catch)
+    monkeypatch.setattr(models, "trace", lambda network, shape: SimpleNamespace(macs=1))
     monkeypatch.setattr(
         TASKS["detection"],
         "create",
@@ -89,7 +87,7 @@ def test_kernel_variants_are_those_of_the_papers_table():
 
 
 def test_a_table_of_models_compares_each_twin_with_its_baseline(tiny, measured):
-    measuring.bench_table("models", setting=Setting())
+    models.bench_table("models", setting=Setting())
     assert len(measured["candidates"]) == 8
     assert measured["baseline"] == {
         f"acmix_{name}": name for name in ("resnet50", "san19", "pvt_small", "swin_tiny")
@@ -99,7 +97,7 @@ def test_a_table_of_models_compares_each_twin_with_its_baseline(tiny, measured):
 
 
 def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny, measured):
-    measuring.bench_table("detectors", setting=Setting())
+    models.bench_table("detectors", setting=Setting())
     assert measured["shape"] == (3, 800, 1333)
     assert measured["batch_sizes"] == (1,)
     assert measured["baseline"]["retinanet_acmix_pvt_small"] == "retinanet_pvt_large"
@@ -107,8 +105,9 @@ def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny
 
 def test_of_a_detector_post_processing_is_measured_unless_raw_is_asked_for():
     detector = small_detector()
-    assert isinstance(measuring._deployed(DETECTION, detector, Setting()), DetectionInference)
-    assert measuring._deployed(DETECTION, detector, Setting(raw=True)) is detector
+    factory = models.NetworkFactory(TASKS["detection"], lambda: detector, (3, 32, 32))
+    assert isinstance(models._deployed(factory, detector, Setting()), DetectionInference)
+    assert models._deployed(factory, detector, Setting(raw=True)) is detector
 
 
 def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(tiny, tmp_path):
@@ -126,7 +125,7 @@ def test_the_two_formulations_are_what_their_names_say(tiny, measured, monkeypat
         "create",
         lambda name, **a: made.append(a) or tiny_model(name, **a),
     )
-    measuring.bench(["acmix_swin_tiny"], setting=Setting(), gain="block")
+    models.bench_models(["acmix_swin_tiny"], setting=Setting(), gain="block")
     assert made == [{"conv_impl": "group"}, {"conv_impl": "block"}]
 
 
@@ -146,14 +145,14 @@ def test_the_fused_form_is_measured_by_default_and_counted_as_trained(tiny, meas
         given.append(network)
         return lambda images: None
 
-    monkeypatch.setattr(measuring, "fuse", Doubled)
-    monkeypatch.setattr(measuring, "by_backend", by_backend)
+    monkeypatch.setattr(models, "fuse", Doubled)
+    monkeypatch.setattr(models, "by_backend", by_backend)
     monkeypatch.setattr(
-        measuring, "trace", lambda network, _: traced.append(network) or SimpleNamespace(macs=1)
+        models, "trace", lambda network, _: traced.append(network) or SimpleNamespace(macs=1)
     )
-    measuring.bench(["swin_tiny"])
+    models.bench_models(["swin_tiny"])
     measured["candidates"]["swin_tiny"](None)
-    measuring.bench(["swin_tiny"], setting=Setting(), gain="fuse")
+    models.bench_models(["swin_tiny"], setting=Setting(), gain="fuse")
     for name in ("swin_tiny, as trained", "swin_tiny"):
         measured["candidates"][name](None)
     assert [isinstance(network, Doubled) for network in given] == [True, False, True]
@@ -169,7 +168,7 @@ def test_the_fused_form_is_measured_by_default_and_counted_as_trained(tiny, meas
 def test_what_is_fused_by_default(flags, fused, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(
-        measuring, "bench_subjects", lambda _, setting, **__: asked.append(setting) or 1 / 0
+        models, "bench_factories", lambda _, setting, **__: asked.append(setting) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         main(["bench", "models", "swin_tiny", *flags])
@@ -311,8 +310,9 @@ def test_contradictions_are_refused_in_one_line(arguments, message, tiny, capsys
 
 
 def test_a_detector_without_post_processing_gives_predictions_of_all_anchors(tmp_path):
-    detector: Detector = small_detector()
-    network = measuring._deployed(DETECTION, detector.set_train(False), Setting(raw=True))
+    detector = small_detector().set_train(False)
+    factory = models.NetworkFactory(TASKS["detection"], lambda: detector, (3, 32, 32))
+    network = models._deployed(factory, detector, Setting(raw=True))
     call = backends.by_backend(network, "mindspore", True, tmp_path)(
         np.zeros((1, 3, 32, 32), np.float32)
     )

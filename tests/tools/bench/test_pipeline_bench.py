@@ -7,11 +7,12 @@ import pytest
 
 from acmix.cli import main
 from acmix.errors import UserError
-from acmix.tools.bench import pipeline
-from acmix.tools.bench.pipeline import PipelineReport, measure_rates
-from acmix.tools.bench.reading import read_report
+from acmix.tools.bench import data
+from acmix.tools.bench.data import measure_rates
+from acmix.tools.bench.data_report import DataReport
+from acmix.tools.bench.reports import read_report
 
-REPORT = PipelineReport(
+REPORT = DataReport(
     environment={"device": "CPU", "cpu": "some", "cores": 2, "mindspore": "2.8.0"},
     network="swin_tiny",
     batch_size=8,
@@ -26,7 +27,7 @@ REPORT = PipelineReport(
 @pytest.fixture
 def spend(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(pipeline, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(data, "perf_counter", lambda: now[0])
 
     def spend(seconds):
         now[0] += seconds

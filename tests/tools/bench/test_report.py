@@ -12,13 +12,13 @@ from mindspore import nn
 
 from acmix.errors import UserError
 from acmix.tools.bench import peak
-from acmix.tools.bench.models import bench_models, with_transfer
+from acmix.tools.bench.candidates import bench_networks, with_transfer
+from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.bench.peak import Peak
-from acmix.tools.bench.report import BenchReport
 from acmix.tools.bench.setting import Setting
-from acmix.tools.bench.throughput import Timing
+from acmix.tools.bench.timing import Timing
 
-REPORT = BenchReport(
+REPORT = ModelsReport(
     environment={"device": "CPU", "cpu": "some", "cores": 2, "mindspore": "2.8.0"},
     mode="graph",
     input_shape=(3, 32, 32),
@@ -89,7 +89,7 @@ def test_the_device_is_named_where_it_has_a_name():
     [REPORT, replace(REPORT, peaks=(Peak(2, (1.0, 2.0, 3.0)),), setting=Setting("mindir"))],
 )
 def test_json_gives_back_the_report_and_its_table(report):
-    again = BenchReport.from_json(report.to_json())
+    again = ModelsReport.from_json(report.to_json())
     assert again == report
     assert again.render() == report.render()
 
@@ -97,19 +97,19 @@ def test_json_gives_back_the_report_and_its_table(report):
 def test_reports_from_before_peaks_and_settings_are_read():
     content = json.loads(REPORT.to_json())
     del content["peaks"], content["setting"]
-    assert BenchReport.from_json(json.dumps(content)) == REPORT
+    assert ModelsReport.from_json(json.dumps(content)) == REPORT
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"timings": [{}]}', '{"timings": []}'])
 def test_other_json_is_refused(text):
     with pytest.raises(UserError, match="not a JSON of 'acmix bench'"):
-        BenchReport.from_json(text)
+        ModelsReport.from_json(text)
 
 
 def test_networks_are_measured_in_evaluation_mode(quick, mode):
     networks = {"relu": nn.ReLU(), "drop": nn.SequentialCell(nn.Dropout(p=0.9)).set_train(True)}
     lines = []
-    report = bench_models(
+    report = bench_networks(
         networks, (3, 4, 4), (1, 2), warmup=1, repeats=3, baseline="relu", progress=lines.append
     )
     assert [(timing.name, timing.batch_size) for timing in report.timings] == [
@@ -127,13 +127,13 @@ def test_networks_are_measured_in_evaluation_mode(quick, mode):
 
 def test_an_unknown_baseline_is_refused_before_any_work(quick):
     with pytest.raises(UserError, match="Did you mean 'relu'"):
-        bench_models({"relu": nn.ReLU()}, (3, 4, 4), baseline="relo")
+        bench_networks({"relu": nn.ReLU()}, (3, 4, 4), baseline="relo")
 
 
 def test_only_what_is_compared_takes_turns(quick):
     told = []
     networks = {name: nn.ReLU() for name in ("a", "b", "a twin", "b twin", "b twin's twin")}
-    report = bench_models(
+    report = bench_networks(
         networks,
         (3, 4, 4),
         (1,),
@@ -153,7 +153,7 @@ def test_only_what_is_compared_takes_turns(quick):
 
 def test_a_batch_size_of_nothing_is_refused(quick):
     with pytest.raises(UserError, match="batch_sizes: got 0"):
-        bench_models({"relu": nn.ReLU()}, (3, 4, 4), (0,))
+        bench_networks({"relu": nn.ReLU()}, (3, 4, 4), (0,))
 
 
 def test_probes_multiply_large_matrices_and_the_best_of_a_round_counts(monkeypatch):

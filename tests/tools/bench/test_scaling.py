@@ -9,9 +9,9 @@ import pytest
 from acmix.cli import main
 from acmix.launch import Job
 from acmix.models import create_model
-from acmix.tools.bench import scaling_jobs, scaling_worker
-from acmix.tools.bench.reading import read_report
-from acmix.tools.bench.scaling import ScalingRun
+from acmix.tools.bench import scaling, scaling_worker
+from acmix.tools.bench.reports import read_report
+from acmix.tools.bench.scaling_report import ScalingRun
 
 KWARGS = {"depths": (1,), "num_heads": (2,), "embed_dim": 8, "window_size": 2}
 CONFIG = f"""
@@ -83,7 +83,7 @@ def launched(monkeypatch):
             json.dump(run, file)
         return 0
 
-    monkeypatch.setattr(scaling_jobs, "launch", launch)
+    monkeypatch.setattr(scaling, "launch", launch)
     return jobs
 
 
@@ -93,7 +93,7 @@ def test_every_worker_gets_a_core_and_a_thread_and_this_process_keeps_its_own(
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     cores = os.sched_getaffinity(0)
     numbers = range(1, len(cores) + 1)
-    report = scaling_jobs.bench_scaling([config], [*reversed(numbers)], ["seed=1"], repeats=4)
+    report = scaling.bench_scaling([config], [*reversed(numbers)], ["seed=1"], repeats=4)
     assert [run.workers for run in report.runs] == [*numbers]
     for (job, arguments, given, threads), count in zip(launched, numbers, strict=True):
         assert job == Job("CPU", count)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from acmix.errors import UserError
-from acmix.tools.bench.reading import read_report
-from acmix.tools.bench.scaling import ScalingReport, ScalingRun
+from acmix.tools.bench.reports import read_report
+from acmix.tools.bench.scaling_report import ScalingReport, ScalingRun
 
 REPORT = ScalingReport(
     environment={"device": "CPU", "cpu": "some", "cores": 2, "mindspore": "2.8.0"},

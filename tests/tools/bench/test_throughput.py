@@ -7,8 +7,8 @@ import gc
 import pytest
 
 from acmix.errors import UserError
-from acmix.tools.bench import throughput
-from acmix.tools.bench.throughput import Timing, measure, speed_up
+from acmix.tools.bench import timing
+from acmix.tools.bench.timing import Timing, measure, speed_up
 from acmix.utils import waiting
 from acmix.utils.target import target_set_to
 
@@ -29,7 +29,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(throughput, "perf_counter", clock)
+    monkeypatch.setattr(timing, "perf_counter", clock)
     return clock
 
 

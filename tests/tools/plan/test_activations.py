@@ -9,8 +9,8 @@ from mindspore import Tensor, nn, ops
 from acmix.config import OptimConfig
 from acmix.engine.optim import create_optimizer
 from acmix.engine.train_step import TrainStep
-from acmix.tools.audit.capture import graph_of
-from acmix.tools.plan.activations import kept_for_backward
+from acmix.tools.graphs import graph_of
+from acmix.tools.plan.activations import saved_for_backward
 
 
 class Perceptron(nn.Cell):
@@ -30,7 +30,9 @@ class Perceptron(nn.Cell):
 
 def kept(network, batch):
     step = TrainStep(network.set_train(), create_optimizer(network, OptimConfig(name="sgd")))
-    return kept_for_backward(graph_of(step.as_cell(), [Tensor(shape=(batch, 4), dtype=ms.float32)]))
+    return saved_for_backward(
+        graph_of(step.as_cell(), [Tensor(shape=(batch, 4), dtype=ms.float32)])
+    )
 
 
 @pytest.mark.parametrize("batch", [2, 16])

@@ -16,7 +16,7 @@ from acmix.tools.plan.formulas import (
     Workload,
     exchange,
     footprint,
-    plan,
+    plan_row,
     scaling_limit,
 )
 from acmix.tools.plan.report import ClusterPlan
@@ -115,7 +115,7 @@ def test_the_time_of_an_exchange_worked_by_hand():
 
 def test_a_row_worked_by_hand():
     """30 GFLOP at 50 TFLOP/s take 0.6 ms, 17.5 MB at 10 GB/s 1.75 ms."""
-    row = plan(workload(), device(), 8, assumed(optim=OptimConfig(lr=0.1, lr_batch=32)))
+    row = plan_row(workload(), device(), 8, assumed(optim=OptimConfig(lr=0.1, lr_batch=32)))
     assert row.global_batch == 64
     assert row.learning_rate == pytest.approx(0.2)
     assert row.compute_seconds == pytest.approx(0.6e-3)
@@ -125,14 +125,14 @@ def test_a_row_worked_by_hand():
     assert row.epoch_seconds == pytest.approx(156 * 2.35e-3)
     assert row.images_per_second == pytest.approx(64 / 2.35e-3)
     assert row.fits
-    assert not plan(workload(), device(memory=849), 8, assumed()).fits
-    assert plan(workload(half=False), device(), 8, assumed()).compute_seconds == pytest.approx(
+    assert not plan_row(workload(), device(memory=849), 8, assumed()).fits
+    assert plan_row(workload(half=False), device(), 8, assumed()).compute_seconds == pytest.approx(
         2.4e-3
     )
 
 
 def test_a_learning_rate_without_a_batch_is_taken_as_it_is():
-    assert plan(workload(), device(), 64, assumed()).learning_rate == 0.1
+    assert plan_row(workload(), device(), 64, assumed()).learning_rate == 0.1
 
 
 def test_a_footprint_worked_by_hand():
@@ -164,17 +164,20 @@ def test_scaling_ends_where_the_first_row_says_so():
     work, slow = workload(flops=500e9), device()
     limit = scaling_limit(work, slow, assumed())
     assert limit == 16
-    assert plan(work, slow, 16, assumed()).share > 0.2
-    assert plan(work, slow, 8, assumed()).share <= 0.2
+    assert plan_row(work, slow, 16, assumed()).share > 0.2
+    assert plan_row(work, slow, 8, assumed()).share <= 0.2
     assert scaling_limit(workload(flops=1e15), slow, assumed()) is None
 
 
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda: plan(workload(), device(), 0, assumed()), "at least 1, got 0"),
-        (lambda: plan(workload(), device(), 12, assumed()), "12 does not fill nodes of 8"),
-        (lambda: plan(workload(), device(), 8, assumed(images=63)), r"takes 64 images, .* has 63"),
+        (lambda: plan_row(workload(), device(), 0, assumed()), "at least 1, got 0"),
+        (lambda: plan_row(workload(), device(), 12, assumed()), "12 does not fill nodes of 8"),
+        (
+            lambda: plan_row(workload(), device(), 8, assumed(images=63)),
+            r"takes 64 images, .* has 63",
+        ),
         (lambda: assumed(efficiency=0), "--efficiency must be"),
         (lambda: assumed(efficiency=1.2), "got 1.2"),
         (lambda: assumed(communication=1), "--communication must be"),
@@ -206,7 +209,7 @@ def test_a_device_of_ones_own(tmp_path):
 def test_the_report_says_what_does_not_fit_and_where_scaling_ends():
     small, given = device(memory=700), assumed()
     made = ClusterPlan(workload(), "mine", small, given, 3,
-                       (plan(workload(), small, 8, given),), 2)  # fmt: skip
+                       (plan_row(workload(), small, 8, given),), 2)  # fmt: skip
     text = made.render()
     assert "DOES NOT FIT" in text
     assert "data.batch_size is at most 2." in text

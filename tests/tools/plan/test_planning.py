@@ -28,10 +28,10 @@ from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
 from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
-from acmix.tools.bench.throughput import measure
-from acmix.tools.plan import planning
-from acmix.tools.plan.planning import workload_of
-from acmix.tools.training_step import training_step
+from acmix.tools.bench.candidates import training_step
+from acmix.tools.bench.timing import measure
+from acmix.tools.plan import plan
+from acmix.tools.plan.plan import workload_of
 from acmix.workflows.runs import build_model
 
 BATCH = 2
@@ -74,7 +74,7 @@ def held_by_training(config):
         for target in task.target_specs(config, BATCH, config.model.num_classes)
     ]
     images = np.zeros((BATCH, *task.image_shape(config)), np.float32)
-    step = TrainStep(network, optimizer, reduce=record)
+    step = TrainStep(network, optimizer, all_reduce=record)
     losses = step([(images, *targets)], 1e-3).losses
     own = {id(parameter) for parameter in network.get_parameters()}
     state = [p for p in optimizer.get_parameters() if id(p) not in own and "." in p.name]
@@ -111,7 +111,8 @@ def test_what_is_predicted_is_what_a_training_step_holds(config):
 def test_a_plan_of_a_file_is_printed_and_written(tmp_path, capsys):
     file, report = tmp_path / "config.yaml", tmp_path / "plan.json"
     file.write_text(classifier(accumulate=2, epochs=3).to_yaml())
-    asked = ["plan", str(file), "optim.lr_batch=8", "--devices", "1,8", "--device", "ascend-910b"]
+    asked = ["plan", str(file), "optim.lr_batch=8", "--device", "ascend-910b"]
+    asked += ["--devices", "1", "8"]
     assert main([*asked, "--images", "100", "--json", str(report)]) == 0
     assert "acmix_swin_tiny in float32, 2 images per device, 2 batches per step" in (
         capsys.readouterr().out
@@ -132,21 +133,21 @@ def test_a_plan_of_a_file_is_printed_and_written(tmp_path, capsys):
 
 
 def test_mistakes_are_named_before_the_network_is_built(monkeypatch):
-    monkeypatch.setattr(planning, "build_model", None)
+    monkeypatch.setattr(plan, "build_model", None)
     with pytest.raises(UserError, match="Did you mean 'ascend-910'"):
-        planning.plan_config(classifier(), [8], device="ascend-91")
+        plan.plan_config(classifier(), [8], device="ascend-91")
     with pytest.raises(UserError, match="--devices must be at least 1, got 0"):
-        planning.plan_config(classifier(), [8, 0])
+        plan.plan_config(classifier(), [8, 0])
     with pytest.raises(UserError, match="12 does not fill nodes of 8"):
-        planning.plan_config(classifier(), [12])
+        plan.plan_config(classifier(), [12])
 
 
 @pytest.mark.exhaustive
 def test_no_step_of_this_machine_is_faster_than_planned_at_its_peak():
-    machine = planning.this_machine()
+    machine = plan.this_machine()
     config = replace(classifier(), data=ClassificationDataConfig(image_size=224, batch_size=8),
                      model=ModelConfig(name="resnet26", num_classes=5))  # fmt: skip
-    (row,) = planning.plan_config(config, [1], device="this-machine", efficiency=1.0).rows
+    (row,) = plan.plan_config(config, [1], device="this-machine", efficiency=1.0).rows
     images = np.zeros((8, 3, 224, 224), np.float32)
     step = training_step(get_task(config.task), build_model(config, 5))(images)
     (timing,) = measure({"step": step}, repeats=3)

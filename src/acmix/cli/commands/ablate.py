@@ -1,4 +1,4 @@
-"""``acmix ablate``: several configurations, one table."""
+"""``acmix ablate``: comparison of several configurations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from acmix.cli.arguments import add_rounds, positive, split_overrides
 from acmix.errors import check
 
 NAME = "ablate"
-HELP = "Train several configurations and set them side by side in one table."
+HELP = "Train several configurations and compare them in one table."
 EXAMPLE = (
     "acmix ablate configs/ablation/paths/{attention,conv,both}.yaml data.root=FOLDER "
     "--output runs/paths"
@@ -21,10 +21,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         "configs",
         nargs="+",
         metavar="CONFIG|key=value",
-        help="rows, the first is the baseline; overrides are for every row",
+        help="configuration of each row, baseline first; overrides apply to every row",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="runs, tables and JSON")
-    parser.add_argument("--batch-size", type=positive, default=64, metavar="B", help="measured")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder for runs, tables, JSON"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=64,
+        metavar="B",
+        help="images per measured batch; default: %(default)s",
+    )
     add_rounds(parser, repeats=15)
 
 

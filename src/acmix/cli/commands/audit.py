@@ -1,4 +1,4 @@
-"""``acmix audit``: what is registered for Ascend of a graph, and what is not."""
+"""``acmix audit``: audit of a graph against MindSpore's registries for Ascend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import (
+    MODELS_HELP,
     OVERRIDES_HELP,
+    add_exported_batch,
     add_fuse,
     add_input_size,
     add_json,
@@ -16,7 +18,6 @@ from acmix.cli.arguments import (
     add_markdown,
     check_names,
     load_files,
-    positive,
     split_overrides,
     style,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from acmix.tools.audit.report import Audit
 
 NAME = "audit"
-HELP = "Look up what is registered for Ascend of a graph; exit code 1 if something is not."
+HELP = "Check that a graph's operators are registered for Ascend; exit code 1 if not."
 EXAMPLE = "acmix audit acmix_swin_tiny --training train.amp=O2"
 
 _CONFIG_SUFFIXES = (".yaml", ".yml")
@@ -39,32 +40,30 @@ def add_arguments(parser: ArgumentParser) -> None:
         "target",
         nargs="*",
         metavar="TARGET|key=value",
-        help="a .mindir file, a configuration, or a name out of 'acmix list' or 'acmix list "
-        f"--detectors'; for the last two: {OVERRIDES_HELP}",
+        help=f".mindir file, configuration, or {MODELS_HELP}; except for files: {OVERRIDES_HELP}",
     )
     parser.add_argument(
-        "--training", action="store_true", help="the training step: forward, backward, update"
+        "--training", action="store_true", help="audit the training step: forward, backward, update"
     )
-    add_input_size(parser, "default: evaluation's")
-    parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
-    parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")
-    parser.add_argument("--fp16", action="store_true", help="as exported in float16")
+    add_input_size(parser, "image size in pixels; default: that of the evaluation")
+    add_exported_batch(parser)
+    parser.add_argument("--fp16", action="store_true", help="audit the export in float16")
     add_fuse(parser)
-    parser.add_argument("--strict", action="store_true", help="fail on what is to be reviewed too")
-    add_load(parser, "audits that --json wrote, or inventories, as one table")
+    parser.add_argument("--strict", action="store_true", help="also fail on the verdict REVIEW")
+    add_load(parser, "audits saved by --json, or inventories, as one table")
     add_json(parser, "the audit")
     add_markdown(parser)
 
 
 def run(options: Namespace) -> int:
-    """Audit, and print verdict and evidence; or show kept audits."""
+    """Audit and print verdict and evidence, or show saved audits."""
     targets, overrides = split_overrides(options.target)
     check(
         len(targets) == (0 if options.load else 1),
-        "name one .mindir file, one configuration or one model, or kept audits with --load.",
+        "name one .mindir file, one configuration or one model, or saved audits with --load.",
     )
     if options.load:
-        return _show_kept(options)
+        return _show_saved(options)
     result = _audit(targets[0], overrides, options)
     print(result.render(style(options)))
     if options.json:
@@ -72,7 +71,7 @@ def run(options: Namespace) -> int:
     return 0 if result.passed(options.strict) else 1
 
 
-def _show_kept(options: Namespace) -> int:
+def _show_saved(options: Namespace) -> int:
     from acmix.tools.audit.inventory import Inventory
 
     inventory = Inventory.load(*load_files(options.load))
@@ -83,10 +82,10 @@ def _show_kept(options: Namespace) -> int:
 
 
 def _audit(target: str, overrides: Sequence[str], options: Namespace) -> Audit:
-    from acmix.tools.audit.networks import audit_config, audit_file
+    from acmix.tools.audit.audit import audit_config, audit_file
 
     if Path(target).suffix == ".mindir":
-        _check_is_of_file(overrides, options)
+        _check_file_options(overrides, options)
         return audit_file(target)
     return audit_config(
         _config(target, overrides),
@@ -100,7 +99,7 @@ def _audit(target: str, overrides: Sequence[str], options: Namespace) -> Audit:
 
 
 def _config(target: str, overrides: Sequence[str]) -> Config:
-    """Read a configuration file, or make the configuration of a registered name."""
+    """Load a configuration file, or create the configuration of a registered name."""
     from acmix.config import load_config
     from acmix.workflows.runs import named_config
 
@@ -110,10 +109,10 @@ def _config(target: str, overrides: Sequence[str]) -> Config:
     return named_config(target, overrides)
 
 
-def _check_is_of_file(overrides: Sequence[str], options: Namespace) -> None:
-    asked = (options.training, options.dynamic_batch, options.input_size, options.fp16, overrides)
+def _check_file_options(overrides: Sequence[str], options: Namespace) -> None:
+    given = (options.training, options.dynamic_batch, options.input_size, options.fp16, overrides)
     check(
-        not any(asked),
+        not any(given),
         "a .mindir file is audited as it is: --training, --input-size, --dynamic-batch, --fp16 and "
         "overrides are for a configuration or a model.",
     )

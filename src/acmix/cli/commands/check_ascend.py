@@ -1,14 +1,19 @@
-"""``acmix check-ascend``: the check of an Ascend machine, and what is kept of it."""
+"""``acmix check-ascend``: check of an Ascend machine, and its saved results."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_markdown, load_files, style
 from acmix.tools.analysis.paper import SPEED_TABLES
 
+if TYPE_CHECKING:
+    from acmix.tools.ascend_check.report import CheckReport
+
 NAME = "check-ascend"
-HELP = "Check an Ascend machine from the driver to the tables of speeds; exit code 1 on a FAIL."
+HELP = "Check an Ascend machine from the driver to the speed tables; exit code 1 on a FAIL."
 EXAMPLE = "acmix check-ascend"
 
 
@@ -18,45 +23,46 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         default="runs/check_ascend",
         metavar="DIR",
-        help="for logs, files, results; default: %(default)s",
+        help="folder for logs, files, results; default: %(default)s",
     )
     parser.add_argument(
         "--config",
         default="configs/classification/digits_acmix_swin.yaml",
         metavar="CONFIG",
-        help="what the smoke training trains; default: %(default)s",
+        help="configuration of the smoke training; default: %(default)s",
     )
     parser.add_argument(
         "--tables",
         nargs="*",
         choices=tuple(SPEED_TABLES),
-        help="tables of speeds to measure; default: all on Ascend, none elsewhere",
+        help="speed tables to measure; default: all on Ascend, none elsewhere",
     )
-    parser.add_argument("--soc", default="", help="chip for ATC; default: what npu-smi names")
-    kept = parser.add_mutually_exclusive_group()
-    kept.add_argument(
+    parser.add_argument("--soc", default="", help="chip for ATC; default: that of npu-smi")
+    saved = parser.add_mutually_exclusive_group()
+    saved.add_argument(
         "--merge",
         metavar="FILE",
-        help="put a check_ascend.json into --results, and check nothing",
+        help="merge a check_ascend.json into --results; runs no checks",
     )
-    kept.add_argument(
+    saved.add_argument(
         "--load",
         nargs="+",
         metavar="FILE|DIR",
-        help="show the checks kept in files or in folders like docs/results, check nothing",
+        help="show results saved in files or in folders like docs/results; runs no checks",
     )
     parser.add_argument(
         "--results",
         default="docs/results",
         metavar="DIR",
-        help="folder to --merge into; default: %(default)s",
+        help="target folder of --merge; default: %(default)s",
     )
     add_markdown(parser)
 
 
 def run(options: Namespace) -> int:
-    """Run the steps; or keep or show the results of a check."""
-    from acmix.tools.ascend_check import results, runner
+    """Run the steps, or merge or show saved results."""
+    from acmix.tools.ascend_check import report as results
+    from acmix.tools.ascend_check import runner
 
     if options.merge:
         for file in results.merge(options.merge, options.results):
@@ -76,10 +82,10 @@ def run(options: Namespace) -> int:
     return int(report.failed)
 
 
-def _read(path):
-    """Read the checks of a folder, or one."""
-    from acmix.tools.ascend_check import results
+def _read(path: Path) -> list[CheckReport]:
+    """Read the reports of a folder, or of one file."""
+    from acmix.tools.ascend_check.report import CheckReport, read_reports
 
     if path.is_dir():
-        return results.read_reports(path)
-    return [results.CheckReport.from_json(path.read_text(encoding="utf-8"))]
+        return read_reports(path)
+    return [CheckReport.from_json(path.read_text(encoding="utf-8"))]

@@ -1,6 +1,6 @@
-"""``acmix completion``: commands, options, files and names of models, completed by the shell.
+"""``acmix completion``: shell completion of commands, options, files and model names.
 
-The name of a value, its ``metavar``, decides what completes it: ``CONFIG|key=value`` is a file.
+The ``metavar`` of an argument selects its completion: ``CONFIG|key=value`` completes files.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 NAME = "completion"
-HELP = "Print a script that has a shell complete what is typed."
+HELP = "Print a script for shell completion."
 EXAMPLE = 'acmix completion bash; in ~/.bashrc: eval "$(acmix completion bash)"'
 
 _FILE = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
@@ -24,7 +24,7 @@ _BY_METAVAR = {
     "TARGET": _TARGET,
 }
 
-# Names are asked for when they are completed: the script needs no update for a new model.
+# Completion runs 'acmix list', so a new model needs no new script.
 _PREAMBLES = {
     "bash": """
 _acmix_models() {
@@ -66,7 +66,7 @@ def run(options: Namespace) -> None:
 
 
 def _complete_values(parser: ArgumentParser) -> None:
-    """Mark every argument that names a file, a folder or a model."""
+    """Set the completion of every argument that takes a file, a folder or a model."""
     for action in parser._actions:
         for word in str(action.metavar).split("|"):
             if word in _BY_METAVAR:

@@ -1,4 +1,4 @@
-"""``acmix convert``: PyTorch's weights to a checkpoint, and back."""
+"""``acmix convert``: conversion of weights between PyTorch and checkpoints."""
 
 from __future__ import annotations
 
@@ -8,24 +8,33 @@ from acmix.cli.arguments import add_overrides, positive
 from acmix.errors import check
 
 NAME = "convert"
-HELP = "Convert weights from PyTorch's files to a checkpoint, or back."
+HELP = "Convert PyTorch weights to a checkpoint, or back."
 EXAMPLE = "acmix convert --from torch swin.pth --model swin_tiny --output swin.ckpt"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     direction = parser.add_mutually_exclusive_group(required=True)
-    direction.add_argument("--from", dest="source", choices=("torch",), help="make a checkpoint")
-    direction.add_argument("--to", dest="target", choices=("torch",), help="make .safetensors")
-    parser.add_argument("file", metavar="FILE", help=".pth, .safetensors, .npz; or a checkpoint")
+    direction.add_argument("--from", dest="source", choices=("torch",), help="write a checkpoint")
+    direction.add_argument("--to", dest="target", choices=("torch",), help="write .safetensors")
+    parser.add_argument(
+        "file", metavar="FILE", help=".pth, .safetensors or .npz; with --to a checkpoint"
+    )
     add_overrides(parser)
-    parser.add_argument("--model", metavar="MODEL", help="default: that of the checkpoint's run")
-    parser.add_argument("--num-classes", type=positive, metavar="N", help="default: the file's")
-    parser.add_argument("--output", required=True, metavar="PATH")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="model; default: that of the checkpoint's run"
+    )
+    parser.add_argument(
+        "--num-classes",
+        type=positive,
+        metavar="N",
+        help="number of classes; default: that of the file",
+    )
+    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
 
 
 def run(options: Namespace) -> None:
-    """Write the converted file, and print what was left out."""
+    """Write the converted file, and print the skipped tensors."""
     from acmix import workflows
     from acmix.workflows.runs import named_config
 

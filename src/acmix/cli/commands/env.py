@@ -1,4 +1,4 @@
-"""``acmix env``: what is installed, and what is wrong with it."""
+"""``acmix env``: versions, device, and problems of the installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import add_json
 
 NAME = "env"
-HELP = "Show versions, device, and what is outside of the supported range."
+HELP = "Show versions and device, and report what is not supported."
 EXAMPLE = "acmix env"
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Print the report; return 1 if something will not work."""
+    """Print the report; return 1 if it has errors."""
     from dataclasses import asdict
 
     from acmix import environment

@@ -1,4 +1,4 @@
-"""``acmix eval``."""
+"""``acmix eval``: evaluation of a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Print the metrics, and write what is asked for."""
+    """Print the metrics, and write the requested files."""
     from acmix import workflows
     from acmix.config import load_config
     from acmix.tasks import get_task
@@ -49,7 +49,7 @@ def run(options: Namespace) -> None:
 
 
 def _files(config: Config, options: Namespace) -> dict[str, Path]:
-    """Return the files that are asked for, by option; refuse those of another task."""
+    """Return the requested files by option; raise UserError for those of another task."""
     files = {}
     for task, cls in TASK_CONFIGS.items():
         for option in cls.eval_files:

@@ -1,4 +1,4 @@
-"""``acmix export``."""
+"""``acmix export``: export of a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import (
     add_checkpoint,
     add_config,
+    add_exported_batch,
     add_fuse,
     add_input_size,
-    positive,
 )
 from acmix.export.formats import FORMATS
 
 NAME = "export"
-HELP = "Export a checkpoint to MindIR, ONNX or AIR, and check the file against it."
+HELP = "Export a checkpoint to MindIR, ONNX or AIR, and verify the file."
 EXAMPLE = "acmix export CONFIG --checkpoint CKPT --format mindir --output model.mindir"
 
 
@@ -22,21 +22,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
     add_checkpoint(parser)
-    parser.add_argument("--format", required=True, choices=tuple(FORMATS))
-    parser.add_argument("--output", required=True, metavar="PATH")
-    parser.add_argument("--batch-size", type=positive, default=1, metavar="B")
-    add_input_size(parser, "of a detector")
-    parser.add_argument("--dynamic-batch", action="store_true", help="any batch size")
+    parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="file format")
+    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
+    add_exported_batch(parser)
+    add_input_size(parser, "image size of a detector, in pixels")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
     add_fuse(parser)
-    parser.add_argument("--no-verify", action="store_true", help="do not run the file to check it")
+    parser.add_argument(
+        "--no-verify", action="store_true", help="skip the comparison of file and checkpoint"
+    )
 
 
 def run(options: Namespace) -> None:
-    """Write the file, and print how far it is from the checkpoint."""
+    """Write the file, and print its difference to the checkpoint."""
     from acmix.export import check_export
 
-    check_export(options.output, options.format)  # before anything costs time
+    check_export(options.output, options.format)  # before slow imports and work
     from acmix import workflows
     from acmix.config import load_config
 

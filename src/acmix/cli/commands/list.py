@@ -1,4 +1,4 @@
-"""``acmix list``: names of models, detectors and the networks of other tasks."""
+"""``acmix list``: names of the registered networks of each task."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from acmix.config import TASK_CONFIGS
 from acmix.errors import check
 
 NAME = "list"
-HELP = "List the models that can be made."
+HELP = "List the registered models."
 EXAMPLE = "acmix list 'acmix_*'"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("pattern", nargs="?", default="*", help="shell pattern of names")
+    parser.add_argument(
+        "pattern", nargs="?", default="*", help="shell pattern of names; default: all"
+    )
     kind = parser.add_mutually_exclusive_group()
     for config in TASK_CONFIGS.values():
         kind.add_argument(
@@ -22,14 +24,14 @@ def add_arguments(parser: ArgumentParser) -> None:
             dest="kind",
             action="store_const",
             const=config.networks,
-            help="the default" if config.is_default else "on every backbone",
+            help=f"list {config.networks}{' (default)' if config.is_default else ''}",
         )
         if config.is_default:
             parser.set_defaults(kind=config.networks)
 
 
 def run(options: Namespace) -> None:
-    """Print a name per line."""
+    """Print one name per line."""
     from acmix.models import list_networks
 
     names = list_networks(options.kind, options.pattern)

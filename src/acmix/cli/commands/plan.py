@@ -1,6 +1,6 @@
-"""``acmix plan``: memory, communication and time of a run on a cluster that is not at hand.
+"""``acmix plan``: estimates of memory, communication and time of training on a cluster.
 
-Formulas, their sources and what they leave out are in docs/plan.md.
+docs/plan.md has the formulas, their sources and their limits.
 """
 
 from __future__ import annotations
@@ -10,41 +10,51 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import add_config, add_json, add_markdown, positive, style
 
 NAME = "plan"
-HELP = "Say what a configuration's training takes on n devices, and where it stops scaling."
-EXAMPLE = "acmix plan CONFIG --devices 8,64,256"
+HELP = "Estimate memory, communication and time of training on n devices."
+EXAMPLE = "acmix plan CONFIG --devices 8 64 256"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
     parser.add_argument(
-        "--devices", type=_numbers, required=True, metavar="N,...", help="a row for each"
+        "--devices",
+        type=positive,
+        nargs="+",
+        required=True,
+        metavar="N",
+        help="numbers of devices, one row each",
     )
     parser.add_argument(
         "--device",
         default="ascend-910",
         metavar="NAME|FILE",
-        help="ascend-910 (default), ascend-910b, this-machine (measured), or a file of figures",
+        help="ascend-910, ascend-910b, this-machine (measured), or a YAML file of figures; "
+        "default: %(default)s",
     )
     parser.add_argument(
         "--efficiency", type=float, default=0.3, metavar="X",
-        help="share of the device's peak that training reaches; default 0.3",
+        help="share of the device's peak that training reaches; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--images", type=positive, metavar="N", help="to train on; default ImageNet's or COCO's"
+        "--images",
+        type=positive,
+        metavar="N",
+        help="size of the training set; default: ImageNet's or COCO's",
     )
     parser.add_argument(
         "--communication", type=float, default=0.2, metavar="X",
-        help="share of a step in the exchange at which it no longer scales; default 0.2",
+        help="share of the exchange in a step above which training does not scale; "
+        "default: %(default)s",
     )  # fmt: skip
-    add_json(parser, "all figures and their sources")
+    add_json(parser, "all figures with sources")
     add_markdown(parser)
 
 
 def run(options: Namespace) -> None:
     """Compute the plan and print its tables."""
     from acmix.config import load_config
-    from acmix.tools.plan.planning import plan_config
+    from acmix.tools.plan.plan import plan_config
 
     result = plan_config(
         load_config(options.config, options.overrides),
@@ -57,7 +67,3 @@ def run(options: Namespace) -> None:
     print(result.render(style(options)))
     if options.json:
         options.json.write(result.to_json())
-
-
-def _numbers(text: str) -> list[int]:
-    return [positive(number) for number in text.split(",")]

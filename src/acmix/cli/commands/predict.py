@@ -1,4 +1,4 @@
-"""``acmix predict``."""
+"""``acmix predict``: predictions for image files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from pathlib import Path
 from acmix.cli.arguments import add_json, positive
 
 NAME = "predict"
-HELP = "Say what is in images, with a checkpoint or an exported file."
+HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
 EXAMPLE = "acmix predict model.mindir cat.jpg dog.jpg"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", metavar="MODEL_FILE", help=".ckpt, .mindir or .onnx")
-    parser.add_argument("images", nargs="+", metavar="IMAGE")
-    parser.add_argument("--config", metavar="FILE", help="of a .ckpt outside of its run folder")
-    parser.add_argument("--top", type=positive, default=5, metavar="K", help="classes to show")
-    parser.add_argument("--output", metavar="DIR", help="draw pictures, and write predictions.json")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file")
+    parser.add_argument(
+        "--config", metavar="FILE", help="configuration of a .ckpt outside of a run folder"
+    )
+    parser.add_argument(
+        "--top", type=positive, default=5, metavar="K", help="classes to show; default: %(default)s"
+    )
+    parser.add_argument("--output", metavar="DIR", help="folder for pictures and predictions.json")
     add_json(parser, "the predictions")
 
 

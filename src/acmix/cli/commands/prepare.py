@@ -1,4 +1,4 @@
-"""``acmix prepare``: a data set in large files."""
+"""``acmix prepare``: conversion of a data set to large files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import CONFIG_HELP, add_overrides
 
 NAME = "prepare"
-HELP = "Store a data set in the form that is fastest to read."
+HELP = "Convert a data set to the format that is fastest to read."
 EXAMPLE = "acmix prepare --mindrecord CONFIG /data/imagenet_mindrecord"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--mindrecord", action="store_true", required=True, help="file format")
+    parser.add_argument(
+        "--mindrecord", action="store_true", required=True, help="write MindRecord files"
+    )
     parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
-    parser.add_argument("output", metavar="DIR", help="new folder, for data.root")
+    parser.add_argument("output", metavar="DIR", help="new folder, to use as data.root")
     add_overrides(parser)
 
 

@@ -1,4 +1,4 @@
-"""``acmix summary``: parameters and multiply-adds."""
+"""``acmix summary``: counts of parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ if TYPE_CHECKING:
     from acmix.tools.analysis.counts import Count
 
 NAME = "summary"
-HELP = "Count parameters and multiply-adds of models, layer by layer, or the paper's in a table."
+HELP = "Count parameters and multiply-adds of models per layer, or of the paper's models."
 EXAMPLE = "acmix summary swin_tiny acmix_swin_tiny"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
-    parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="of the paper's models")
-    add_input_size(parser, "default: 224x224, for detectors 800x1333")
-    parser.add_argument("--depth", type=int, default=2, help="levels of layers to show")
-    parser.add_argument("--total", action="store_true", help="one line per model, no layers")
+    parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="count a table of the paper")
+    add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
+    parser.add_argument(
+        "--depth", type=int, default=2, help="levels of layers to show; default: %(default)s"
+    )
+    parser.add_argument(
+        "--total", action="store_true", help="print one line per model, without layers"
+    )
     add_json(parser, "the counts")
-    add_load(parser, "counts that --json wrote, in the form of --table if it is there")
+    add_load(parser, "counts saved by --json, with --table in its layout")
     add_markdown(parser)
 
 
 def run(options: Namespace) -> None:
-    """Count, or read counts, and print them."""
+    """Count networks or load counts, and print them."""
     check(
         bool(options.models) != bool(options.table or options.load),
         f"name models, a table of the paper's with --table {' or '.join(COUNT_TABLES)}, or counts "
@@ -58,18 +62,18 @@ def run(options: Namespace) -> None:
 
 
 def _count_models(options: Namespace) -> list[Count]:
-    """Count the named models; print the layers of each, and the totals."""
+    """Count the named models; print the layers of each, and totals."""
     check_names(options.models)
-    from acmix.tools.analysis.counts import Count
+    from acmix.tools.analysis.counts import count_of
     from acmix.tools.analysis.macs import trace
     from acmix.tools.analysis.summary import render_summary
-    from acmix.tools.bench.measuring import create_network, default_size
+    from acmix.tools.bench.models import create_network, default_size
 
     counts = []
     for name in options.models:
         size = options.input_size or default_size(name)
         traced = trace(create_network(name), (1, 3, *size))
-        counts.append(Count(name, size, traced.params, traced.macs, traced.san_macs))
+        counts.append(count_of(name, size, traced))
         if not options.total:
             print(f"{name}\n\n{render_summary(traced, options.depth, style(options))}\n")
     if options.total or len(counts) > 1:
@@ -78,10 +82,10 @@ def _count_models(options: Namespace) -> list[Count]:
 
 
 def _count_table(options: Namespace) -> list[Count]:
-    """Count the networks of a table of the paper's."""
+    """Count the networks of one of the paper's tables."""
     from acmix.tasks import task_of_network
     from acmix.tools.analysis.counts import count_networks
-    from acmix.tools.bench.measuring import default_size
+    from acmix.tools.bench.models import default_size
 
     names = [network.name for network in COUNT_TABLES[options.table]]
     size = options.input_size or default_size(names[0])

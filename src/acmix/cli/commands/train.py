@@ -1,4 +1,4 @@
-"""``acmix train``."""
+"""``acmix train``: training of a model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import add_config
 
 NAME = "train"
-HELP = "Train a model as a configuration says."
+HELP = "Train a model by a configuration."
 EXAMPLE = "acmix train configs/classification/digits_acmix_swin.yaml optim.lr=1e-3"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
-    parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
+    parser.add_argument(
+        "--resume",
+        metavar="auto|PATH",
+        help="resume from a checkpoint; auto: from the latest, if any",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -27,7 +31,7 @@ def run(options: Namespace) -> None:
     if result.stopped_by:
         print(
             f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
-            f"{config.output}/checkpoints; go on with --resume auto"
+            f"{config.output}/checkpoints; continue with --resume auto"
         )
         return
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())

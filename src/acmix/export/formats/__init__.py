@@ -1,7 +1,8 @@
-"""The formats a network can be exported to, by name. A new format is one file in this folder.
+"""Export formats by name; a new format is one module in this folder.
 
-Every module here is imported, so that its class under ``@register_format`` is known. MindSpore is
-imported inside methods only: the command line reads the names and must start quickly.
+Importing this package imports all its modules, which registers their classes under
+``@register_format``. They import MindSpore inside methods only, because the command line lists the
+formats and must start quickly.
 """
 
 from importlib import import_module

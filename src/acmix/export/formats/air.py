@@ -1,4 +1,4 @@
-"""AIR: what Ascend's compiler ATC reads, written on Ascend alone and run by nothing else."""
+"""AIR: input format of Ascend's compiler ATC; can be written on Ascend only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register_format
 class Air(Format):
-    """Has fixed shapes, and needs CANN."""
+    """Format with fixed shapes that requires CANN."""
 
     name = "air"
     suffix = ".air"
@@ -26,7 +26,7 @@ class Air(Format):
     dynamic_batch = False
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
-        """Write the graph; the MindIR through which it was checked stays beside the file."""
+        """Write the graph, and the checked MindIR file next to it."""
         import mindspore as ms
 
         from acmix.export.checked_mindir import write_mindir
@@ -37,13 +37,13 @@ class Air(Format):
         return operators
 
     def missing_runner(self) -> str | None:
-        """Return the reason: there is none on any device."""
+        """Return the reason: no device can run AIR directly."""
         return "AIR is read by ATC only"
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
-        """Raise UserError: there is nothing to run it."""
+        """Raise UserError: AIR cannot be run directly."""
         raise UserError(f"model: {path} is AIR, which only ATC and Ascend read; export to mindir.")
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Return number and layout: AIR, unlike ONNX, does not keep the name of the input."""
+        """Return framework number and layout: unlike ONNX, AIR has no input names."""
         return ["--framework=1", "--input_format=NCHW"]

@@ -1,4 +1,4 @@
-"""The base class of formats, and the formats by name."""
+"""Base class and registry of export formats."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from acmix.export.outputs import Outputs
 
 INPUT_NAME = "images"
-"""Name of the input in the side-car, and in the files of formats that keep names."""
+"""Name of the input in the metadata file, and in model files of formats with input names."""
 
 
 class Format(ABC):
-    """A kind of file: where it can be written, how it is written, and how it is run.
+    """Export format: writes and runs its files.
 
     Attributes:
-        name: What users call it.
-        suffix: Of its files, with the dot.
-        only_on: Device target that writing it takes; empty for any.
-        dynamic_batch: Whether a file can take any batch size.
-        holds_post_processing: Whether a file can hold non-maximum suppression.
+        name: name on the command line.
+        suffix: suffix of its files, with the dot.
+        only_on: device target required for writing; empty for any.
+        dynamic_batch: whether a file can accept any batch size.
+        holds_post_processing: whether a file can contain non-maximum suppression.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Format(ABC):
     holds_post_processing: bool = True
 
     def check_host(self) -> None:
-        """Raise :class:`UserError` unless a file can be written on this device. Cheap."""
+        """Raise :class:`UserError` unless this device can write the format; fast."""
         if not self.only_on:
             return
         from acmix.utils.target import current_target
@@ -53,35 +53,35 @@ class Format(ABC):
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write ``network`` to ``path``; called in graph mode.
 
-        Every format calls :func:`acmix.export.checked_mindir.write_mindir`, which refuses what is
-        not for inference and counts the operators.
+        Implementations call :func:`acmix.export.checked_mindir.write_mindir`, which rejects
+        training graphs and counts the operators.
 
         Args:
             network: Cell in evaluation mode, from images to a tensor or a tuple of tensors.
-            images: Tensor (B, C, H, W) of float32 without data; B is -1 for any batch size.
-            path: In a folder of its own; other files left beside it do no harm.
+            images: tensor (B, C, H, W) of float32 without data; B is -1 for any batch size.
+            path: file to write, in a temporary folder that may contain intermediate files.
 
         Returns:
-            The operators of the graph by type.
+            Number of operators of the graph by type.
 
         Raises:
-            UserError: The format cannot hold this network.
+            UserError: the format does not support this network.
         """
 
     def missing_runner(self) -> str | None:
-        """Return why :meth:`load_runner` cannot run files here, or the remedy; None if it can."""
+        """Return why :meth:`load_runner` cannot run files, or the remedy; None if it can."""
         return None
 
     @abstractmethod
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
-        """Return the function that a file computes, without checks of its input.
+        """Return a function that runs a file; it does not check its input.
 
         Raises:
-            UserError: The file is broken, or nothing here runs the format.
+            UserError: the file is damaged, or no installed package can run the format.
         """
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Return the options with which ATC, Ascend's compiler, reads a file; empty if none."""
+        """Return the options for Ascend's compiler ATC; empty if it cannot read the format."""
         return []
 
 
@@ -91,13 +91,13 @@ class _Formats(dict[str, Format]):
 
 
 FORMATS: dict[str, Format] = _Formats()
-"""The formats by name; asking for an unknown one raises UserError."""
+"""Formats by name; an unknown name raises UserError."""
 
 _FormatClass = TypeVar("_FormatClass", bound=type[Format])
 
 
 def register_format(cls: _FormatClass) -> _FormatClass:
-    """Make an object of the class a known format; a name or suffix taken is an error."""
+    """Register an instance of the class; a duplicate name or suffix is an error."""
     format = cls()
     check(format.name not in FORMATS, f"format '{format.name}' is already registered.")
     taken = {known.suffix for known in FORMATS.values()}
@@ -107,10 +107,10 @@ def register_format(cls: _FormatClass) -> _FormatClass:
 
 
 def format_of(path: str | Path) -> Format:
-    """Return the format of a file by its suffix.
+    """Return the format with the suffix of a file.
 
     Raises:
-        UserError: No format has that suffix.
+        UserError: no format has that suffix.
     """
     by_suffix = {format.suffix: format for format in FORMATS.values()}
     suffix = Path(path).suffix

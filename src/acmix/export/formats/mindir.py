@@ -1,4 +1,4 @@
-"""MindIR: MindSpore's own format, written and run on every device."""
+"""MindIR: MindSpore's format; can be written and run on every device."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @register_format
 class MindIR(Format):
-    """Holds everything, and needs nothing but MindSpore."""
+    """Format that supports all operators and requires MindSpore only."""
 
     name = "mindir"
     suffix = ".mindir"
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
-        """Write the graph as it was checked."""
+        """Write the checked graph."""
         from acmix.export.checked_mindir import write_mindir
 
         return write_mindir(network, images, path)
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
-        """Run a file with MindSpore, on this process's device."""
+        """Return a function that runs a file with MindSpore on the current device."""
         import mindspore as ms
 
         from acmix.export.outputs import to_numpy
@@ -44,10 +44,10 @@ class MindIR(Format):
 
 
 def load_network(path: Path) -> nn.Cell:
-    """Return a MindIR file as a Cell.
+    """Load a MindIR file as a Cell.
 
     Raises:
-        UserError: MindSpore cannot read it.
+        UserError: MindSpore cannot load the file.
     """
     import mindspore as ms
 

@@ -1,4 +1,4 @@
-"""ONNX: made from the checked MindIR by MindSpore's exporter, run by onnxruntime."""
+"""ONNX: converted from the checked MindIR by MindSpore's exporter; run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from acmix.errors import UserError, check
 from acmix.export.formats.base import INPUT_NAME, Format, register_format
-from acmix.export.formats.onnx_vocabulary import borrow_names, return_names
+from acmix.export.formats.onnx_operators import restore_operators, substitute_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from acmix.export.outputs import Outputs
 
 INSTALL = "pip install acmix[onnx]"
-"""What brings onnxruntime."""
+"""Command that installs onnxruntime."""
 
 
 @register_format
 class Onnx(Format):
-    """Lacks what MindSpore's exporter lacks, non-maximum suppression above all."""
+    """Format limited to the operators of MindSpore's exporter: no non-maximum suppression."""
 
     name = "onnx"
     suffix = ".onnx"
     holds_post_processing = False
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
-        """Write the checked graph, which stays beside the file as MindIR.
+        """Write the graph, and the checked MindIR file next to it.
 
         Raises:
-            UserError: The exporter lacks an operator of the network.
+            UserError: the exporter lacks an operator of the network.
         """
         import mindspore as ms
 
         from acmix.export.checked_mindir import write_mindir
 
         mindir = path.with_suffix(".mindir")
-        borrowed: set[str] = set()
+        substituted: set[str] = set()
         operators = write_mindir(
-            network, images, mindir, lambda model: borrowed.update(borrow_names(model))
+            network, images, mindir, lambda model: substituted.update(substitute_operators(model))
         )
         graph = ms.nn.GraphCell(ms.load(str(mindir)))
         try:
@@ -58,21 +58,21 @@ class Onnx(Format):
             raise UserError(
                 f"format: MindSpore's ONNX exporter refuses this network: {reason} Use mindir."
             ) from error
-        return_names(path, borrowed)
+        restore_operators(path, substituted)
         return operators
 
     def missing_runner(self) -> str | None:
-        """Return how to install onnxruntime, unless it is here."""
+        """Return the command to install onnxruntime; None if it is installed."""
         return None if find_spec("onnxruntime") else INSTALL
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
-        """Run a file with onnxruntime, on CPU."""
+        """Return a function that runs a file with onnxruntime on CPU."""
         check(self.missing_runner() is None, f"model: {path} needs onnxruntime: {INSTALL}")
         import onnxruntime
 
         try:
             session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exception classes are not public
+        except Exception as error:  # onnxruntime's exception classes are not public
             raise UserError(f"model: onnxruntime cannot load {path}: {error}") from error
         (source,) = session.get_inputs()
 
@@ -83,5 +83,5 @@ class Onnx(Format):
         return run
 
     def atc_options(self, input_name: str, input_shape: Sequence[int | None]) -> list[str]:
-        """Return the framework's number, and the shape of the input under its name."""
+        """Return framework number and input shape."""
         return ["--framework=5", f"--input_shape={input_name}:{','.join(map(str, input_shape))}"]

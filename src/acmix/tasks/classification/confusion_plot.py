@@ -1,4 +1,4 @@
-"""Confusion matrices drawn."""
+"""Draw confusion matrices."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LARGEST_MATRIX_WITH_NUMBERS = 20
 def plot_confusion_matrix(
     matrix: np.ndarray, classes: Sequence[str], target: str | Path, title: str = ""
 ) -> None:
-    """Draw a confusion matrix; colours are shares of a row, numbers are counts.
+    """Draw a confusion matrix; colours are fractions of a row, numbers are counts.
 
     Args:
-        matrix: Counts (K, K): rows are true classes, columns predicted ones.
-        classes: The K names.
-        target: Picture to write; its suffix names the format.
-        title: Text above the picture.
+        matrix: counts (K, K): rows are true classes, columns predicted ones.
+        classes: the K class names.
+        target: picture to write; the suffix selects the format.
+        title: text above the picture.
 
     Raises:
-        UserError: ``matrix`` is not (K, K) for the K classes.
+        UserError: ``matrix`` does not have shape (K, K).
     """
     matrix = np.asarray(matrix)
     count = len(classes)

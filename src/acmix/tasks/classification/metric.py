@@ -12,11 +12,11 @@ IGNORED = -1
 
 
 class ClassificationMetric:
-    """Counts hits; everything is derived from the confusion matrix and the top-5 hits.
+    """Accumulates the confusion matrix and the number of top-5 hits.
 
     Attributes:
-        confusion: int64 (K, K), rows the true and columns the predicted class.
-        top5_hits: samples whose class is among the min(5, K) largest logits.
+        confusion: int64 (K, K), rows are true classes, columns predicted ones.
+        top5_hits: number of samples whose class is among the min(5, K) largest logits.
     """
 
     def __init__(self, num_classes: int):
@@ -25,10 +25,10 @@ class ClassificationMetric:
         self.top5_hits = 0
 
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
-        """Add logits (B, K) and labels (B,); samples with label -1 are left out.
+        """Add logits (B, K) and labels (B,); samples with label -1 are ignored.
 
         Raises:
-            UserError: a logit of a counted sample is not finite, or a label is not a class.
+            UserError: a logit of a counted sample is not finite, or a label is out of range.
         """
         (labels,) = targets
         counted = labels != IGNORED
@@ -45,23 +45,23 @@ class ClassificationMetric:
         rank = (logits > own).sum(axis=1)
         self.top5_hits += int((rank < min(5, self.num_classes)).sum())
 
-    def unite(self, world: World) -> None:
-        """Add what was counted on the other devices."""
-        self.confusion = world.sum(self.confusion)
-        self.top5_hits = int(world.sum(np.array([self.top5_hits]))[0])
+    def all_reduce(self, world: World) -> None:
+        """Add the counts of the other devices."""
+        self.confusion = world.all_reduce(self.confusion)
+        self.top5_hits = int(world.all_reduce(np.array([self.top5_hits]))[0])
 
     def compute(self) -> dict[str, float]:
         """Return ``top1`` and ``top5`` as fractions in [0, 1].
 
         Raises:
-            UserError: nothing was counted.
+            UserError: no sample was counted.
         """
         count = int(self.confusion.sum())
         check(count > 0, "There is no labelled sample to evaluate.")
         return {"top1": float(np.trace(self.confusion) / count), "top5": self.top5_hits / count}
 
-    def per_class_accuracy(self) -> np.ndarray:
-        """Return the fraction of hits of each class (K,); NaN for a class without samples."""
+    def per_class(self) -> np.ndarray:
+        """Return the accuracy of each class (K,); NaN for a class without samples."""
         counts = self.confusion.sum(axis=1)
         hits = np.diag(self.confusion)
         return np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0)

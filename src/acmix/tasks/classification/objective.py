@@ -11,16 +11,16 @@ from acmix.tasks.classification.metric import ClassificationMetric
 
 
 class ClassificationObjective:
-    """Trains ``model``, which turns images (B, C, H, W) into logits (B, K).
+    """Training and evaluation of a classifier from images (B, C, H, W) to logits (B, K).
 
     Args:
         model: the classifier.
         num_classes: K.
-        label_smoothing: share of the target spread evenly over all K classes, in [0, 1)
-            (Szegedy et al., arXiv:1512.00567, section 7).
+        label_smoothing: fraction of the target probability that is spread evenly over all K
+            classes, in [0, 1) (Szegedy et al., arXiv:1512.00567, section 7).
 
     Raises:
-        UserError: fewer than two classes, or a label smoothing outside of [0, 1).
+        UserError: fewer than two classes, or a label smoothing outside [0, 1).
     """
 
     loss_names: tuple[str, ...] = ("loss",)
@@ -42,11 +42,11 @@ class ClassificationObjective:
 
 
 class ClassificationLoss(FullPrecision):
-    """Cross entropy of a model's logits, the mean over the labels that are not -1.
+    """Mean cross entropy of a model's logits over the labels that are not -1.
 
-    Labels are classes (B,), int32, or the soft labels of mixed samples (B, K'), float32, which are
-    smoothed alike. K' may be less than K, when the model has more outputs than the data classes.
-    The loss is float32 whatever the model computes in; a batch without any label has loss 0.
+    Labels are classes (B,), int32, or soft labels (B, K'), float32, of mixed samples; smoothing
+    applies to both. K' is less than K if the model has more outputs than the data set has classes.
+    The loss is float32 for every precision of the model; a batch without labels has loss 0.
     """
 
     def __init__(self, model: nn.Cell, label_smoothing: float = 0.0):
@@ -59,8 +59,7 @@ class ClassificationLoss(FullPrecision):
         logits = self.model(images).astype(ms.float32)
         if labels.ndim == 2:
             return (self.soft_cross_entropy(logits, labels.astype(ms.float32)),)
-        # Not cross_entropy's ignore_index: it gathers by label first, and on Ascend a gather
-        # outside of the range is undefined.
+        # cross_entropy's ignore_index would gather with label -1, which is undefined on Ascend.
         losses = ops.cross_entropy(
             logits,
             ops.maximum(labels, 0),
@@ -84,7 +83,7 @@ class ClassificationLoss(FullPrecision):
 
 
 class Logits(FullPrecision):
-    """The model with its output in float32."""
+    """A classifier with float32 logits."""
 
     def __init__(self, model: nn.Cell):
         super().__init__(auto_prefix=False)

@@ -1,4 +1,4 @@
-"""Reading logits as ranked classes."""
+"""Convert logits to ranked classes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from acmix.tasks.drawing import caption
 
 @dataclass(frozen=True)
 class Classified:
-    """The most probable classes of one image, best first."""
+    """The most probable classes of one image in descending order."""
 
     image: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
 
     def lines(self) -> list[str]:
-        """Return a line per class."""
+        """Return one line per class."""
         ranked = zip(self.classes, self.probabilities, strict=True)
         return [f"{100 * probability:6.2f} %  {name}" for name, probability in ranked]
 
@@ -32,17 +32,17 @@ class Classified:
         return asdict(self)
 
     def draw(self, path: Path) -> None:
-        """Write the image under the name of its most probable class."""
+        """Write the image with its most probable class as caption."""
         caption(self.image, path, f"{self.classes[0]} {100 * self.probabilities[0]:.0f} %")
 
 
 class ClassificationReader:
-    """Centre crops in, ranked classes out.
+    """Converts image files to centre crops, and logits to ranked classes.
 
     Args:
-        preprocess: the evaluation transform.
-        classes: names in the order of the logits.
-        top: classes per image.
+        preprocess: evaluation transform.
+        classes: class names in the order of the logits.
+        top: number of classes per image.
     """
 
     def __init__(self, preprocess: Preprocess, classes: Sequence[str], top: int):
@@ -52,8 +52,8 @@ class ClassificationReader:
         """Return the tensor (C, S, S) of an image file."""
         return self.preprocess.read(path), None
 
-    def explain(self, path: str, outputs: Outputs, found: None) -> Classified:
-        """Rank logits (K,)."""
+    def interpret(self, path: str, outputs: Outputs, context: None) -> Classified:
+        """Rank the classes by logits (K,)."""
         logits = cast(np.ndarray, outputs).astype(np.float64)
         exponent = np.exp(logits - logits.max())
         probability = exponent / exponent.sum()

@@ -1,16 +1,16 @@
-"""Image classification as a task: images to logits, cross entropy, accuracy."""
+"""Image classification: images to logits, cross entropy, accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from acmix.config import ClassificationConfig, load_config
+from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
 from acmix.errors import UserError
 from acmix.models import Backbone, create_model
@@ -23,7 +23,7 @@ from acmix.tasks.classification.prediction import ClassificationReader
 
 @register_task
 class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetric]):
-    """Images to one class each."""
+    """Prediction of one class per image."""
 
     config_class = ClassificationConfig
     benchmark = Benchmark(  # ImageNet-1k
@@ -33,36 +33,35 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
     headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
 
     def create(self, name: str, **arguments: Any) -> Backbone:
-        """Make a registered model."""
+        """Create a registered model."""
         return create_model(name, **arguments)
 
-    def network_config(self, name: str, overrides: Sequence[str] = ()) -> ClassificationConfig:
-        """Return the default configuration of a registered model."""
-        config = load_config(None, [f"model.name={name}", *overrides])
-        return cast(ClassificationConfig, config)
+    def network_keys(self, name: str) -> list[str]:
+        """Return the key of a registered model."""
+        return [f"model.name={name}"]
 
     def build_model(self, config: ClassificationConfig, num_classes: int) -> Backbone:
-        """Make the configured classifier."""
+        """Create the configured classifier."""
         return create_model(config.model.name, num_classes=num_classes, **model_arguments(config))
 
     def backbone(self, model: Backbone) -> Backbone:
-        """Return the classifier, which is nothing but a backbone."""
+        """Return the classifier, which is a complete backbone."""
         return model
 
     def objective(
         self, config: ClassificationConfig, model: Backbone, val_data: Any = None
     ) -> ClassificationObjective:
-        """Return cross entropy as configured, and accuracies."""
+        """Return the configured cross entropy, and accuracy."""
         return ClassificationObjective(model, model.num_classes, config.loss.label_smoothing)
 
     def benchmark_objective(self, model: Backbone) -> ClassificationObjective:
-        """Return plain cross entropy."""
+        """Return cross entropy without label smoothing."""
         return ClassificationObjective(model, model.num_classes)
 
     def target_specs(
         self, config: ClassificationConfig, batch_size: int, num_classes: int
     ) -> tuple[Tensor, ...]:
-        """Return labels (B,), or (B, K) where samples are mixed."""
+        """Return labels (B,), or (B, K) if samples are mixed."""
         if config.data.mixes:
             return (Tensor(shape=(batch_size, num_classes), dtype=ms.float32),)
         return (Tensor(shape=(batch_size,), dtype=ms.int32),)
@@ -78,14 +77,14 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         return config.data.channels, config.data.image_size, config.data.image_size
 
     def check_input_size(self, config: ClassificationConfig) -> None:
-        """Refuse another size: images are cropped to ``data.image_size``."""
+        """Raise UserError: images are cropped to ``data.image_size``."""
         raise UserError(
             "--input-size is for tasks whose images are not cropped; set data.image_size, which "
             f"is {config.data.image_size}."
         )
 
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
-        """Return the classifier itself: images to logits."""
+        """Return the classifier, from images to logits."""
         return model
 
     def describe(
@@ -96,24 +95,18 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
 
     def reader(
         self,
-        described: Mapping[str, Any],
+        description: Mapping[str, Any],
         classes: Sequence[str],
         shape: tuple[int, ...] | None,
         top: int,
     ) -> ClassificationReader:
-        """Return the reader of a network so described."""
-        preprocess = Preprocess.from_dict(dict(described["preprocess"]))
+        """Return the reader for the described evaluation transform."""
+        preprocess = Preprocess.from_dict(dict(description["preprocess"]))
         return ClassificationReader(preprocess, classes, top)
-
-    def report(self, metric: ClassificationMetric, classes: Sequence[str]) -> dict[str, Any]:
-        """Return metrics and accuracy per class."""
-        per_class = metric.per_class_accuracy()
-        of_classes = {name: float(per_class[i]) for i, name in enumerate(classes)}
-        return {**metric.compute(), "per_class": of_classes}
 
     def write_eval_file(
         self, option: str, metric: ClassificationMetric, classes: Sequence[str], path: Path
     ) -> None:
-        """Draw the confusion matrix of the classes of the data."""
+        """Draw the confusion matrix of the data set's classes."""
         count = len(classes)
         plot_confusion_matrix(metric.confusion[:count, :count], classes, path)

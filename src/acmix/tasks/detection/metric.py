@@ -21,16 +21,16 @@ COCO_NUMBERS = (
     "bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l",
     "bbox_AR_1", "bbox_AR_10", "bbox_AR_100", "bbox_AR_s", "bbox_AR_m", "bbox_AR_l",
 )  # fmt: skip
-"""The twelve numbers of COCO in the order of pycocotools, under mmdetection's names: average
-precision over IoU 0.5 to 0.95, at 0.5, at 0.75, of small, medium and large objects, and average
-recall with at most 1, 10 and 100 detections of an image and by size; -1 where there is none."""
+"""The twelve COCO metrics in the order of pycocotools, with mmdetection's names. Average precision:
+over IoU 0.5 to 0.95, at 0.5, at 0.75, of small, medium and large objects. Average recall: with at
+most 1, 10 and 100 detections per image, and by object size. A metric without objects is -1."""
 
 
 class DetectionMetric:
-    """Collects detections in COCO's format and has pycocotools evaluate them.
+    """Collects detections in COCO format and evaluates them by pycocotools.
 
     Attributes:
-        results: COCO's result list: ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in
+        results: COCO result list: ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in
             pixels of the original image) and ``score`` of each detection.
     """
 
@@ -45,13 +45,13 @@ class DetectionMetric:
         """Add the detections of a batch.
 
         Args:
-            outputs: boxes (B, D, 4), scores (B, D) and labels (B, D), as of
+            outputs: boxes (B, D, 4), scores (B, D) and labels (B, D) of
                 :class:`DetectionInference`.
-            *targets: positions (B,) of the images in the split, -1 for padding, and scale (B, 2),
+            *targets: positions (B,) of the images in the split, -1 for padding; and scale (B, 2),
                 pixels of the network's input per pixel of the image along x and y.
 
         Raises:
-            UserError: a score is not finite.
+            UserError: a score or box is not finite.
         """
         positions, scales = targets
         for image, position in enumerate(positions):
@@ -75,7 +75,7 @@ class DetectionMetric:
         limits = np.array([image["width"], image["height"]] * 2, np.float64)
         boxes = np.clip(boxes.astype(np.float64) / np.tile(scale, 2), 0, limits)
         for box, score, label in zip(boxes, scores, labels, strict=True):
-            # A head may have more classes than the data set.
+            # A head may have more outputs than the data set has classes.
             if not 0 <= label < len(self._category_ids):
                 continue
             x, y = box[:2].tolist()
@@ -89,7 +89,7 @@ class DetectionMetric:
                 }
             )
 
-    def unite(self, world: World) -> None:
+    def all_reduce(self, world: World) -> None:
         """Add the detections of the other devices."""
         parts = world.gather(json.dumps([sorted(self._seen), self.results]).encode())
         seen, results = zip(*map(json.loads, parts), strict=True)
@@ -97,10 +97,10 @@ class DetectionMetric:
         self.results = list(itertools.chain(*results))
 
     def compute(self) -> dict[str, float]:
-        """Return the twelve numbers, see :data:`COCO_NUMBERS`, of the images that were added.
+        """Return the metrics :data:`COCO_NUMBERS` over the images that were added.
 
         Raises:
-            UserError: nothing was added.
+            UserError: no image was added.
         """
         check(bool(self._seen), "There is no image to evaluate.")
         return dict(zip(COCO_NUMBERS, self._evaluate().stats.tolist(), strict=True))
@@ -108,11 +108,11 @@ class DetectionMetric:
     def per_class(self) -> np.ndarray:
         """Return the average precision of each class (K,); NaN for a class without objects."""
         precision = self._evaluate().eval["precision"][:, :, :, 0, -1]  # all areas, 100 detections
-        of_classes = np.moveaxis(precision, 2, 0).reshape(len(self._category_ids), -1)
-        return np.array([p[p > -1].mean() if (p > -1).any() else np.nan for p in of_classes])
+        by_class = np.moveaxis(precision, 2, 0).reshape(len(self._category_ids), -1)
+        return np.array([p[p > -1].mean() if (p > -1).any() else np.nan for p in by_class])
 
     def _evaluate(self) -> COCOeval:
-        """Run pycocotools, whose own prints are nobody's here."""
+        """Run pycocotools without its console output."""
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation = COCOeval(self._truth, self._detections(), "bbox")
             evaluation.params.imgIds = sorted(self._seen)
@@ -124,7 +124,7 @@ class DetectionMetric:
 
     def _detections(self) -> COCO:
         if self.results:
-            return self._truth.loadRes(copy.deepcopy(self.results))  # it writes into the list
+            return self._truth.loadRes(copy.deepcopy(self.results))  # loadRes modifies the list
         empty = COCO()  # loadRes fails on an empty list
         empty.dataset = {**self._truth.dataset, "annotations": []}
         empty.createIndex()

@@ -1,4 +1,4 @@
-"""Object detection: a detector's own losses, and its outputs."""
+"""Object detection: losses and outputs of a detector."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from acmix.tasks.detection.metric import DetectionMetric
 
 
 class DetectionObjective:
-    """Trains a detector on boxes (B, M, 4) with labels (B, M), of which -1 is padding.
+    """Training of a detector on boxes (B, M, 4) and labels (B, M), where -1 marks padding.
 
     Args:
         model: the detector.
-        ground_truth: of the validation split; None without evaluation.
+        ground_truth: annotations of the validation split; None disables evaluation.
         image_ids: id in ``ground_truth`` of each image, by its position in the split.
         category_ids: id in ``ground_truth`` of each class.
     """
@@ -46,7 +46,7 @@ class DetectionObjective:
 
 
 class DetectionLoss(FullPrecision):
-    """The losses of a detector, the total first."""
+    """Losses of a detector; the first is their sum."""
 
     def __init__(self, model: Detector):
         super().__init__(auto_prefix=False)
@@ -58,11 +58,11 @@ class DetectionLoss(FullPrecision):
 
 
 class DetectionInference(FullPrecision):
-    """A detector with all of its post-processing.
+    """A detector with all post-processing.
 
     Shape:
-        (B, C, H, W) to boxes (B, D, 4) in pixels of the input, scores (B, D) and labels (B, D),
-        best first; places without a detection have label -1.
+        (B, C, H, W) to boxes (B, D, 4) in pixels of the input, scores (B, D) and labels (B, D), in
+        descending order of score; label -1 marks padding.
     """
 
     def __init__(self, model: Detector):
@@ -70,15 +70,15 @@ class DetectionInference(FullPrecision):
         self.model = model
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Detect; see the class."""
+        """Return boxes, scores and labels; see the class."""
         return self.model.detect(images)
 
 
 class DecodedInference(FullPrecision):
-    """A detector up to what needs no sorting: for back ends without non-maximum suppression.
+    """A detector without top-k selection and non-maximum suppression, for formats without these.
 
     Shape:
-        (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4), of all anchors.
+        (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4) of all anchors.
     """
 
     def __init__(self, model: Detector):
@@ -86,5 +86,5 @@ class DecodedInference(FullPrecision):
         self.model = model
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict; see the class."""
+        """Return logits and boxes; see the class."""
         return self.model.decoded(images)

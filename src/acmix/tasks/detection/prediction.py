@@ -1,4 +1,4 @@
-"""Reading a detector's outputs as objects in the image."""
+"""Convert a detector's outputs to objects in the image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acmix.data import DetectionPreprocess
-from acmix.data.decode import DecodeError, decode
-from acmix.errors import UserError
+from acmix.data.decode import read_image
 from acmix.export.outputs import Outputs
 from acmix.models.detection import HostPostProcess
 from acmix.tasks.drawing import draw_boxes
@@ -19,14 +18,14 @@ from acmix.tasks.drawing import draw_boxes
 
 @dataclass(frozen=True)
 class Detected:
-    """The objects found in one image, best first.
+    """Detected objects of one image in descending order of score.
 
     Attributes:
         image: path.
         boxes: (D, 4), x1, y1, x2, y2 in pixels of the image.
         scores: (D,).
-        labels: (D,), indices of the classes.
-        classes: their names.
+        labels: (D,), class indices.
+        classes: class name of each object.
     """
 
     image: str
@@ -36,7 +35,7 @@ class Detected:
     classes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Return a line per object."""
+        """Return one line per object."""
         if not len(self.boxes):
             return ["nothing found"]
         return [
@@ -55,7 +54,7 @@ class Detected:
         }
 
     def draw(self, path: Path) -> None:
-        """Write the image with the boxes, their classes and scores."""
+        """Write the image with boxes, classes and scores."""
         texts = [
             f"{name} {100 * score:.0f} %"
             for name, score in zip(self.classes, self.scores, strict=True)
@@ -64,10 +63,10 @@ class Detected:
 
 
 class Placement(NamedTuple):
-    """How an image lies in the network's input."""
+    """Position of an image in the network's input."""
 
     scale: np.ndarray
-    """(2,): pixels of the input per pixel of the image along x and y."""
+    """Pixels of the input per pixel of the image along x and y, (2,)."""
     size: tuple[int, int]
     """Width and height of the image."""
     shape: tuple[int, int]
@@ -75,13 +74,13 @@ class Placement(NamedTuple):
 
 
 class DetectionReader:
-    """Resized and padded images in, boxes in pixels of the images out.
+    """Converts image files to padded inputs, and outputs to boxes in pixels of the images.
 
     Args:
-        preprocess: the evaluation transform.
-        classes: names in the order of the labels.
-        shape: (height, width) if the network takes no other.
-        post_process: what is left to do after the network; None if nothing is.
+        preprocess: evaluation transform.
+        classes: class names in the order of the labels.
+        shape: (height, width) of a network with a fixed input size; None for any size.
+        post_process: post-processing on the host; None if the network includes it.
     """
 
     def __init__(
@@ -95,29 +94,25 @@ class DetectionReader:
         self.post_process = post_process
 
     def read(self, path: str) -> tuple[np.ndarray, Placement]:
-        """Return the tensor (C, H, W) of an image file, and how the image lies in it.
+        """Return the tensor (C, H, W) of an image file, and the position of the image in it.
 
         Raises:
-            UserError: no such file, or no image; names the path.
+            UserError: the file does not exist or is not an image; names the path.
         """
-        try:
-            image = decode(Path(path).read_bytes(), self.preprocess.channels)
-        except (OSError, DecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"cannot read image {path}: {reason}.") from error
+        image = read_image(path, self.preprocess.channels)
         shape = self.shape or self.preprocess.bucket(*image.size)
         tensor, scale = self.preprocess.transform(image, shape)
         return tensor, Placement(scale, image.size, shape)
 
-    def explain(self, path: str, outputs: Outputs, found: Placement) -> Detected:
-        """Turn one image's outputs into objects."""
+    def interpret(self, path: str, outputs: Outputs, context: Placement) -> Detected:
+        """Convert the outputs for one image to objects."""
         if self.post_process is not None:
-            logits, of_anchors = outputs
-            outputs = self.post_process(logits, of_anchors, *found.shape)
+            logits, anchor_boxes = outputs
+            outputs = self.post_process(logits, anchor_boxes, *context.shape)
         boxes, scores, labels = (np.asarray(output) for output in outputs)
-        # A head may have more classes than the data set.
+        # A head may have more outputs than the data set has classes.
         kept = (labels >= 0) & (labels < len(self.classes))
         boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
-        boxes = np.clip(boxes / np.tile(found.scale, 2), 0, np.tile(found.size, 2))
+        boxes = np.clip(boxes / np.tile(context.scale, 2), 0, np.tile(context.size, 2))
         names = tuple(self.classes[label] for label in labels)
         return Detected(path, boxes, scores, labels, names)

@@ -1,17 +1,17 @@
-"""Object detection as a task: images to boxes with classes and scores."""
+"""Object detection: images to boxes with classes and scores."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from acmix.config import DetectionConfig, load_config
+from acmix.config import DetectionConfig
 from acmix.data import DetectionDataset, DetectionPreprocess
 from acmix.errors import check
 from acmix.models import Backbone
@@ -33,37 +33,35 @@ from acmix.tasks.detection.prediction import DetectionReader
 from acmix.utils.files import write_text
 
 BOXES = 8
-"""Random boxes per image; COCO has 7.3 on average."""
+"""Number of random boxes per image; COCO has 7.3 on average."""
 
 
 @register_task
 class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
-    """Images to boxes.
+    """Prediction of boxes.
 
-    Files whose format holds all post-processing end with the detections. The others end with the
-    logits and boxes of all anchors, and the reader does the rest.
+    Exported files output detections if their format supports all post-processing. Otherwise they
+    output the logits and boxes of all anchors, and the reader completes the post-processing.
     """
 
     config_class = DetectionConfig
-    benchmark = Benchmark(  # COCO; train2017 has so many images with at least one box
+    benchmark = Benchmark(  # COCO; the images of train2017 with at least one box
         num_classes=80, training_images=117_266, image_size=(800, 1333)
     )
 
     headline: ClassVar[Mapping[str, str]] = {"bbox_mAP": "box AP", "bbox_mAP_50": "box AP50"}
 
     def create(self, name: str, **arguments: Any) -> Detector:
-        """Make a registered detector; the arguments are the backbone's."""
+        """Create a registered detector; the arguments are those of the backbone."""
         return create_detector(name, backbone=arguments)
 
-    def network_config(self, name: str, overrides: Sequence[str] = ()) -> DetectionConfig:
-        """Return the default configuration of a registered detector."""
+    def network_keys(self, name: str) -> list[str]:
+        """Return the keys of a registered detector and its backbone."""
         detector, model = split_name(self.config_class.networks, name)
-        named = ["task=detection", f"detector.name={detector}", f"model.name={model}"]
-        config = load_config(None, [*named, *overrides])
-        return cast(DetectionConfig, config)
+        return [f"detector.name={detector}", f"model.name={model}"]
 
     def build_model(self, config: DetectionConfig, num_classes: int) -> Detector:
-        """Make the configured detector."""
+        """Create the configured detector."""
         section = config.detector
         post_process = PostProcess(
             score_threshold=section.score_threshold,
@@ -87,7 +85,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     def objective(
         self, config: DetectionConfig, model: Detector, val_data: DetectionDataset | None = None
     ) -> DetectionObjective:
-        """Return the detector's own losses and COCO's average precision."""
+        """Return the detector's losses and COCO average precision."""
         if val_data is None:
             return self.benchmark_objective(model)
         return DetectionObjective(
@@ -95,7 +93,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         )
 
     def benchmark_objective(self, model: Detector) -> DetectionObjective:
-        """Return the detector's own losses."""
+        """Return the detector's losses."""
         return DetectionObjective(model)
 
     def target_specs(
@@ -115,50 +113,45 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         return boxes, rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
 
     def image_shape(self, config: DetectionConfig) -> ImageShape:
-        """Return (C, H, W) of the largest lying bucket."""
+        """Return (C, H, W) of the largest landscape bucket."""
         shapes = DetectionPreprocess.from_config(config.data).shapes
         height, width = max(shapes, key=lambda shape: (shape[0] * shape[1], shape[1]))
         return config.data.channels, height, width
 
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
-        """Return images to detections, or to logits and boxes of all anchors."""
+        """Return the network from images to detections, or to logits and boxes of all anchors."""
         return (DetectionInference if post_process else DecodedInference)(model)
 
     def describe(
         self, config: DetectionConfig, model: Detector, post_process: bool = True
     ) -> dict[str, Any]:
-        """Return the evaluation transform, and what is left to do after the network."""
-        left = {} if post_process else HostPostProcess.of(model).to_dict()
+        """Return the evaluation transform and the post-processing left to the host."""
+        on_host = {} if post_process else HostPostProcess.of(model).to_dict()
         preprocess = DetectionPreprocess.from_config(config.data)
-        return {"preprocess": preprocess.to_dict(), "post_process": left}
+        return {"preprocess": preprocess.to_dict(), "post_process": on_host}
 
     def reader(
         self,
-        described: Mapping[str, Any],
+        description: Mapping[str, Any],
         classes: Sequence[str],
         shape: tuple[int, ...] | None,
         top: int,
     ) -> DetectionReader:
-        """Return the reader of a network so described."""
-        left = described["post_process"]
+        """Return the reader for the described transform and host post-processing."""
+        on_host = description["post_process"]
         check(
             shape is None or len(shape) == 3,
             f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
         )
         return DetectionReader(
-            DetectionPreprocess.from_dict(dict(described["preprocess"])),
+            DetectionPreprocess.from_dict(dict(description["preprocess"])),
             classes,
             None if shape is None else (shape[1], shape[2]),
-            HostPostProcess.from_dict(left) if left else None,
+            HostPostProcess.from_dict(on_host) if on_host else None,
         )
-
-    def report(self, metric: DetectionMetric, classes: Sequence[str]) -> dict[str, Any]:
-        """Return the twelve numbers, and the average precision of each class."""
-        per_class = metric.per_class().tolist()
-        return {**metric.compute(), "per_class": dict(zip(classes, per_class, strict=True))}
 
     def write_eval_file(
         self, option: str, metric: DetectionMetric, classes: Sequence[str], path: Path
     ) -> None:
-        """Write COCO's list of detections."""
+        """Write the detections as a COCO result list."""
         write_text(path, json.dumps(metric.results))

@@ -1,1 +1,1 @@
-"""Counting networks, and looking into trained ones."""
+"""Analyses: counts of parameters and multiply-adds, and properties of trained networks."""

@@ -1,8 +1,8 @@
-"""What a pixel attends to, measured on any attention mode without knowing how it is computed."""
+"""Attention of a pixel to all others, measured on any attention mode by gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from acmix.utils.modes import evaluation_mode, execution_mode
 
 
 def attention_layers(network: nn.Cell) -> dict[str, ACmix]:
-    """Return by name the operators of ``network`` that have an attention path, in depth's order."""
+    """Return the operators of ``network`` with an attention path by name, in order of depth."""
     return {
         name: cell
         for name, cell in network.cells_and_names()
@@ -27,17 +27,18 @@ def attention_layers(network: nn.Cell) -> dict[str, ACmix]:
 def attention_shares(
     network: nn.Cell, image: np.ndarray, query: tuple[int, int], layer: str | None = None
 ) -> np.ndarray:
-    r"""How much of a query's output comes from each pixel, for each head.
+    r"""Return the share of each pixel in the output at a query, for each head.
 
-    Every mode's output is linear in v, so the response at the query to a v that is x on pixel j of
-    head n and 0 elsewhere is :math:`A_{nj} W x`, where A is the attention and W stands for the
-    projections behind it. With r the response to a v that is x on all pixels, the share is
+    The output of every mode is linear in v. Let v be x on pixel j of head n and 0
+    elsewhere. The response at the query is :math:`A_{nj} W x`, with the attention A and the
+    projections W after it. With r the response to a v that is x on all pixels, the share is
 
     .. math:: A_{nj} / \textstyle\sum_j A_{nj} = \partial (r^\top o) / \partial v_j \cdot x / r^2
 
-    one backward pass per head. Where the weights of a query add up to 1, as after a softmax, the
-    shares are these weights, over the pixels alone (a class token gets none). Weights without a
-    softmax may be negative, and where they differ within a head the share is of their sum.
+    which takes one backward pass per head. If the weights of a query add up to 1, as after a
+    softmax, the shares are these weights, normalised over pixels. A class token has no share.
+    Weights without a softmax may be negative; weights that differ within a head contribute
+    their sum.
 
     Args:
         network: a Cell with ACmix operators.
@@ -46,7 +47,7 @@ def attention_shares(
         layer: name of the operator; the last one if None.
 
     Returns:
-        Shares (N, H', W') on the map that the operator's keys lie on; each head's add up to 1.
+        Shares (N, H', W') on the map of the operator's keys; they add up to 1 per head.
 
     Raises:
         UserError: no such layer or pixel, or the mode is not linear in v.
@@ -85,7 +86,7 @@ def attention_shares(
 
 
 def _arguments(network: nn.Cell, attention: nn.Cell, images: Tensor) -> tuple[Any, ...]:
-    """Run the network and return what its attention was called with."""
+    """Run the network and return the arguments of its attention."""
     seen: list[tuple[Any, ...]] = []
     with _hook(attention, lambda cell, arguments: seen.append(arguments)):
         network(images)
@@ -93,7 +94,7 @@ def _arguments(network: nn.Cell, attention: nn.Cell, images: Tensor) -> tuple[An
 
 
 @contextmanager
-def _hook(cell: nn.Cell, function) -> Iterator[None]:
+def _hook(cell: nn.Cell, function: Callable[[nn.Cell, tuple[Any, ...]], None]) -> Iterator[None]:
     handle = cell.register_forward_pre_hook(function)
     try:
         yield
@@ -102,7 +103,7 @@ def _hook(cell: nn.Cell, function) -> Iterator[None]:
 
 
 def _head_probes(v: Tensor, heads: int, is_tokens: bool) -> Iterator[Tensor]:
-    """For each head a v that is 1 on its channels and 0 on the others."""
+    """Yield for each head a v that is 1 on its channels and 0 elsewhere."""
     channels = v.shape[3] if is_tokens else v.shape[1]
     for chosen in np.eye(heads, dtype=np.float32):
         probe = np.repeat(chosen, channels // heads)
@@ -110,14 +111,16 @@ def _head_probes(v: Tensor, heads: int, is_tokens: bool) -> Iterator[Tensor]:
         yield Tensor(np.broadcast_to(probe, v.shape).copy())
 
 
-def _share(response, v: Tensor, probe: Tensor, is_tokens: bool) -> np.ndarray:
-    nothing = response(ops.zeros_like(v))  # biases, and tokens that are not pixels
-    answer = response(probe) - nothing
-    doubled = response(2 * probe) - nothing
-    size = float(ops.square(answer).sum().asnumpy())
+def _share(
+    response: Callable[[Tensor], Tensor], v: Tensor, probe: Tensor, is_tokens: bool
+) -> np.ndarray:
+    offset = response(ops.zeros_like(v))  # biases, and tokens that are not pixels
+    linear = response(probe) - offset
+    doubled = response(2 * probe) - offset
+    size = float(ops.square(linear).sum().asnumpy())
     check(
-        float(ops.square(doubled - 2 * answer).sum().asnumpy()) <= 1e-6 * size,
+        float(ops.square(doubled - 2 * linear).sum().asnumpy()) <= 1e-6 * size,
         "The attention mode is not linear in v, so its output has no shares by pixel.",
     )
-    gradient = ms.grad(lambda v: (response(v) * answer).sum())(v)
+    gradient = ms.grad(lambda v: (response(v) * linear).sum())(v)
     return (gradient * probe).sum(-1 if is_tokens else 1)[0].asnumpy() / size

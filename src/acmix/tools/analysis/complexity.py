@@ -1,7 +1,7 @@
 """Cost of convolution, self-attention and ACmix at Stage I and Stage II (Tab. 1 and Tab. 8).
 
-Theory is per pixel of a map with C channels; practice adds up the operators of a whole model, as
-the tracer counts them.
+Theory counts per pixel of a map with C channels. Practice adds up the traced counts of all
+operators of a model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from acmix.tools.analysis.paper import PAPER_COMPLEXITY, STAGE_ONE_SHARES
 from acmix.utils.table import Style, render_table
 
 OUTPUT_PROJECTION = "proj"
-"""Name of the linear layer behind the attention in the modes that have one."""
+"""Name of the linear layer after the attention, in modes that have one."""
 
 
 class Cost(NamedTuple):
@@ -44,7 +44,7 @@ _ROWS: tuple[Key, ...] = (
 
 @dataclass(frozen=True)
 class Theory:
-    """One row of Tab. 1: formulas, and the same as functions of C, k_a, k_c and N."""
+    """One row of Tab. 1: formulas as text and as a function of C, k_a, k_c and N."""
 
     flops: str
     params: str
@@ -65,14 +65,14 @@ THEORY: Mapping[Key, Theory] = {
         lambda c, ka, kc, n: Cost((2 * ka**2 + 3 * kc**2 + kc**4) * c, 3 * n * kc**2 + kc**4 * c),
     ),
 }
-"""Without biases, positional encodings, and the two scalars alpha and beta."""
+"""Excludes biases, positional encodings, and the two scalars alpha and beta."""
 
 
 def operator_costs(network: nn.Cell, counted: Trace) -> dict[Key, Cost]:
-    """Add up the ACmix operators of a network, and what their self-attention alone would cost.
+    """Add up the costs of a network's ACmix operators, and of their self-attention alone.
 
-    Stage I is the projection to q, k and v. Stage II is all else but an output projection, which
-    the paper's analysis does not have and which is given apart. Biases and positional encodings
+    Stage I is the projection to q, k and v, Stage II the rest. An output projection has a row of
+    its own, because the paper's analysis does not include it. Biases and positional encodings
     count as parameters of their stage.
     """
     zero = Cost(0, 0)
@@ -101,9 +101,9 @@ def operator_costs(network: nn.Cell, counted: Trace) -> dict[Key, Cost]:
 def convolution_costs(
     network: nn.Cell, counted: Trace, operators: Iterable[str]
 ) -> dict[Key, Cost]:
-    """Add up the convolutions that stand where another model has the named ACmix operators.
+    """Add up the convolutions at the places of another model's ACmix operators.
 
-    Stage I are the products with the kernel, one 1x1 convolution per position; Stage II the
+    Stage I is the products with the kernel, one 1x1 convolution per position. Stage II is the
     additions of the shifted maps (Eq. 8).
     """
     cells = dict(network.cells_and_names())
@@ -123,7 +123,7 @@ def _below(counted: Trace, ancestor: str) -> Cost:
 def paper_complexity(
     size: tuple[int, int] = (224, 224), create: Callable[[str], nn.Cell] = create_model
 ) -> dict[str, dict[Key, Cost]]:
-    """Count the registered models of Tab. 1 and Tab. 8, by the paper's name."""
+    """Count the registered models of Tab. 1 and Tab. 8, by their names in the paper."""
     known = set(list_models())
     columns = {}
     for entry in PAPER_COMPLEXITY:
@@ -132,27 +132,27 @@ def paper_complexity(
         network = create(entry.name)
         columns[entry.label] = operator_costs(network, trace(network, (1, 3, *size)))
         if entry.conv_name is not None:
-            twin = create(entry.conv_name)
+            conv_network = create(entry.conv_name)
             operators = [n for n, c in network.cells_and_names() if isinstance(c, ACmix)]
-            counted = trace(twin, (1, 3, *size))
-            columns[entry.label] |= convolution_costs(twin, counted, operators)
+            counted = trace(conv_network, (1, 3, *size))
+            columns[entry.label] |= convolution_costs(conv_network, counted, operators)
     return columns
 
 
 def stage_one_share(costs: Mapping[Key, Cost], module: str) -> float:
-    """Percent of a module's multiply-adds in Stages I and II that Stage I has."""
+    """Return the percentage of Stage I in a module's multiply-adds of Stages I and II."""
     first, second = costs[module, "I"].macs, costs[module, "II"].macs
     return 100 * first / (first + second)
 
 
 def render_theory(style: Style = "text") -> str:
-    """Tab. 1's theoretical columns."""
+    """Render the theoretical columns of Tab. 1."""
     rows = [[*key, theory.flops, theory.params] for key, theory in THEORY.items()]
     return render_table(["module", "stage", "FLOPs per pixel", "params"], rows, style)
 
 
 def render_complexity(columns: Mapping[str, Mapping[Key, Cost]], style: Style = "text") -> str:
-    """Tab. 1's practical columns and Tab. 8, and the share of Stage I beside the paper's."""
+    """Render the practical columns of Tab. 1, Tab. 8, and the shares of Stage I."""
     header = ["module", "stage"]
     for label in columns:
         header += [f"{label} GFLOPs", "params (M)"]

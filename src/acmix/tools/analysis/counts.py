@@ -1,4 +1,4 @@
-"""Counts of many networks as JSON: each network is run once, which takes minutes for a table."""
+"""Counts of many networks as JSON, because counting the networks of a table takes minutes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass
 
 from mindspore import nn
 
-from acmix.errors import UserError
-from acmix.tools.analysis.macs import trace
+from acmix.tools.analysis.macs import Trace, trace
+from acmix.tools.saved_results import parsing
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a network counts on one image.
+    """Counts of a network on one image.
 
     Attributes:
         name: of the network.
         size: height and width of the image.
-        params: parameters.
+        params: number of parameters.
         macs: multiply-adds.
-        san_macs: multiply-adds with bias, BatchNorm, ReLU and pooling, as SAN's code counts.
+        san_macs: multiply-adds with bias, BatchNorm, ReLU and pooling, as in SAN's code.
     """
 
     name: str
@@ -34,16 +34,17 @@ class Count:
 def count_networks(
     names: Iterable[str], size: tuple[int, int], create: Callable[[str], nn.Cell]
 ) -> list[Count]:
-    """Make and count networks on one RGB image of ``size`` (height, width)."""
-    counts = []
-    for name in names:
-        traced = trace(create(name), (1, 3, *size))
-        counts.append(Count(name, size, traced.params, traced.macs, traced.san_macs))
-    return counts
+    """Create networks and count them on one RGB image of ``size`` (height, width)."""
+    return [count_of(name, size, trace(create(name), (1, 3, *size))) for name in names]
+
+
+def count_of(name: str, size: tuple[int, int], traced: Trace) -> Count:
+    """Return the counts of a network traced on an image of ``size``."""
+    return Count(name, size, traced.params, traced.macs, traced.san_macs)
 
 
 def counts_to_json(counts: Sequence[Count]) -> str:
-    """The counts as text that :func:`counts_from_json` reads back."""
+    """Return text that :func:`counts_from_json` reads back."""
     return json.dumps([asdict(count) for count in counts], indent=1) + "\n"
 
 
@@ -53,8 +54,6 @@ def counts_from_json(text: str) -> list[Count]:
     Raises:
         UserError: ``text`` was not written by :func:`counts_to_json`.
     """
-    try:
+    with parsing("counts: this is not a JSON of 'acmix summary'"):
         rows = json.loads(text)
         return [Count(**{**row, "size": tuple(map(int, row["size"]))}) for row in rows]
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"counts: this is not a JSON of 'acmix summary': {error!r}") from error

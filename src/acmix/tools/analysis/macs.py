@@ -1,13 +1,13 @@
 """Parameters and multiply-adds of any network, measured by running it once.
 
-No formula per model: forward hooks see the shapes each Cell meets. MindSpore's Cells are counted
-by :mod:`acmix.tools.analysis.rules`. A Cell that computes something itself (attention products, a
-projection folded into another) defines
+Forward hooks record the shapes of each Cell, so that no model needs a formula.
+:mod:`acmix.tools.analysis.mac_rules` counts MindSpore's own Cells. A Cell with further products
+(attention, a projection folded into another) defines
 
     def macs(self, *input_shapes) -> int | dict[str, int]
 
-the multiply-adds of one call without those of the child Cells it calls. The weights of a child
-that is not called, because the parent uses them itself, are the parent's to count.
+which returns the multiply-adds of one call, without those of the child Cells it calls. A parent
+that uses the weights of a child without calling it counts their products.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from acmix.errors import check
-from acmix.tools.analysis.rules import EXTRA_KINDS, Shape, rule_of
+from acmix.tools.analysis.mac_rules import EXTRA_KINDS, Shape, rule_of
 from acmix.utils.modes import evaluation_mode, execution_mode
 
 
@@ -30,8 +30,8 @@ from acmix.utils.modes import evaluation_mode, execution_mode
 class CellCount:
     """One Cell of a traced network, without its children.
 
-    ``kinds`` holds the counts by kind, ``output_shapes`` the shapes the last call returned, and
-    ``params`` the elements of its own parameters that no earlier Cell owns too.
+    ``kinds`` holds the counts by kind and ``output_shapes`` the output shapes of the last call.
+    ``params`` counts the elements of its own parameters, except those shared with an earlier Cell.
     """
 
     name: str
@@ -51,8 +51,8 @@ class CellCount:
 class Trace:
     """All Cells of a network in the order of ``cells_and_names``; the first is the network.
 
-    ``uncounted`` names Cells with weights whose work nobody counted: no rule, no ``macs``, or
-    not called and no parent to answer for them. Unless it is empty the MACs are too low.
+    ``uncounted`` names Cells with weights but without counts: they have no rule and no ``macs``, or
+    were not called and no ancestor counts them. Unless it is empty, the MACs are too low.
     """
 
     cells: tuple[CellCount, ...]
@@ -60,7 +60,7 @@ class Trace:
 
     @property
     def params(self) -> int:
-        """Elements of all parameters, shared ones once, running statistics not at all."""
+        """Elements of all parameters; shared ones count once, running statistics do not count."""
         return sum(cell.params for cell in self.cells)
 
     @property
@@ -70,9 +70,9 @@ class Trace:
 
     @property
     def san_macs(self) -> int:
-        """What hszhao/SAN's counter reports: core + bias + 2 x BatchNorm + ReLU + pool inputs.
+        """Count of hszhao/SAN's counter: core + bias + 2 x BatchNorm + ReLU + pool inputs.
 
-        Only Cells are seen: functional ReLU and pooling are not, unless a ``macs`` names them.
+        Functional ReLU and pooling count only if a ``macs`` method returns them.
         """
         return sum(cell.kinds.total() for cell in self.cells)
 
@@ -88,8 +88,8 @@ def trace(network: nn.Cell, *inputs: Tensor | Shape) -> Trace:
     Args:
         network: Any Cell without ``ms.jit`` inside. Training flags and the execution mode are
             restored.
-        inputs: Tensors, or shapes with the batch for float32 zeros: ``(1, 3, 224, 224)``. The
-            counts are those of the whole batch.
+        inputs: Tensors, or shapes of float32 zeros such as ``(1, 3, 224, 224)``. Counts are for
+            the whole batch.
 
     Raises:
         UserError: A Cell's ``macs`` returns something that is not a count.
@@ -120,7 +120,7 @@ def _count_parameters(network: nn.Cell) -> Iterator[tuple[nn.Cell, CellCount]]:
 
 
 def _weights(cell: nn.Cell) -> Iterator[ms.Parameter]:
-    """Parameters of ``cell`` itself. MindSpore keeps running statistics as parameters too."""
+    """Yield the parameters of ``cell`` itself, without running statistics."""
     statistics = {id(getattr(cell, name, None)) for name in ("moving_mean", "moving_variance")}
     for parameter in cell.get_parameters(expand=False):
         if id(parameter) not in statistics:
@@ -143,8 +143,8 @@ def _macs_of(cell: nn.Cell, name: str, sources: list, targets: tuple[Shape, ...]
 
 
 def _uncounted(network: nn.Cell, counts: dict[int, CellCount]) -> Iterator[str]:
-    """Names of Cells that own matrices whose products are in no count."""
-    answering = [
+    """Yield names of Cells that own matrices whose products are not counted."""
+    counting = [
         name
         for name, cell in network.cells_and_names()
         if hasattr(cell, "macs") and counts[id(cell)].calls
@@ -154,18 +154,18 @@ def _uncounted(network: nn.Cell, counts: dict[int, CellCount]) -> Iterator[str]:
             continue
         if rule_of(cell) and counts[id(cell)].calls:
             continue
-        if not any(is_within(name, ancestor) for ancestor in answering):
+        if not any(is_within(name, ancestor) for ancestor in counting):
             yield name
 
 
 def is_within(name: str, ancestor: str) -> bool:
-    """Whether the Cell ``name`` is ``ancestor`` or below it."""
+    """Return whether the Cell ``name`` is ``ancestor`` or below it."""
     return ancestor in ("", name) or name.startswith(ancestor + ".")
 
 
 @contextmanager
 def _hooked(network: nn.Cell, hook: Callable) -> Iterator[None]:
-    # A hook left behind would break the next compilation in graph mode.
+    # A remaining hook would break the next compilation in graph mode.
     handles = [
         cell.register_forward_hook(hook, with_kwargs=True) for _, cell in network.cells_and_names()
     ]
@@ -181,7 +181,7 @@ def _as_tensor(value: Tensor | Shape) -> Tensor:
 
 
 def _shape_tree(value: object) -> tuple | None:
-    """The shape of a tensor, a tuple of them for a sequence, None for anything else."""
+    """Return the shape of a tensor, a tuple of them for a sequence, else None."""
     if isinstance(value, Tensor):
         return tuple(value.shape)
     if isinstance(value, (tuple, list)):

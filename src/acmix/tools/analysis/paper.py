@@ -1,8 +1,8 @@
-"""What the paper prints about its models: its numbers, not ours, as printed.
+"""Numbers of the paper, as printed.
 
 Pan et al., "On the Integration of Self-Attention and Convolution", CVPR 2022: the table of
-ImageNet results, and Conv-Swin-T of Tab. 6. Beside each model is its name here and, where our
-count rounds to another number than the printed one, the reason.
+ImageNet results, and Conv-Swin-T of Tab. 6. Each entry has the name of our model and, where our
+count rounds to a different number, the reason.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PaperModel:
         params: in millions, as printed.
         flops: multiply-adds in billions at 224 x 224, as printed.
         top1: ImageNet top-1 accuracy in percent, as printed.
-        reason: why ours differ, if they do.
+        reason: cause of a difference from our count.
     """
 
     name: str
@@ -81,7 +81,7 @@ PAPER_MODELS = (
 
 @dataclass(frozen=True)
 class PaperComplexity:
-    """One model of Tab. 1 and Tab. 8: the ACmix model and, if the paper has it, the conv model."""
+    """A model of Tab. 1 and Tab. 8: the ACmix model and, if in the paper, the convolution model."""
 
     label: str
     name: str
@@ -104,8 +104,8 @@ class PaperDetector:
     Attributes:
         name: in ``acmix list --detectors``.
         label: in the paper.
-        flops: multiply-adds in billions, as printed; empty where it is not printed or not known.
-        reason: why ours differ, if they do.
+        flops: multiply-adds in billions, as printed; empty if not printed or not known.
+        reason: cause of a difference from our count.
     """
 
     name: str
@@ -141,14 +141,14 @@ PAPER_DETECTORS = (
 
 @dataclass(frozen=True)
 class PaperSpeed:
-    """One network whose speed the paper prints.
+    """A row of a speed table.
 
     Attributes:
         name: in ``acmix list``.
-        printed: images per second, on what, and the factor, as printed; empty if not printed.
-        baseline: the row the paper compares it with.
-        label: name of the row, where the model's own is not enough.
-        arguments: of the model.
+        printed: images per second, device and speed-up, as printed; empty if not printed.
+        baseline: row that the paper compares it with.
+        label: name of the row; empty for that of the model.
+        arguments: arguments of the model.
     """
 
     name: str
@@ -174,13 +174,13 @@ def _kernel(label: str, conv_variant: str, fps: str) -> PaperSpeed:
 
 @dataclass(frozen=True)
 class SpeedTable:
-    """Networks that are measured in turns, and the numbers of images per call."""
+    """Networks to measure in interleaved rounds, and the batch sizes."""
 
     rows: tuple[PaperSpeed, ...]
     batch_sizes: tuple[int, ...] = (1, 8)
 
 
-# The backbones of one size class, 3 to 5 GMACs, that have an ACmix twin.
+# Backbones of one size class, 3 to 5 GMACs, that have an ACmix variant.
 _PLAIN = ("resnet50", "san19", "pvt_small", "swin_tiny")
 
 SPEED_TABLES = {
@@ -191,7 +191,7 @@ SPEED_TABLES = {
             for row in (PaperSpeed(name), PaperSpeed(f"acmix_{name}", baseline=name))
         )
     ),
-    # Tab. 7, of Swin-ACmix-T; it does not say on what.
+    # Tab. 7, of Swin-ACmix-T; the paper does not name the device.
     "shift": SpeedTable(
         (
             _kernel(_SHIFTS, "shift", "313"),
@@ -215,7 +215,7 @@ SPEED_TABLES = {
         batch_sizes=(1,),
     ),
 }
-"""Tables of speeds by name; none needs MindSpore, so that the command line can offer them."""
+"""Speed tables by name. Imports no MindSpore, so the command-line parser can use it."""
 
 COUNT_TABLES: dict[str, tuple[PaperModel, ...] | tuple[PaperDetector, ...]] = {
     "paper": PAPER_MODELS,

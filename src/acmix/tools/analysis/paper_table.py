@@ -1,4 +1,4 @@
-"""The paper's tables of models and of detectors with our counts beside the printed ones."""
+"""Tables of the paper's models and detectors, with our counts next to the printed ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _DETECTOR_HEADER = [
 
 
 def render_paper_table(counts: Sequence[Count], style: Style = "text") -> str:
-    """The table of models, and below it why ours differ; numbers that ours round to need no note.
+    """Render the table of models, with a note on each count that does not round to the printed one.
 
-    FLOPs fit if they do in either way of counting: the paper counts its models in different ways.
+    The paper counts FLOPs in two ways; they match if either of our counts does.
     """
     notes = _Notes()
     rows = []
@@ -38,7 +38,7 @@ def render_paper_table(counts: Sequence[Count], style: Style = "text") -> str:
 
 
 def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str:
-    """The same for detectors, of which the paper prints FLOPs alone."""
+    """Render the table of detectors, for which the paper prints only FLOPs."""
     notes = _Notes()
     rows = []
     for detector, ours in _matched(PAPER_DETECTORS, counts):
@@ -54,11 +54,11 @@ def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str
 
 
 RENDERERS = {"paper": render_paper_table, "detectors": render_detector_table}
-"""By the names of :data:`acmix.tools.analysis.paper.COUNT_TABLES`."""
+"""Renderers by name in :data:`acmix.tools.analysis.paper.COUNT_TABLES`."""
 
 
 def _matched(printed: Iterable[Row], counts: Sequence[Count]) -> Iterator[tuple[Row, Count]]:
-    """Yield the paper's rows that there is a count of, in the paper's order."""
+    """Yield the paper's rows that have a count, in the paper's order."""
     by_name = {count.name: count for count in counts}
     for row in printed:
         if row.name in by_name:
@@ -66,20 +66,20 @@ def _matched(printed: Iterable[Row], counts: Sequence[Count]) -> Iterator[tuple[
 
 
 class _Notes:
-    """Numbered reasons, each said once."""
+    """Numbered footnotes without repetition."""
 
     def __init__(self) -> None:
         self._reasons: list[str] = []
 
     def number(self, reason: str) -> str:
-        """Return the mark of a reason."""
+        """Return the footnote mark of a reason."""
         reason = reason or "unexplained"
         if reason not in self._reasons:
             self._reasons.append(reason)
         return f"[{self._reasons.index(reason) + 1}]"
 
     def below(self, table: str, style: Style) -> str:
-        """Return the table with the reasons."""
+        """Return the table followed by the footnotes."""
         notes = [f"[{number}] {reason}." for number, reason in enumerate(self._reasons, start=1)]
         separator = "\n\n" if style == "markdown" else "\n"
         return "\n\n".join([table, separator.join(notes)]).rstrip()

@@ -1,4 +1,4 @@
-"""How strongly each ACmix operator of a network weighs attention and convolution (Fig. 5)."""
+"""Weights of the attention and convolution paths in each ACmix operator (Fig. 5)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class PathBias:
 
     @property
     def log_ratio(self) -> float:
-        """log(alpha / beta): above 0 where attention prevails; NaN unless the ratio is positive."""
+        """log(alpha / beta): positive if attention dominates; NaN unless the ratio is positive."""
         if self.beta == 0 or self.alpha / self.beta <= 0:
             return math.nan
         return math.log(self.alpha / self.beta)
 
 
 def path_biases(weights: Mapping[str, float]) -> list[PathBias]:
-    """Pair what :func:`path_weights` returns; operators with one path only are left out."""
+    """Pair alpha and beta of ``path_weights``; skip operators with a single path."""
     operators = [
         name.removesuffix("alpha") for name in weights if name.rpartition(".")[2] == "alpha"
     ]

@@ -1,4 +1,4 @@
-"""The table of ``acmix summary``: Cells, output shapes, parameters, multiply-adds."""
+"""Table of ``acmix summary``: Cells, output shapes, parameters, multiply-adds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SummaryRow:
 
 
 def summary_rows(trace: Trace, depth: int | None = 2) -> list[SummaryRow]:
-    """One row per Cell down to ``depth`` (0: the network alone, None: all); totals of subtrees.
+    """Return one row per Cell down to ``depth`` (0: the network alone, None: all).
 
-    Rows of one level add up to their parent but for what the parent holds or computes itself.
+    Rows hold the totals of subtrees. A parent exceeds the sum of its children by its own share.
     """
     rows = []
     for cell in trace.cells:
@@ -45,7 +45,7 @@ def summary_rows(trace: Trace, depth: int | None = 2) -> list[SummaryRow]:
 
 
 def render_summary(trace: Trace, depth: int | None = 2, style: Style = "text") -> str:
-    """The rows as a table, followed by the totals and by what could not be counted."""
+    """Render the rows as a table, followed by the totals and the uncounted Cells."""
     label = _indented if style == "text" else _quoted
     rows = [
         [label(row), row.type, row.output, f"{row.params:,}", f"{row.macs:,}"]

@@ -1,6 +1,6 @@
-"""What an engineer runs on an Ascend machine: every step from the driver to the tables of speeds.
+"""``acmix check-ascend``: the check of an Ascend machine, from the driver to the speed tables.
 
-A step passes, fails, or is skipped with the reason, and the next one is run whatever happened:
-``steps.py`` has them in order, ``deployment.py`` those with CANN's and Lite's tools, ``results.py``
-what is written and how it gets into the documentation's tables.
+Every step runs and passes, fails, or is skipped with a reason. ``runner.py`` has their order;
+``steps.py`` and ``deployment_steps.py`` (tools of CANN and MindSpore Lite) define them.
+``report.py`` writes the results and merges them into the documentation.
 """

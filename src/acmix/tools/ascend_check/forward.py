@@ -1,6 +1,6 @@
-"""Outputs of small networks with given weights on one device, to be compared with another's.
+"""Outputs of small networks with fixed weights on one device, for a comparison of devices.
 
-``python -m acmix.tools.ascend_check.forward DEVICE FILE.npz``; a process has one device only.
+Run as ``python -m acmix.tools.ascend_check.forward DEVICE FILE.npz``: a process has one device.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ NETWORKS = {
         {"embed_dim": 32, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4},
     ),
 }
-"""Local and shifted window attention, both formulations of the convolution path by device."""
+"""Networks with local and shifted window attention; the convolution path depends on the device."""
 
 
 def outputs(device: str) -> dict[str, np.ndarray]:
-    """Return logits of each network, for weights and images that are the same on every device."""
+    """Return the logits of each network; weights and images are equal on every device."""
     set_device(RuntimeConfig(device=device))  # type: ignore[arg-type]  # checked by its section
     found = {}
     for label, (name, arguments) in NETWORKS.items():
@@ -34,7 +34,7 @@ def outputs(device: str) -> dict[str, np.ndarray]:
         network = create_model(name, num_classes=10, **arguments).set_train(False)
         for parameter in network.get_parameters():
             spread = rng.normal(0, 0.1, parameter.shape)
-            # About what training leaves: scales and variances near one, else small numbers.
+            # Similar to trained weights: scales and variances near one, else small numbers.
             near_one = parameter.name.endswith(("gamma", "variance"))
             set_value(parameter, spread + 1 if near_one else spread)
         images = rng.standard_normal((2, 3, 64, 96)).astype(np.float32)

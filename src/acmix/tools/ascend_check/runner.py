@@ -1,4 +1,4 @@
-"""The order of the steps, and running them to the end whatever happens."""
+"""The steps in order, and their execution regardless of failures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from acmix.errors import check
 from acmix.tools.analysis.paper import SPEED_TABLES
-from acmix.tools.ascend_check import deployment, steps
-from acmix.tools.ascend_check.results import CheckReport, Status, StepResult
+from acmix.tools.ascend_check import deployment_steps, steps
+from acmix.tools.ascend_check.report import CheckReport, Status, StepResult
 from acmix.tools.ascend_check.session import Execute, Failed, Session, Skipped, execute
 from acmix.utils.files import write_text
 
@@ -23,18 +23,18 @@ STEPS: dict[str, Callable[[Session], str]] = {
     "device": steps.device,
     "training": steps.training,
     "forward": steps.forward,
-    "mindir": partial(deployment.export, format="mindir"),
-    "audit": deployment.audit,
-    "onnx": partial(deployment.export, format="onnx"),
-    "air": partial(deployment.export, format="air"),
-    "lite convert": deployment.lite_convert,
-    "lite benchmark": deployment.lite_benchmark,
-    "atc onnx": partial(deployment.atc, format="onnx"),
-    "atc air": partial(deployment.atc, format="air"),
+    "mindir": partial(deployment_steps.export, format="mindir"),
+    "audit": deployment_steps.audit,
+    "onnx": partial(deployment_steps.export, format="onnx"),
+    "air": partial(deployment_steps.export, format="air"),
+    "lite convert": deployment_steps.lite_convert,
+    "lite benchmark": deployment_steps.lite_benchmark,
+    "atc onnx": partial(deployment_steps.atc, format="onnx"),
+    "atc air": partial(deployment_steps.atc, format="air"),
     "speed": steps.speed,
     **{f"table {name}": partial(steps.table, name=name) for name in SPEED_TABLES},
 }
-"""In the order in which they build on each other."""
+"""Steps by name; later ones depend on earlier ones."""
 
 
 def run_checks(
@@ -49,12 +49,12 @@ def run_checks(
     """Run all steps and write ``check_ascend.json`` and ``log.txt`` into ``folder``.
 
     Args:
-        folder: new or empty: what an earlier check left there must not pass for this one's.
-        config: what the smoke training trains.
-        tables: benchmarks to run, out of ``SPEED_TABLES``; None for all on Ascend, none elsewhere.
-        soc: chip for ATC where npu-smi does not tell it.
+        folder: new or empty, so that earlier files do not count as results.
+        config: configuration of the smoke training.
+        tables: benchmarks from ``SPEED_TABLES``; None for all on Ascend and none elsewhere.
+        soc: chip for ATC; empty for that of npu-smi.
         execute: runs a program.
-        progress: called with a line per step.
+        progress: receives a line per step.
 
     Raises:
         UserError: ``folder`` is not empty, or ``config`` does not exist.
@@ -72,7 +72,7 @@ def run_checks(
         results.append(_run(name, step, session))
         done = results[-1]
         progress(f"{done.status}  {name} ({done.seconds:.0f} s): {done.reason}")
-        # After every step: a machine that goes down leaves what was found until then.
+        # After every step, so that a crash of the machine loses no results.
         report = CheckReport(
             session.device, session.npu, session.facts, tuple(results), session.benchmarks
         )
@@ -90,7 +90,7 @@ def _run(name: str, step: Callable[[Session], str], session: Session) -> StepRes
         status, reason = "SKIP", str(error)
     except Failed as error:
         status, reason = "FAIL", str(error)
-    except Exception as error:  # whatever a strange machine does to a step, the next one is run
+    except Exception as error:  # an unexpected error must not prevent the next step
         status, reason = "FAIL", repr(error)
     return StepResult(
         name, status, reason, round(time.perf_counter() - start, 1), tuple(session.commands)

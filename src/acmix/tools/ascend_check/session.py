@@ -1,4 +1,4 @@
-"""What the steps share: a folder, programs to call, and what earlier steps found."""
+"""State that the steps share: the folder, program calls, and earlier findings."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 from acmix.export.formats import FORMATS
 
 TIMEOUT = 3600
-"""Seconds after which a program is given up: compiling for Ascend may take many minutes."""
+"""Seconds after which a program is killed; compiling for Ascend may take many minutes."""
 
 
 class Skipped(Exception):
-    """The step cannot be done here; the message says what is missing."""
+    """The step cannot run here; the message names the missing requirement."""
 
 
 class Failed(Exception):
-    """The step was done and something is wrong; the message says what."""
+    """The step ran and found an error; the message describes it."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that has ended: its exit code and what it printed on both streams."""
+    """Exit code and output (both streams) of a finished program."""
 
     code: int
     output: str
@@ -39,7 +39,7 @@ Execute = Callable[[Sequence[str]], Finished]
 def execute(command: Sequence[str]) -> Finished:
     """Run a program to its end.
 
-    A process of its own for every step: a crash inside of CANN ends the step, not the check, and
+    Every step runs in a separate process. A crash inside of CANN must not end the check, and
     MindSpore fixes the device once per process.
     """
     try:
@@ -62,16 +62,16 @@ class Session:
     """One run of the check.
 
     Attributes:
-        folder: for runs, exported files, logs and results.
-        config: the configuration that is trained.
+        folder: folder of runs, exported files, logs and results.
+        config: configuration of the smoke training.
         tables: benchmarks to run; None for all on an Ascend device and none elsewhere.
-        soc: chip for ATC, such as Ascend910B2; empty takes npu-smi's.
+        soc: chip for ATC, such as Ascend910B2; empty for that of npu-smi.
         execute: runs a program.
-        device: device target, once it is known.
-        npu: name of the chip, once it is known.
-        facts: of ``acmix env``, once they are known.
-        benchmarks: made so far, by name.
-        commands: run by the current step.
+        device: device target, once known.
+        npu: name of the chip, once known.
+        facts: facts of ``acmix env``, once known.
+        benchmarks: finished benchmarks by name.
+        commands: commands of the current step.
     """
 
     folder: Path
@@ -91,14 +91,14 @@ class Session:
         return self.folder / "training" / "checkpoints" / "last.ckpt"
 
     def exported(self, format: str) -> Path:
-        """Where the trained network is exported to."""
+        """Return the file of the exported network."""
         return self.folder / f"net{FORMATS[format].suffix}"
 
     def call(self, *command: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
-        """Run a program; return what it printed, which the log keeps.
+        """Run a program, append its output to the log, and return the output.
 
         Raises:
-            Failed: its exit code is none of ``accepted``; with its last line.
+            Failed: its exit code is none of ``accepted``; with the last line of output.
         """
         words = [str(word) for word in command]
         self.commands.append(shlex.join(words))
@@ -117,25 +117,25 @@ class Session:
         """Return a program's name.
 
         Raises:
-            Skipped: it is not on the PATH; ``source`` says where it comes from.
+            Skipped: it is not on the PATH; ``source`` names its origin.
         """
         if shutil.which(name) is None:
             raise Skipped(f"{name} is not on the PATH; it comes with {source}")
         return name
 
     def need(self, file: Path, step: str) -> Path:
-        """Return ``file``; skip unless the step that writes it has passed."""
+        """Return ``file``; skip the step if the step that writes it did not."""
         if not file.is_file():
             raise Skipped(f"step '{step}' left no {file.name}")
         return file
 
     def need_ascend(self) -> None:
-        """Skip unless the networks run on an Ascend device."""
+        """Skip the step unless the networks run on an Ascend device."""
         if self.device != "Ascend":
             raise Skipped(f"there is no usable Ascend device, only {self.device or 'nothing'}")
 
 
 def last_line(output: str) -> str:
-    """Return the last line that says something."""
+    """Return the last line that is not blank."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "no output"

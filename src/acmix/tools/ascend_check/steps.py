@@ -1,4 +1,4 @@
-"""The steps on the machine and with MindSpore. Each returns what it found, or raises."""
+"""Steps that check the machine and MindSpore. Each returns its finding, or raises."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from acmix.tools.ascend_check.session import Failed, Session, Skipped, last_line
 
 EPOCHS = 2
 TOLERANCE = 2e-2
-"""Allowed difference between devices, relative to the largest output: the cube unit rounds the
-inputs of float32 products and convolutions to fewer bits."""
+"""Allowed difference between devices, relative to the largest output. The cube unit rounds inputs
+of float32 products and convolutions to fewer bits."""
 
 
 def driver(session: Session) -> str:
-    """npu-smi sees healthy chips."""
+    """Check that npu-smi lists healthy chips."""
     output = session.call(session.tool("npu-smi", "the Ascend driver"), "info")
     chips = re.findall(r"^\|\s*\d+\s+(\d{3}\w*)\s*\|\s*(\w+)", output, re.M)
     if not chips:
@@ -33,8 +33,8 @@ def driver(session: Session) -> str:
 
 
 def environment(session: Session) -> str:
-    """``acmix env`` finds nothing that will not work."""
-    # Exit code 1 stands for the errors that are read below.
+    """Check that ``acmix env`` reports no errors."""
+    # Exit code 1 means errors, which are parsed below.
     found = json.loads(session.acmix("env", "--json", "-", accepted=(0, 1)))
     session.facts = found["facts"]
     session.device = session.facts["device"] or ""
@@ -42,12 +42,12 @@ def environment(session: Session) -> str:
     errors = [problem["what"] for problem in found["problems"] if problem["level"] == "error"]
     if errors:
         raise Failed(f"{versions}; {'; '.join(errors)}")
-    said = "; ".join(problem["what"] for problem in found["problems"])
-    return versions + (f"; {said}" if said else "")
+    warnings = "; ".join(problem["what"] for problem in found["problems"])
+    return versions + (f"; {warnings}" if warnings else "")
 
 
 def cann(session: Session) -> str:
-    """The CANN toolkit is installed and its environment is set."""
+    """Check that the CANN toolkit is installed and its environment set."""
     version = session.facts.get("cann")
     if version is None:
         raise Skipped("no CANN toolkit: neither ASCEND_HOME_PATH nor /usr/local/Ascend")
@@ -57,7 +57,7 @@ def cann(session: Session) -> str:
 
 
 def device(session: Session) -> str:
-    """MindSpore can use the NPU."""
+    """Check that MindSpore can use the NPU."""
     if session.device != "Ascend" and session.npu and session.facts.get("cann"):
         raise Failed(
             f"driver and CANN are there, but MindSpore {session.facts.get('mindspore')} uses "
@@ -68,7 +68,7 @@ def device(session: Session) -> str:
 
 
 def training(session: Session) -> str:
-    """A few steps of training lower the loss."""
+    """Train briefly and check that the loss falls."""
     output = session.folder / "training"
     schedule = (f"train.epochs={EPOCHS}", "schedule.warmup_epochs=0")
     session.acmix("train", session.config, f"output={output}", *schedule)
@@ -82,7 +82,7 @@ def training(session: Session) -> str:
 
 
 def forward(session: Session) -> str:
-    """Networks compute on the device what they compute on CPU."""
+    """Compare outputs of networks on the device with those on CPU."""
     session.need_ascend()
     outputs = {}
     for target in ("CPU", session.device):
@@ -97,20 +97,20 @@ def compare(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) -> s
     """Return the largest relative difference of each output.
 
     Raises:
-        Failed: one is beyond :data:`TOLERANCE`, or not a number.
+        Failed: a difference exceeds :data:`TOLERANCE` or is NaN.
     """
     worst = {
         name: float(np.abs(actual[name] - expected[name]).max() / np.abs(expected[name]).max())
         for name in expected
     }
-    said = ", ".join(f"{name} {difference:.1e}" for name, difference in worst.items())
+    listed = ", ".join(f"{name} {difference:.1e}" for name, difference in worst.items())
     if not all(difference <= TOLERANCE for difference in worst.values()):
-        raise Failed(f"relative difference to CPU of {said}, allowed {TOLERANCE:.0e}")
-    return f"relative difference to CPU of {said}"
+        raise Failed(f"relative difference to CPU of {listed}, allowed {TOLERANCE:.0e}")
+    return f"relative difference to CPU of {listed}"
 
 
 def speed(session: Session) -> str:
-    """The trained network's images per second."""
+    """Measure images per second of the trained network."""
     checkpoint = session.need(session.checkpoint, "training")
     file = session.folder / "speed.json"
     session.acmix("bench", "models", "--checkpoint", checkpoint, "--json", file)
@@ -124,7 +124,7 @@ def speed(session: Session) -> str:
 
 
 def table(session: Session, name: str) -> str:
-    """A benchmark of ``acmix bench table``, kept for the documentation."""
+    """Run a benchmark of ``acmix bench table`` for the documentation."""
     if session.tables is None:
         session.need_ascend()
     elif name not in session.tables:

@@ -1,4 +1,4 @@
-"""What the wheel of MindSpore 2.8.0 says of an operator. The lists' headers say where it stands."""
+"""Evidence about operators in the wheel of MindSpore 2.8.0; the lists' headers name the sources."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from importlib import resources
 
 VERSION = "2.8.0"
-"""The MindSpore the lists are of."""
+"""MindSpore version of the lists."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one operator.
+    """Evidence about one operator.
 
     Attributes:
-        operator: its name.
-        platforms: those its docstring lists; empty without such a section.
-        place: where the docstring is: the operator's name, or a function that only calls it.
-        aclnn: has an aclnn kernel in graph mode.
-        ge: has an adapter to CANN's graph engine.
-        aicpu: is registered for AICPU.
+        operator: name of the operator.
+        platforms: platforms in its docstring; empty without such a section.
+        place: place of the docstring: the operator, or a function that calls only it.
+        aclnn: whether it has an aclnn kernel in graph mode.
+        ge: whether it has an adapter to CANN's graph engine.
+        aicpu: whether it is registered for AICPU.
         passes: backend passes that rewrite it.
-        models: of mindcv, published as trained on Ascend, whose training graphs hold it.
+        models: mindcv models, published as trained on Ascend, with the operator in their
+            training graphs.
     """
 
     operator: str
@@ -36,7 +37,7 @@ class Evidence:
 
     @property
     def documented(self) -> bool:
-        """Whether a docstring lists Ascend."""
+        """Whether the docstring lists Ascend."""
         return "Ascend" in self.platforms
 
 
@@ -59,7 +60,7 @@ def evidence_of(operator: str) -> Evidence:
 
 @functools.cache
 def entries(name: str) -> dict[str, tuple[str, ...]]:
-    """Return the list ``lists/<name>.txt``: what stands behind each operator, by operator."""
+    """Return ``lists/<name>.txt`` as the further columns by operator."""
     text = (resources.files("acmix.tools.audit") / "lists" / f"{name}.txt").read_text(
         encoding="utf-8"
     )

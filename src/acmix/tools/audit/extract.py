@@ -1,7 +1,7 @@
-"""Make those of the evidence lists that an installed MindSpore states in Python.
+"""Extraction of the evidence lists that MindSpore's Python sources contain.
 
-``python -m acmix.tools.audit.extract`` writes them. The lists of GE adapters, aclnn kernels and
-backend passes stand in compiled libraries; their headers say how they were taken from there.
+``python -m acmix.tools.audit.extract`` writes them. GE adapters, aclnn kernels and backend passes
+are in compiled libraries; the headers of those lists describe the extraction.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HEADERS = {
 
 
 def documented() -> dict[str, tuple[tuple[str, ...], str]]:
-    """Return platforms and place of the statement for every operator that has one."""
+    """Return documented platforms and their place, for every operator that has them."""
     found = _functions()
     for module in (_inner_ops, _grad_ops, auto_generate, ops.operations):
         for name, cls in inspect.getmembers(module, inspect.isclass):
@@ -49,7 +49,7 @@ def aicpu() -> set[str]:
 
 
 def texts() -> dict[str, str]:
-    """Return what the generated lists hold for the installed MindSpore, by name."""
+    """Return the generated lists for the installed MindSpore, by name."""
     lines = {
         "documented": [
             f"{name}\t{' '.join(platforms)}\t{place}"
@@ -68,7 +68,7 @@ def _header(name: str) -> str:
 
 
 def _functions() -> dict[str, tuple[tuple[str, ...], str]]:
-    """Platforms and place of what a function states that calls one operator and no other."""
+    """Return platforms and place from functions that call exactly one operator."""
     instances = _instances()
     found = {}
     for function in _parsed("gen_ops_def").body:
@@ -82,7 +82,7 @@ def _functions() -> dict[str, tuple[tuple[str, ...], str]]:
 
 
 def _instances() -> dict[str, str]:
-    """Operators by the name of the object that functions call: ``erf_op``, ``concat_impl``."""
+    """Return operators by the name of their callable object: ``erf_op``, ``concat_impl``."""
     found = {}
     for module in ("gen_ops_prim", "pyboost_inner_prim"):
         for statement in _parsed(module).body:
@@ -93,7 +93,7 @@ def _instances() -> dict[str, str]:
 
 
 def _operators(function: ast.FunctionDef, instances: dict[str, str]) -> set[str]:
-    """Operators a function calls: ``erf_op(x)`` or ``_get_cache_prim(Gather)(...)``."""
+    """Return the operators of calls like ``erf_op(x)`` or ``_get_cache_prim(Gather)(...)``."""
     found = set()
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):

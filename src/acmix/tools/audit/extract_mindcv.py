@@ -1,6 +1,6 @@
-"""Make the list of operators in models of mindcv that were trained on Ascend.
+"""Extraction of the operators in mindcv models that were trained on Ascend.
 
-``python -m acmix.tools.audit.extract_mindcv`` writes it; it needs ``pip install acmix[mindcv]``.
+``python -m acmix.tools.audit.extract_mindcv`` writes the list; it needs ``acmix[mindcv]``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn
 
-from acmix.tools.audit.capture import graph_of
 from acmix.tools.audit.extract import LISTS
+from acmix.tools.graphs import graph_of
 
 MODELS = ("resnet50", "densenet121", "shufflenet_v2_x0_5", "swin_tiny")
 """In the table of mindcv's benchmark_results.md, 'performance tested on Ascend 910(8p)'."""
@@ -24,7 +24,7 @@ _HEADER = f"""\
 
 
 def operators(model: str) -> set[str]:
-    """Return the operators in a training step, with momentum, of one of mindcv's models."""
+    """Return the operators in a momentum training step of a mindcv model."""
     import mindcv
 
     network = mindcv.create_model(model)
@@ -36,7 +36,7 @@ def operators(model: str) -> set[str]:
 
 
 def text() -> str:
-    """Return what the list holds for the installed MindSpore and mindcv."""
+    """Return the list for the installed MindSpore and mindcv."""
     found: dict[str, list[str]] = {}
     for model in MODELS:
         for operator in operators(model):

@@ -1,4 +1,4 @@
-"""Inventories of many graphs: kept in files, compared by tests, shown as one table."""
+"""Inventories of many graphs: saved in files, compared by tests, rendered as one table."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acmix.errors import UserError, check
+from acmix.errors import check
 from acmix.tools.audit.evidence import evidence_of
 from acmix.tools.audit.report import SCOPE, Audit, marks
 from acmix.tools.audit.verdict import judge
+from acmix.tools.saved_results import parsing
 from acmix.utils.table import Style, render_table
 
 
 class Inventory:
-    """What graphs hold: :meth:`.Audit.inventory` by the name of the graph.
+    """Inventories of graphs: :meth:`.Audit.inventory` by name of the graph.
 
     Args:
-        graphs: as :meth:`to_json` writes them.
+        graphs: parsed content of :meth:`to_json`.
     """
 
     def __init__(self, graphs: Mapping[str, dict[str, Any]]):
@@ -27,15 +28,15 @@ class Inventory:
 
     @classmethod
     def of(cls, audits: Mapping[str, Audit]) -> Inventory:
-        """Take the inventories of audits."""
+        """Create the inventory of audits."""
         return cls({name: audit.inventory() for name, audit in audits.items()})
 
     @classmethod
     def load(cls, *paths: str | Path) -> Inventory:
-        """Read files that :meth:`to_json` or :meth:`.Audit.to_json` wrote, or folders, as one.
+        """Merge files of :meth:`to_json` or :meth:`.Audit.to_json`, or folders of them.
 
         Raises:
-            UserError: a file is missing or something else.
+            UserError: a file is missing or malformed.
         """
         graphs: dict[str, dict[str, Any]] = {}
         files: list[Path] = []
@@ -44,18 +45,16 @@ class Inventory:
         check(bool(files), f"{', '.join(map(str, paths))} holds no .json file.")
         for path in files:
             check(path.is_file(), f"{path} does not exist.")
-            try:
+            with parsing(f"{path} is not an inventory"):
                 graphs.update(_graphs(json.loads(path.read_text(encoding="utf-8"))))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise UserError(f"{path} is not an inventory: {error!r}.") from error
         return cls(graphs)
 
     def to_json(self) -> str:
-        """Return the inventory, a line per operator, so that differences can be read."""
+        """Return the inventory with one line per operator, for readable diffs."""
         return json.dumps(self.graphs, indent=1, sort_keys=True) + "\n"
 
     def render(self, style: Style = "text") -> str:
-        """Return a table of all operators with their evidence, and one of the graphs."""
+        """Return a table of all operators with their evidence, and one of the findings."""
         counts: Counter[str] = Counter()
         users: Counter[str] = Counter()
         for graph in self.graphs.values():
@@ -84,7 +83,7 @@ class Inventory:
 
 
 def _graphs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the graphs of an inventory, or the one of an audit."""
+    """Return the graphs of an inventory, or the single graph of an audit."""
     if "subject" in content:
         findings = {
             f"{finding['verdict']} {finding['rule']}: {finding['message']}": finding["count"]

@@ -1,16 +1,14 @@
-"""The audit of one graph: verdicts with their evidence, as text, Markdown and JSON."""
+"""Report of ``acmix audit`` on one graph: verdicts with evidence, as tables and JSON."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from acmix.tools.audit.evidence import VERSION, Evidence, evidence_of
-from acmix.tools.audit.rules import RULES, Finding, apply_rules, convolutions
-from acmix.tools.audit.verdict import Verdict, judge
-from acmix.utils.mindir import Graph
+from acmix.tools.audit.evidence import VERSION, Evidence
+from acmix.tools.audit.rules import RULES, Finding
+from acmix.tools.audit.verdict import Verdict
 from acmix.utils.table import Style, render_table
 
 SCOPE = (
@@ -21,7 +19,7 @@ SCOPE = (
 
 @dataclass(frozen=True)
 class AuditedOperator:
-    """An operator of the graph: how often, the verdict, why, and what is known of it."""
+    """An operator of the graph with its count, verdict, reason and evidence."""
 
     name: str
     count: int
@@ -32,15 +30,16 @@ class AuditedOperator:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the registries and the rules say of a graph.
+    """Verdicts of the registries and the rules on a graph.
 
     Attributes:
-        subject: what was audited.
-        version: of the MindSpore that made the graph.
-        operators: by name.
-        findings: of the rules, the worst first.
-        convolutions: how many convolutions, and gradients of them, have which groups.
-        parameter_bytes, constant_bytes: size of the weights, and of what the graph itself holds.
+        subject: name of the audited graph.
+        version: MindSpore version that compiled the graph.
+        operators: audited operators, sorted by name.
+        findings: findings of the rules, the most severe first.
+        convolutions: number of convolutions and their gradients by kind of groups.
+        parameter_bytes: size of the weights.
+        constant_bytes: size of the constants in the graph.
     """
 
     subject: str
@@ -53,18 +52,18 @@ class Audit:
 
     @property
     def verdict(self) -> Verdict:
-        """Return PASS, REVIEW or FAIL: the worst of all operators and findings."""
+        """Return PASS, REVIEW or FAIL: the most severe of all operators and findings."""
         all_of = [entry.verdict for entry in self.operators]
         all_of += [finding.verdict for finding in self.findings]
         worst = max(all_of, key=lambda verdict: verdict.severity, default=Verdict.PASS)
         return worst if worst in (Verdict.REVIEW, Verdict.FAIL) else Verdict.PASS
 
     def passed(self, strict: bool = False) -> bool:
-        """Return whether nothing fails; with ``strict``, nothing is to be reviewed either."""
+        """Return whether nothing fails and, with ``strict``, nothing needs a review."""
         return self.verdict == Verdict.PASS or (self.verdict == Verdict.REVIEW and not strict)
 
     def render(self, style: Style = "text") -> str:
-        """Return the report for people."""
+        """Return the report as tables."""
         order = sorted(self.operators, key=lambda entry: (-entry.verdict.severity, entry.name))
         table = render_table(
             ["operator", "nodes", "verdict", "documented", "aclnn", "GE", "AICPU", "why"],
@@ -89,7 +88,7 @@ class Audit:
         return json.dumps(content, indent=1)
 
     def inventory(self) -> dict[str, Any]:
-        """Return what is compared between versions of the code: operators, groups, findings."""
+        """Return the part that tests compare between versions: operators, groups, findings."""
         return {
             "verdict": self.verdict.value,
             "operators": {entry.name: entry.count for entry in self.operators},
@@ -115,35 +114,8 @@ class Audit:
         return ["\n".join(lines)] if lines else []
 
 
-def audit(graph: Graph, subject: str) -> Audit:
-    """Audit a graph under the name ``subject``."""
-    operators = []
-    for name, count in sorted(graph.count_operators().items()):
-        evidence = evidence_of(name)
-        operators.append(AuditedOperator(name, count, *judge(evidence), evidence))
-    groups = Counter(
-        f"{node.operator}, {_group_name(count, depthwise)}"
-        for node, count, depthwise in convolutions(graph)
-    )
-    return Audit(
-        subject,
-        graph.version,
-        tuple(operators),
-        apply_rules(graph),
-        dict(sorted(groups.items())),
-        sum(kind.bytes for kind in graph.parameters),
-        sum(kind.bytes for kind in graph.constants),
-    )
-
-
 def marks(evidence: Evidence) -> list[str]:
     """Return the evidence in four columns: documented, aclnn, GE, AICPU."""
     documented = "yes" if evidence.documented else "no" if evidence.platforms else "-"
     kinds = (evidence.aclnn, evidence.ge, evidence.aicpu)
     return [documented, *("yes" if found else "-" for found in kinds)]
-
-
-def _group_name(groups: int, depthwise: bool) -> str:
-    if groups == 1:
-        return "group 1"
-    return "depthwise" if depthwise else f"group {groups}"

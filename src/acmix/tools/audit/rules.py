@@ -1,4 +1,4 @@
-"""What is known to fail, or to hurt, on Ascend: one small function each, in one table."""
+"""Rules for constructs that fail or are slow on Ascend: one function each, in one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acmix.tools.audit.verdict import Verdict
 from acmix.utils.mindir import Graph, Node, TensorType
 
 Remarks = Iterator[tuple[str, str]]
-"""What a rule has to say, and where in the network."""
+"""Pairs of a message and its place in the network."""
 
 _CONVOLUTION_WEIGHTS = {
     "Conv2D": lambda node: node.inputs[1].types,
@@ -32,7 +32,7 @@ _TILE = 16
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its name, the verdict on what it finds, where the fact is from, and the search."""
+    """A rule: name, verdict on its findings, source of the fact, and the search."""
 
     name: str
     verdict: Verdict
@@ -42,7 +42,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found: the same remark at ``count`` places, one of them ``scope``."""
+    """One message of a rule, found at ``count`` places such as ``scope``."""
 
     rule: str
     verdict: Verdict
@@ -52,7 +52,7 @@ class Finding:
 
 
 def apply_rules(graph: Graph) -> tuple[Finding, ...]:
-    """Return what the rules find, the worst first."""
+    """Return the findings of all rules, the most severe first."""
     findings = []
     for rule in RULES:
         remarks = list(rule.search(graph))
@@ -66,7 +66,7 @@ def apply_rules(graph: Graph) -> tuple[Finding, ...]:
 
 
 def convolutions(graph: Graph) -> Iterator[tuple[Node, int, bool]]:
-    """Yield the convolutions and their gradients, their number of groups, and if depthwise."""
+    """Yield convolutions and their gradients with number of groups and whether depthwise."""
     for node in graph.nodes:
         if node.operator in _CONVOLUTION_WEIGHTS:
             weight = _CONVOLUTION_WEIGHTS[node.operator](node)

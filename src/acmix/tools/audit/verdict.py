@@ -1,4 +1,4 @@
-"""From evidence to a verdict on an operator."""
+"""Verdicts on operators, from evidence."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from acmix.utils.mindir import CALL
 
 
 class Verdict(str, Enum):
-    """How well the registries of MindSpore speak for something on Ascend."""
+    """Level of support on Ascend, by MindSpore's registries."""
 
     PASS = "PASS"
-    """Documented for Ascend, and has a kernel there."""
+    """Documented for Ascend and has a kernel."""
     LIKELY = "PASS*"
-    """Has a kernel, and is not documented either way."""
+    """Has a kernel, but no documented platforms."""
     NOTE = "note"
-    """Nothing against it; worth knowing."""
+    """Supported; for information."""
     REVIEW = "REVIEW"
-    """Only weak evidence, or legal but possibly slow: somebody has to look."""
+    """Weak evidence, or supported but possibly slow; needs a review."""
     FAIL = "FAIL"
     """Documented as not for Ascend, or unknown to all lists."""
 
     @property
     def severity(self) -> int:
-        """Return how bad it is, from 0."""
+        """Return the severity, from 0 (PASS)."""
         return list(Verdict).index(self)
 
 
@@ -32,14 +32,14 @@ _STRUCTURE = {
     *("MakeTuple", "TupleGetItem", "MakeList", "ListGetItem", "Return", "Depend", "Load"),
     *("UpdateState", "Partial", "Switch", "SwitchLayer", "StopGradient", CALL),
 }
-"""What the executor of the graph does itself."""
+"""Operators that the graph executor implements itself."""
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, str]:
-    """Return the verdict on an operator, and why.
+    """Return the verdict on an operator, and the reason.
 
-    What the lists say is necessary rather than sufficient: of 126 operators documented for other
-    platforms only, 91 have an adapter or a kernel all the same. Hence the docstring goes first.
+    Registration is necessary but not sufficient: of 126 operators documented for other platforms
+    only, 91 have an adapter or a kernel. Documentation therefore takes precedence.
     """
     if evidence.operator in _STRUCTURE:
         return Verdict.PASS, "structure of the graph, needs no kernel"

@@ -1,1 +1,1 @@
-"""Measured speed: candidates in turns, raw samples kept, tables made from them."""
+"""Benchmarks: candidates in interleaved rounds, raw samples as JSON, tables rendered from it."""

@@ -1,4 +1,4 @@
-"""What runs a network when it is measured: this process, or a file in another runtime."""
+"""Back ends that run a measured network: this process, or a runtime for an exported file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from acmix.export.formats import FORMATS, format_of
 from acmix.export.formats.mindir import load_network
 from acmix.export.formats.onnx import INSTALL
 from acmix.export.writer import write_model
-from acmix.tools.bench.choices import BENCH_BACKENDS
-from acmix.tools.bench.models import Prepare, on_device, with_transfer
+from acmix.tools.bench.candidates import Prepare, on_device, with_transfer
+from acmix.tools.bench.setting import BENCH_BACKENDS
 from acmix.utils.target import current_target
 
 
 @dataclass(frozen=True)
 class _Runtime:
-    """What runs a file.
+    """A runtime for exported files.
 
     Attributes:
         format: of the file.
-        start: from the file, a batch of images and whether copies are measured, to a call.
-        package: what it takes; empty for nothing but MindSpore.
-        remedy: how to install that.
-        only_on: device target on which it runs; empty for any.
+        load: takes the file, a batch of images and whether to measure copies; returns the call to
+            measure.
+        package: required package; empty if MindSpore suffices.
+        remedy: how to install the package.
+        only_on: device target it requires; empty for any.
     """
 
     format: str
-    start: Callable[[Path, np.ndarray, bool], Callable[[], object]]
+    load: Callable[[Path, np.ndarray, bool], Callable[[], object]]
     package: str = ""
     remedy: str = ""
     only_on: str = ""
@@ -62,13 +63,13 @@ def check_backend(backend: str) -> None:
 
 
 def by_backend(network: nn.Cell, backend: str, transfer: bool, folder: Path) -> Prepare:
-    """Return how to measure ``network`` on a back end.
+    """Return a candidate that runs ``network`` on a back end.
 
     Args:
         network: in evaluation mode.
-        backend: one of :data:`acmix.tools.bench.choices.BENCH_BACKENDS`.
-        transfer: whether copies to and from the device are measured.
-        folder: for exported files; it must live as long as the measurement.
+        backend: one of :data:`acmix.tools.bench.setting.BENCH_BACKENDS`.
+        transfer: include copies to and from the device.
+        folder: for exported files; must exist until the measurement ends.
     """
     if backend not in _RUNTIMES:
         return _in_process(network, transfer)
@@ -78,7 +79,7 @@ def by_backend(network: nn.Cell, backend: str, transfer: bool, folder: Path) -> 
     def prepare(images: np.ndarray) -> Callable[[], object]:
         file = folder / f"{len(list(folder.iterdir()))}{format.suffix}"
         write_model(network, file, format, images.shape)
-        return runtime.start(file, images, transfer)
+        return runtime.load(file, images, transfer)
 
     return prepare
 
@@ -92,7 +93,7 @@ def _mindir(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], obje
 
 
 def _onnxruntime(file: Path, images: np.ndarray, transfer: bool) -> Callable[[], object]:
-    run = format_of(file).load_runner(file)  # on CPU: there is nothing to copy
+    run = format_of(file).load_runner(file)  # on CPU, which needs no copies
     return lambda: run(images)
 
 
@@ -127,4 +128,4 @@ _RUNTIMES = {
         "from https://www.mindspore.cn/lite (on Ascend the one with Ascend inference)",
     ),
 }
-"""By back end; what is not in here runs in this process."""
+"""Runtimes by back end; other back ends run in this process."""

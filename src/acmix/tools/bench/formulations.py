@@ -1,28 +1,29 @@
-"""Exact formulations of the networks' parts in turns, on this device.
+"""``acmix bench formulations``: equivalent formulations of the networks' parts, interleaved.
 
-All candidates of a case compute one function of one input. The first is the one the literature or
-the framework writes down; the others are compared with it.
+All candidates of a case compute the same function of the same input. The first is the formulation
+of the literature or the framework, and the baseline of the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from acmix.tools.bench.formulation_report import FormulationCase, FormulationReport
+from acmix.tools.bench.formulations_report import FormulationCase, FormulationsReport
 from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.memory import peak_memory
-from acmix.tools.bench.parts import PARTS, Case, Part
-from acmix.tools.bench.throughput import measure
+from acmix.tools.bench.network_parts import PARTS, Case, Part
+from acmix.tools.bench.timing import measure
 
 _TURN_SECONDS = 0.3
 
 
 class Backward(nn.Cell):
-    """Forward and backward in training: the gradients of a Cell by inputs and parameters."""
+    """Forward and backward pass: gradients of a Cell with respect to inputs and parameters."""
 
     def __init__(self, network: nn.Cell):
         super().__init__()
@@ -31,26 +32,26 @@ class Backward(nn.Cell):
         self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
         self.set_train(True)
 
-    def construct(self, *inputs: Tensor):
+    def construct(self, *inputs: Tensor) -> Any:
         """Return the gradients for a cotangent equal to the first input."""
         return self.gradient(self.network, self.parameters)(*inputs, inputs[0])
 
 
-def formulations(
+def bench_formulations(
     *,
     batch_size: int = 8,
     warmup: int = 2,
     repeats: int = 7,
     parts: Sequence[Part] = PARTS,
     memory: bool = False,
-) -> FormulationReport:
+) -> FormulationsReport:
     """Measure all formulations forward and backward.
 
     Args:
         batch_size: images per call.
-        warmup, repeats: rounds, see :func:`acmix.tools.bench.throughput.measure`.
-        parts: what to measure.
-        memory: measure the peak memory, too, see :func:`acmix.tools.bench.memory.peak_memory`.
+        warmup, repeats: rounds, see :func:`acmix.tools.bench.timing.measure`.
+        parts: parts to measure.
+        memory: also measure peak memory, see :func:`acmix.tools.bench.memory.peak_memory`.
     """
 
     def measure_case(part: Part, case: Case) -> FormulationCase:
@@ -74,7 +75,7 @@ def formulations(
         return FormulationCase(name, tuple(forward), tuple(backward), *peaks)
 
     cases = tuple(measure_case(part, case) for part in parts for case in part.cases)
-    return FormulationReport(machine_facts(), batch_size, warmup, _TURN_SECONDS, cases)
+    return FormulationsReport(machine_facts(), batch_size, warmup, _TURN_SECONDS, cases)
 
 
 def computations(
@@ -99,7 +100,7 @@ def _peak(part: Part, case: Case, batch_size: int, backward: bool, name: str) ->
 def one_computation(
     part: Part, case: Case, batch_size: int, backward: bool, name: str
 ) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return one formulation on a map of 7 x 7 pixels, and as it is measured."""
+    """Return one formulation on a feature map of 7 x 7 pixels, and on that of the case."""
     ms.set_context(mode=ms.GRAPH_MODE)
     small = computations(part, (*case[:-1], 7), 1, backward)[name]
     return small, computations(part, case, batch_size, backward)[name]

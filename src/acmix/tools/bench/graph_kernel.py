@@ -1,8 +1,8 @@
-"""MindSpore's graph kernel compiler: fused operators, to be trusted only after a check.
+"""MindSpore's graph kernel compiler, which fuses operators, and a check of its gradients.
 
-On CPU it was seen to give gradients that are wrong, and not always the same ones (MindSpore 2.8,
-groups of operators that hold a Reshape). So it is never on by default, such groups are not fused,
-and :func:`check_gradients` compares before anything is measured.
+On CPU it produces wrong gradients that vary between runs (MindSpore 2.8, fused groups with a
+Reshape). It is therefore off by default and does not fuse such groups. :func:`check_gradients`
+compares gradients before a measurement.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from acmix.errors import check
 from acmix.utils.target import current_target
 
 TOLERANCE = 2e-2
-"""Allowed norm of a gradient's difference, relative to the gradient's: AKG's exponential is good to
-3e-4, which deep networks amplify, and wrong gradients are off by orders of magnitude."""
+"""Allowed norm of a gradient's difference, relative to the gradient's. AKG's exponential
+is accurate to 3e-4, which deep networks amplify; wrong gradients differ by orders of magnitude."""
 _FLAGS = "--disable_cluster_ops=Reshape"
-_NEGLIGIBLE = 1e-3  # of the largest gradient's norm: smaller ones are measured against this
+_NEGLIGIBLE = 1e-3  # of the largest gradient's norm; floor of the denominator
 
 
 @contextmanager
 def graph_kernel() -> Iterator[None]:
-    """Compile graphs with fused operators; what was compiled stays as it is."""
+    """Compile graphs with fused operators; compiled graphs stay unchanged."""
     ms.set_context(enable_graph_kernel=True, graph_kernel_flags=_FLAGS)
     try:
         yield
@@ -37,7 +37,7 @@ def graph_kernel() -> Iterator[None]:
 
 
 def check_available() -> None:
-    """Raise :class:`UserError` where the graph kernel compiler cannot work, or only slowly."""
+    """Raise :class:`UserError` if the graph kernel compiler cannot run here, or only slowly."""
     check(
         find_spec("decorator") is not None,
         "graph kernel: its compiler AKG needs the package decorator: pip install acmix[akg]",
@@ -52,7 +52,7 @@ def check_available() -> None:
 
 
 def compiled_by_graph_kernel(call: Callable[[], object]) -> Callable[[], object]:
-    """Return ``call`` whose first call, which compiles, happens under :func:`graph_kernel`."""
+    """Return ``call``, with its first, compiling call inside of :func:`graph_kernel`."""
     compiled = False
 
     def fused() -> object:
@@ -71,21 +71,21 @@ def check_gradients(network: nn.Cell, images: np.ndarray, trials: int = 3) -> fl
     """Compare one batch's gradients with those compiled without the graph kernel.
 
     Args:
-        network: in training mode; images to a float tensor or a tuple of them. Nothing in it may
-            be random.
+        network: in training mode and deterministic; maps images to a float tensor or a tuple
+            of them.
         images: float32 (B, C, H, W).
-        trials: with the graph kernel; the errors seen did not occur in every run.
+        trials: runs with the graph kernel; known errors do not occur in every run.
 
     Returns:
         The largest relative difference of any parameter's gradient.
 
     Raises:
-        UserError: a gradient differs by more than :data:`TOLERANCE`; names the worst parameter.
+        UserError: a gradient differs by more than :data:`TOLERANCE`; with the worst parameter.
     """
     names = [parameter.name for parameter in network.trainable_params()]
     expected = _run(_Gradients(network), images)
     scale = max(float(np.linalg.norm(gradient)) for gradient in expected)
-    fused = _Gradients(network)  # a new Cell is compiled anew
+    fused = _Gradients(network)  # a new Cell, so that it compiles again
     worst, where, wrong = 0.0, "", 0
     for _ in range(trials):
         with graph_kernel():

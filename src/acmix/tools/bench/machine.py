@@ -1,4 +1,4 @@
-"""The machine a measurement was made on, as data and in words."""
+"""Facts about the measured machine, as data and as a phrase."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Facts = Mapping[str, str | int | None]
 
 
 def machine_facts() -> dict[str, str | int | None]:
-    """What ``acmix.environment.describe`` says, and the device in use."""
+    """Return ``acmix.environment.describe()`` and the device in use."""
     target = current_target().name
     facts = describe() | {"device": target}
     if target != "CPU":
@@ -22,6 +22,6 @@ def machine_facts() -> dict[str, str | int | None]:
 
 
 def machine_phrase(facts: Facts) -> str:
-    """Device, processor, cores and version of MindSpore."""
+    """Return device, processor, cores and version of MindSpore as a phrase."""
     device = facts.get("device_name") or facts["device"]
     return f"{device} ({facts['cpu']}, {facts['cores']} cores), MindSpore {facts['mindspore']}"

@@ -1,4 +1,4 @@
-"""Peak memory of a computation, measured in a process of its own."""
+"""Peak memory of a computation, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ Computation = Callable[[], object]
 
 
 def peak_memory(make: Callable[..., tuple[Computation, Computation]], *args: Any) -> int | None:
-    """Return by how many bytes a computation raises the resident memory of a fresh process.
+    """Return by how many bytes a computation raises the resident memory of a new process.
 
-    MindSpore tells the peak of its memory on Ascend and GPU, on CPU it tells 0; the kernel counts
-    there. It counts whatever grows, hence a process of its own, and a small computation first that
-    brings in what compiling and threads need.
+    MindSpore reports peak memory on Ascend and GPU, but 0 on CPU, so the Linux kernel counts here.
+    It counts the whole process. A separate process and a small computation first exclude the
+    memory of compilation and threads.
 
     Args:
-        make: function at module level that returns the small computation and the one to measure.
-        *args: its arguments.
+        make: module-level function that returns the small computation and the measured one.
+        *args: arguments of ``make``.
 
     Returns:
-        Bytes of two runs, the first of which compiles; None where there is no ``/proc``.
+        Peak bytes over two runs, the first of which compiles; None without ``/proc``.
     """
     if not Path("/proc/self/clear_refs").exists():
         return None
@@ -30,11 +30,11 @@ def peak_memory(make: Callable[..., tuple[Computation, Computation]], *args: Any
         return pool.apply(_measure, (make, args))
 
 
-def _measure(make: Callable[..., tuple[Computation, Computation]], args: tuple) -> int:
+def _measure(make: Callable[..., tuple[Computation, Computation]], args: tuple[Any, ...]) -> int:
     small, measured = make(*args)
     small()
     before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is resident now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the resident memory
     for _ in range(2):
         measured()
     return _status("VmHWM") - before

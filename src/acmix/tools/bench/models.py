@@ -1,146 +1,260 @@
-"""Frames per second of networks, in turns with each other and with the machine's own peak."""
+"""``acmix bench models`` and ``table``: networks by name or checkpoint, and the speed tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
+from acmix.config import RuntimeConfig
+from acmix.environment import set_device
 from acmix.errors import check, suggest
-from acmix.tools.bench.machine import machine_facts
-from acmix.tools.bench.peak import Peak, matmul_probes, peak_of
-from acmix.tools.bench.report import BenchReport
+from acmix.export.fusion import fuse
+from acmix.layers.conv_path import ConvPath
+from acmix.tasks import Task, get_task, task_of_network
+from acmix.tools.analysis.macs import trace
+from acmix.tools.analysis.paper import SPEED_TABLES
+from acmix.tools.bench import graph_kernel as akg
+from acmix.tools.bench.backends import by_backend, check_backend
+from acmix.tools.bench.candidates import Prepare, bench_candidates, training_step
+from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.bench.setting import Setting
-from acmix.tools.bench.throughput import Timing, measure
-from acmix.utils.modes import evaluation_mode
+from acmix.workflows.runs import restore, run_config, run_folder
 
-Prepare = Callable[[np.ndarray], Callable[[], object]]
-"""From a batch of images float32 (B, C, H, W) on the host to a call that does one batch's work."""
+GAINS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
+    "fuse": ((", as trained", {"fused": False}), ("", {"fused": True})),
+    "block": (("", {"conv_impl": "group"}), (", block", {"conv_impl": "block"})),
+    "graph-kernel": (("", {}), (", graph kernel", {"graph_kernel": True})),
+}
+"""Optimisations to measure without and with: suffix of the row's name and changed settings."""
+
+
+@dataclass(frozen=True)
+class NetworkFactory:
+    """Creates one network in several forms.
+
+    Attributes:
+        task: of the network.
+        make: creates the network; takes ``conv_impl`` to override the default.
+        shape: (C, H, W) of its images.
+    """
+
+    task: Task[Any, Any, Any]
+    make: Callable[..., nn.Cell]
+    shape: tuple[int, ...]
 
 
 def bench_models(
-    networks: Mapping[str, nn.Cell], input_shape: Sequence[int], *arguments: Any, **options: Any
-) -> BenchReport:
-    """Measure inference of ``networks`` in the current execution mode on this device.
-
-    The images lie on the device; decoding and host transfers are not measured.
-
-    Args:
-        networks: Cells by name, from images float32 (B, C, H, W).
-        input_shape: Shape (C, H, W) of an image.
-        *arguments: See :func:`bench_candidates`.
-        **options: See :func:`bench_candidates`.
-    """
-    with ExitStack() as stack:
-        for network in networks.values():
-            stack.enter_context(evaluation_mode(network))
-        candidates = {name: on_device(network) for name, network in networks.items()}
-        return bench_candidates(candidates, input_shape, *arguments, **options)
-
-
-def bench_candidates(
-    candidates: Mapping[str, Prepare],
-    input_shape: Sequence[int],
-    batch_sizes: Sequence[int] = (1, 8),
+    names: Sequence[str],
+    checkpoints: Sequence[str | Path] = (),
     *,
-    setting: Setting = Setting(),  # noqa: B008  # frozen
-    warmup: int = 3,
-    repeats: int = 20,
-    baseline: str | Mapping[str, str] | None = None,
-    macs: Mapping[str, int] | None = None,
-    published: Mapping[str, str] | None = None,
-    progress: Callable[[str], object] = lambda line: None,
-) -> BenchReport:
-    """Measure whatever handles a batch of images, and between it the peak of the machine.
-
-    What is compared takes turns; what is not compared with anything of it comes before or after, so
-    that the memory of a large table is that of its largest comparison.
+    input_size: tuple[int, int] | None = None,
+    baseline: str | None = None,
+    **options: Any,
+) -> ModelsReport:
+    """Measure networks by name, or the networks of finished runs.
 
     Args:
-        candidates: By name what to measure; each is called once for each batch size and let go
-            after its rounds.
-        input_shape: Shape (C, H, W) of an image.
-        batch_sizes: Batch sizes; the candidates take turns within each.
-        setting: What the candidates do, for the report.
-        warmup: Rounds before the measured ones.
-        repeats: Measured rounds.
-        baseline: Name of the candidate all are compared with, or for some candidates the name of
-            the one each is compared with.
-        macs: Multiply-adds per image by name; adds the share of the matmul peak to the table.
-        published: What the paper prints, by name; adds a column to the table.
-        progress: Called with a line before each batch size.
-
-    Raises:
-        UserError: ``baseline`` is not one of the candidates, or a number is out of range.
+        names: registered models and detectors, measured with initial weights at ``input_size``.
+        checkpoints: of runs; a row has the name of the run folder. All networks must take
+            images of one size.
+        input_size: height and width for ``names``; None for :func:`default_size`.
+        baseline: row the others are compared with; None for the first of several.
+        **options: see :func:`bench_factories`.
     """
-    baselines = dict.fromkeys(candidates, baseline) if isinstance(baseline, str) else baseline or {}
-    for name in {*baselines, *baselines.values()}:
-        check(
-            name in candidates, f"baseline: '{name}' is not measured." + suggest(name, candidates)
-        )
-    timings: list[Timing] = []
-    peaks: list[Peak] = []
-    for size in batch_sizes:
-        check(size >= 1, f"batch_sizes: got {size}; give at least 1.")
-        images = np.random.default_rng(0).standard_normal((size, *input_shape)).astype(np.float32)
-        for names in _compared(candidates, baselines):
-            progress(f"batch size {size}: {', '.join(names)}")
-            calls = {name: candidates[name](images) for name in names}
-            done = measure(
-                {**calls, **matmul_probes()}, warmup=warmup, repeats=repeats, batch_size=size
-            )
-            timings += done[: len(calls)]
-            peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]], names))
-            del calls, done
-    return BenchReport(
-        environment=machine_facts(),
-        mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
-        input_shape=tuple(input_shape),
-        warmup=warmup,
-        matmul_gflops=max(max(peak.gflops) for peak in peaks),
-        baselines=dict(baselines),
-        macs=dict(macs or {}),
-        timings=tuple(timings),
-        published=dict(published or {}),
-        peaks=tuple(peaks),
-        setting=setting,
+    check(
+        not (names and checkpoints),
+        "give model names or checkpoints, not both: they are measured at different sizes.",
+    )
+    factories = {name: _by_name(name, input_size) for name in names}
+    for checkpoint in checkpoints:
+        factories[run_folder(checkpoint).name] = _of_run(checkpoint)
+    if options.get("gain") is None and baseline is None and len(factories) > 1:
+        baseline = next(iter(factories))
+    return bench_factories(factories, baseline=baseline, **options)
+
+
+def bench_table(
+    table: str, *, input_size: tuple[int, int] | None = None, **options: Any
+) -> ModelsReport:
+    """Measure the networks of a speed table, next to the paper's numbers.
+
+    Args:
+        table: one of :data:`acmix.tools.analysis.paper.SPEED_TABLES`.
+        input_size: height and width; None for :func:`default_size`.
+        **options: see :func:`bench_factories`; ``batch_sizes`` default to the table's.
+    """
+    check(table in SPEED_TABLES, f"table: '{table}' is unknown.{suggest(table, SPEED_TABLES)}")
+    chosen = SPEED_TABLES[table]
+    options["batch_sizes"] = options.get("batch_sizes") or chosen.batch_sizes
+    return bench_factories(
+        {row.row: _by_name(row.name, input_size, **row.arguments) for row in chosen.rows},
+        baseline={row.row: row.baseline for row in chosen.rows if row.baseline},
+        published={row.row: row.printed for row in chosen.rows if row.printed},
+        **options,
     )
 
 
-def _compared(names: Iterable[str], baselines: Mapping[str, str]) -> list[list[str]]:
-    """Group names by what they are compared with; without any comparison they are one group."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        root = name if baselines else ""
-        while baselines.get(root, root) != root:
-            root = baselines[root]
-        groups.setdefault(root, []).append(name)
-    return list(groups.values())
+def bench_factories(
+    factories: Mapping[str, NetworkFactory],
+    *,
+    device: str = "auto",
+    setting: Setting = Setting(fused=True),  # noqa: B008  # frozen
+    gain: str | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    baseline: str | Mapping[str, str] | None = None,
+    **options: Any,
+) -> ModelsReport:
+    """Measure networks with one setting, or without and with one of :data:`GAINS`.
+
+    Args:
+        factories: networks by name; all take images of one shape.
+        device: device target or ``auto``.
+        setting: options of the measurement.
+        gain: optimisation to measure each network without and with.
+        batch_sizes: None for 1 and 8.
+        baseline: see :func:`acmix.tools.bench.candidates.bench_candidates`; not with ``gain``.
+        **options: see :func:`acmix.tools.bench.candidates.bench_candidates`.
+
+    Raises:
+        UserError: the setting is contradictory or not supported here, or
+            :func:`acmix.tools.bench.graph_kernel.check_gradients` fails.
+    """
+    check(gain is None or gain in GAINS, f"gain: '{gain}' is unknown.{suggest(str(gain), GAINS)}")
+    _check_setting(setting, gain)
+    set_device(RuntimeConfig(device=device, jit_level=setting.jit_level))  # type: ignore[arg-type]  # checked by its section
+    check_backend(setting.backend)
+    if gain == "graph-kernel":
+        akg.check_available()
+    shapes = {factory.shape for factory in factories.values()}
+    check(
+        len(shapes) == 1,
+        f"the networks take images of several shapes, {sorted(shapes)}; measure them apart, or "
+        "set --input-size.",
+    )
+    (shape,) = shapes
+    if gain:
+        without, with_it = (suffix for suffix, _ in GAINS[gain])
+        baseline = {name + with_it: name + without for name in factories}
+    candidates: dict[str, Prepare] = {}
+    macs: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, factory in factories.items():
+            if gain == "graph-kernel":
+                akg.check_gradients(factory.make().set_train(True), _check_images(shape))
+            for label, chosen in _forms(name, setting, gain):
+                model = _make(factory, name, chosen)
+                if not setting.training:
+                    macs[label] = trace(_deployed(factory, model, setting), (1, *shape)).macs
+                del model  # created again for its rounds: all at once would exhaust the memory
+                candidates[label] = partial(_prepare, factory, name, chosen, Path(folder))
+        return bench_candidates(
+            candidates,
+            shape,
+            batch_sizes or (1, 8),
+            setting=setting,
+            baseline=baseline,
+            macs=macs,
+            **options,
+        )
 
 
-def on_device(network: nn.Cell) -> Prepare:
-    """Measure ``network`` alone: the images are on the device, the outputs stay there."""
-
-    def prepare(images: np.ndarray) -> Callable[[], object]:
-        placed = Tensor(images)
-        return lambda: network(placed)
-
-    return prepare
+def default_size(name: str) -> tuple[int, int]:
+    """Return the height and width at which the paper counts and measures a network."""
+    return task_of_network(name).benchmark.image_size
 
 
-def with_transfer(network: nn.Cell) -> Prepare:
-    """Measure ``network`` with the copies of images to the device and of outputs back."""
-
-    def prepare(images: np.ndarray) -> Callable[[], object]:
-        # A new Tensor has no memory on the device yet; measuring waits for asnumpy on CPU only.
-        return lambda: _fetch(network(Tensor(images)))
-
-    return prepare
+def create_network(name: str) -> nn.Cell:
+    """Create a registered network with its post-processing."""
+    task = task_of_network(name)
+    return task.deployed(task.create(name))
 
 
-def _fetch(outputs: Any) -> list[np.ndarray]:
-    return [output.asnumpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+def _by_name(name: str, input_size: tuple[int, int] | None, **arguments: Any) -> NetworkFactory:
+    task = task_of_network(name)
+
+    def make(**more: Any) -> nn.Cell:
+        return task.create(name, **arguments, **more).set_train(False)
+
+    return NetworkFactory(task, make, (3, *(input_size or task.benchmark.image_size)))
+
+
+def _of_run(checkpoint: str | Path) -> NetworkFactory:
+    config = run_config(checkpoint)
+
+    def make(**more: Any) -> nn.Cell:
+        kwargs = {**config.model.kwargs, **more}
+        chosen = replace(config, model=replace(config.model, kwargs=kwargs))
+        return restore(chosen, checkpoint)[0]
+
+    task = get_task(config.task)
+    return NetworkFactory(task, make, task.image_shape(config))
+
+
+def _check_setting(setting: Setting, gain: str | None) -> None:
+    for applies, message in (
+        (setting.fused or gain == "fuse", "the fused form is for inference; add --no-fuse"),
+        (setting.backend != "mindspore", "other back ends only infer; leave --backend out"),
+        (setting.raw, "training has no post-processing; leave --raw out"),
+        (setting.transfer, "a training step always copies its batch; leave --transfer out"),
+    ):
+        check(not (setting.training and applies), f"--training: {message}.")
+    check(
+        gain != "graph-kernel" or setting.backend == "mindspore",
+        "--gain graph-kernel: it is MindSpore's own compiler; leave --backend out.",
+    )
+    check(
+        gain != "block" or not setting.conv_impl,
+        "--gain block: it sets the formulation of the convolution path itself.",
+    )
+
+
+def _check_images(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((2, *shape)).astype(np.float32)
+
+
+def _forms(name: str, setting: Setting, gain: str | None) -> list[tuple[str, Setting]]:
+    """Return the rows of a network: name and setting of each."""
+    if gain is None:
+        return [(name, setting)]
+    return [(name + suffix, replace(setting, **changes)) for suffix, changes in GAINS[gain]]
+
+
+def _make(factory: NetworkFactory, name: str, setting: Setting) -> nn.Cell:
+    if not setting.conv_impl:
+        return factory.make()
+    model = factory.make(conv_impl=setting.conv_impl)
+    cells = (cell for _, cell in model.cells_and_names())
+    check(
+        any(isinstance(cell, ConvPath) for cell in cells),
+        f"--gain block: {name} has no convolution path of ACmix.",
+    )
+    return model
+
+
+def _prepare(
+    factory: NetworkFactory, name: str, setting: Setting, folder: Path, images: np.ndarray
+) -> Callable[[], object]:
+    """Create a network in the form of ``setting``; return a call as :data:`Prepare` does."""
+    model = _make(factory, name, setting)
+    if setting.training:
+        prepare = training_step(factory.task, model)
+    else:
+        network = _deployed(factory, model, setting)
+        if setting.fused:
+            network = fuse(network)
+        network.set_train(False)
+        prepare = by_backend(network, setting.backend, setting.transfer, folder)
+    call = prepare(images)
+    return akg.compiled_by_graph_kernel(call) if setting.graph_kernel else call
+
+
+def _deployed(factory: NetworkFactory, model: nn.Cell, setting: Setting) -> nn.Cell:
+    """Return the network up to its post-processing, or to its raw outputs."""
+    return model if setting.raw else factory.task.deployed(model)

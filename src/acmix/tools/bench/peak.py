@@ -1,4 +1,4 @@
-"""The machine's own peak, the yardstick: no network of convolutions and products runs faster."""
+"""Peak of the machine by a large matrix product: the bound for convolutions and products."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, ops
 
-from acmix.tools.bench.throughput import measure
+from acmix.tools.bench.timing import measure
 from acmix.utils.target import current_target
 
 MATMUL_SIZE = 2048
@@ -17,12 +17,12 @@ PROBES = 2
 
 @dataclass(frozen=True)
 class Peak:
-    """Speed of a large matrix product in the very rounds in which networks were measured.
+    """Speed of a large matrix product in the rounds of a group of networks.
 
     Attributes:
-        batch_size: Of the networks in those rounds.
-        gflops: GFLOP/s of each round, the best of its products.
-        names: Of the networks in those rounds; empty: of all.
+        batch_size: Batch size of the networks in those rounds.
+        gflops: GFLOP/s of each round, the maximum over its products.
+        names: Networks in those rounds; empty for all.
     """
 
     batch_size: int
@@ -31,10 +31,9 @@ class Peak:
 
 
 def matmul_probes() -> dict[str, Callable[[], object]]:
-    """Candidates that multiply two float32 matrices, several so that a round has a best one.
+    """Return candidates that multiply two float32 matrices; each round counts the fastest.
 
-    On CPU NumPy multiplies, too: its library is the faster one on some machines, and a peak must
-    not be low because MindSpore's product is slow.
+    On CPU they include NumPy, whose library is faster than MindSpore's product on some machines.
     """
     values = np.random.default_rng(0).standard_normal((2, MATMUL_SIZE, MATMUL_SIZE))
     own = values.astype(np.float32)
@@ -48,7 +47,7 @@ def matmul_probes() -> dict[str, Callable[[], object]]:
 
 
 def peak_of(batch_size: int, samples: list[tuple[float, ...]], names: Iterable[str] = ()) -> Peak:
-    """The peak from the seconds of each probe, round by round."""
+    """Compute the peak of each round from the seconds of each probe."""
     operations = 2 * MATMUL_SIZE**3
     return Peak(
         batch_size,
@@ -58,6 +57,6 @@ def peak_of(batch_size: int, samples: list[tuple[float, ...]], names: Iterable[s
 
 
 def matmul_peak() -> float:
-    """Measure the peak of this process by itself, FLOP/s."""
+    """Measure the peak of this process, in FLOP/s."""
     probes = measure(matmul_probes(), warmup=1, repeats=3)
     return 1e9 * max(peak_of(1, [probe.seconds for probe in probes]).gflops)

@@ -1,133 +1,86 @@
-"""How much faster several workers train than one, and what their exchange of gradients costs."""
+"""``acmix bench scaling``: training by several numbers of workers, one job for each number."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-import numpy as np
+from acmix.config import load_config
+from acmix.environment import describe, resolve_device
+from acmix.errors import UserError, check
+from acmix.launch import Job, launch
+from acmix.tools.bench.scaling_report import ScalingReport, ScalingRun
 
-from acmix.tools.bench.machine import machine_phrase
-from acmix.utils.table import Style, render_table
-
-KIND = "scaling"
-
-GOOD = 0.85
-"""Efficiency below which the cost of the exchange is spelled out."""
-
-
-@dataclass(frozen=True)
-class ScalingRun:
-    """A network trained by a number of workers, each with a batch of its own.
-
-    Attributes:
-        network: its name.
-        workers: processes.
-        batch_size: images of a step on each of them.
-        exchanged_bytes: gradients that every worker sends and receives in a step.
-        steps: seconds of whole steps on the first worker.
-        exchanges: seconds of the exchange alone, beside them; none for a single worker.
-    """
-
-    network: str
-    workers: int
-    batch_size: int
-    exchanged_bytes: int
-    steps: tuple[float, ...]
-    exchanges: tuple[float, ...] = ()
-
-    @property
-    def step(self) -> float:
-        """Median seconds of a step."""
-        return float(np.median(self.steps))
-
-    @property
-    def exchange(self) -> float:
-        """Median seconds of an exchange, 0 for a single worker."""
-        return float(np.median(self.exchanges)) if self.exchanges else 0.0
-
-    @property
-    def images_per_second(self) -> float:
-        """Of all workers together."""
-        return self.workers * self.batch_size / self.step
-
-    def to_json(self) -> str:
-        """The run as text that :meth:`from_dict` reads back when parsed."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ScalingRun:
-        """Read a run from its parsed JSON."""
-        samples = {name: tuple(content[name]) for name in ("steps", "exchanges")}
-        return cls(**{**content, **samples})
+_WORKER = "acmix.tools.bench.scaling_worker"
+_SHOWN_CHARACTERS = 2000
 
 
-@dataclass(frozen=True)
-class ScalingReport:
-    """Everything needed to judge and to repeat a measurement.
+def bench_scaling(
+    configs: Sequence[str | Path],
+    workers: Sequence[int],
+    overrides: Sequence[str] = (),
+    *,
+    warmup: int = 3,
+    repeats: int = 20,
+) -> ScalingReport:
+    """Train the network of every configuration with every number of workers.
 
-    Attributes:
-        environment: ``acmix.environment.describe()`` of the machine.
-        threads: of every worker; None where the device does the work.
+    On CPU every worker, also a single one, has one thread on a separate core. Batches are random,
+    with ``data.batch_size`` images per worker; no data is read.
+
+    Args:
+        configs: configuration files.
+        workers: numbers of processes; the smallest is the baseline.
+        overrides: ``key=value`` for all configurations.
         warmup: steps before the measured ones.
-        runs: of every network with rising numbers of workers.
+        repeats: measured steps.
+
+    Raises:
+        UserError: more workers than cores, or a job failed.
     """
+    check(bool(configs) and bool(workers), "name a configuration and numbers of --workers.")
+    # Check every configuration and job before starting one.
+    devices = [load_config(file, overrides).runtime.device for file in configs]
+    jobs = [Job(resolve_device(devices[0]), count) for count in sorted(workers)]
+    device = jobs[0].device
+    common = [*overrides, f"runtime.device={device}", f"--warmup={warmup}", f"--repeats={repeats}"]
+    runs = [_run_job(job, [str(file), *common]) for file in configs for job in jobs]
+    threads = 1 if device == "CPU" else None
+    return ScalingReport(describe() | {"device": device}, threads, warmup, tuple(runs))
 
-    environment: Mapping[str, str | int | None]
-    threads: int | None
-    warmup: int
-    runs: tuple[ScalingRun, ...]
 
-    def efficiency(self, run: ScalingRun) -> float:
-        """The share of their linear speed-up that workers reach, over the fewest measured."""
-        fewest = next(other for other in self.runs if other.network == run.network)
-        return fewest.step / run.step
+def _run_job(job: Job, call: Sequence[str]) -> ScalingRun:
+    """Run the workers and read the result of the first one."""
+    console = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, _one_core_each(job):
+        output = Path(folder) / "run.json"
+        arguments = ["-m", _WORKER, *call, f"--output={output}"]
+        code = launch(job, arguments, Path(folder) / "logs", console)
+        if code or not output.is_file():
+            raise UserError(
+                f"{job.workers} workers failed:\n{console.getvalue()[-_SHOWN_CHARACTERS:]}"
+            )
+        return ScalingRun.from_dict(json.loads(output.read_text(encoding="utf-8")))
 
-    def to_json(self) -> str:
-        """The report as text that ``acmix.tools.bench.reading.read_report`` reads back."""
-        return json.dumps({"kind": KIND} | asdict(self), indent=2) + "\n"
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ScalingReport:
-        """Read a report from its parsed JSON, without the kind."""
-        return cls(**{**content, "runs": tuple(map(ScalingRun.from_dict, content["runs"]))})
-
-    def render(self, style: Style = "markdown") -> str:
-        """The table, what the exchange costs where it costs much, and how it was measured."""
-        header = ["network", "workers", "img/s", "efficiency", "step ms", "exchange ms",
-                  "% of step", "MB exchanged"]  # fmt: skip
-        table = render_table(header, [self._row(run) for run in self.runs], style)
-        costly = [self._cost(run) for run in self.runs if self.efficiency(run) < GOOD]
-        return "\n\n".join([table, *costly, self._conditions()])
-
-    def _row(self, run: ScalingRun) -> list[str]:
-        cells = [run.network, str(run.workers), f"{run.images_per_second:.1f}",
-                 f"{self.efficiency(run):.2f}", f"{1e3 * run.step:.1f}"]  # fmt: skip
-        if not run.exchanges:
-            return [*cells, "", "", ""]
-        return [
-            *cells,
-            f"{1e3 * run.exchange:.1f}",
-            f"{100 * run.exchange / run.step:.0f}",
-            f"{run.exchanged_bytes / 1e6:.1f}",
-        ]
-
-    def _cost(self, run: ScalingRun) -> str:
-        alone = self.efficiency(run) * run.step
-        return (
-            f"{run.network}, {run.workers} workers: efficiency below {GOOD:g}. A step takes "
-            f"{1e3 * (run.step - alone):.1f} ms longer than with the fewest workers, the exchange "
-            f"alone {1e3 * run.exchange:.1f} ms. Larger batches (data.batch_size, or "
-            "train.accumulate) exchange less often."
-        )
-
-    def _conditions(self) -> str:
-        sizes = " and ".join(map(str, dict.fromkeys(run.batch_size for run in self.runs)))
-        threads = f" with {self.threads} thread(s) on cores of its own" if self.threads else ""
-        return (
-            f"{machine_phrase(self.environment)}; batches of {sizes} images on every "
-            f"worker{threads}; medians of {len(self.runs[0].steps)} steps after {self.warmup} of "
-            "warm-up, one batch again and again. The exchange is timed alone, between steps."
-        )
+@contextmanager
+def _one_core_each(job: Job) -> Iterator[None]:
+    """Limit processes started inside to one core and one thread per worker."""
+    if job.device != "CPU" or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores, threads = os.sched_getaffinity(0), os.environ.get("OMP_NUM_THREADS")
+    os.sched_setaffinity(0, sorted(cores)[: job.workers])
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        del os.environ["OMP_NUM_THREADS"]
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads

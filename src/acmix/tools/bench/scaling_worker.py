@@ -1,4 +1,4 @@
-"""One of the workers of ``acmix bench scaling``, run with ``python -m``."""
+"""A worker process of ``acmix bench scaling``, started with ``python -m``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from acmix.engine.checkpoint import training_state
 from acmix.engine.profile import EXCHANGE, STEP, profile_training
 from acmix.parallel import join
 from acmix.tasks import get_task
-from acmix.tools.bench.scaling import ScalingRun
+from acmix.tools.bench.scaling_report import ScalingRun
 from acmix.tools.training_step import LEARNING_RATE, configured_step
 from acmix.utils.files import write_text
-from acmix.workflows.runs import build_model, prepare
+from acmix.workflows.runs import build_model, set_up_runtime
 
 
 class _OneBatch:
-    """The same batch in every step: what is measured is not the data."""
+    """Data set that repeats one batch, to exclude data loading from the measurement."""
 
     def __init__(self, batch: tuple[np.ndarray, ...]):
         self.batch = batch
@@ -30,14 +30,14 @@ class _OneBatch:
         return 1
 
     def epoch(self, epoch: int, skip_batches: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return it again and again."""
+        """Yield the batch forever."""
         while True:
             yield self.batch
 
 
 def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | None:
-    """Train as one of the workers of a job; return what was measured on the first, else None."""
-    prepare(config)
+    """Train as one worker of a job; return the result on the first rank, None on others."""
+    set_up_runtime(config)
     world = join()
     task = get_task(config.task)
     model = build_model(config, config.model.num_classes or task.benchmark.num_classes)
@@ -54,7 +54,7 @@ def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | No
         steps=repeats,
         warmup=warmup,
     )
-    world.barrier()  # a rank that ends early counts as lost
+    world.barrier()  # the launcher treats a rank that ends early as lost
     if not world.is_first:
         return None
     return ScalingRun(
@@ -68,7 +68,7 @@ def measure_worker(config: Config, warmup: int, repeats: int) -> ScalingRun | No
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Be one of the workers."""
+    """Run one worker."""
     parser = ArgumentParser(description=main.__doc__)
     parser.add_argument("config")
     parser.add_argument("overrides", nargs="*")

@@ -1,25 +1,31 @@
-"""What is measured of a network, and in which form."""
+"""The form in which a network is measured. Imports no MindSpore, so the parser can use it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acmix.tools.bench.choices import BENCH_BACKENDS
+BENCH_BACKENDS = {
+    "mindspore": "",
+    "mindir": "run by MindSpore from MindIR",
+    "onnxruntime": "run by ONNX Runtime",
+    "lite": "run by MindSpore Lite",
+}
+"""Names of the back ends that can run a network, with their phrases below a table."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How networks were measured; what is not the default is named below the table.
+    """Options of a measurement; a report lists those that differ from the default.
 
     Attributes:
-        backend: One of :data:`acmix.tools.bench.choices.BENCH_BACKENDS`.
-        training: One step of training, that is forward, backward and update, not inference.
-        fused: The inference form of ``acmix.export.fuse``.
-        transfer: Copies of the images to the device and of the outputs back are measured too.
-        raw: Detectors end with the predictions of all anchors, before post-processing.
-        graph_kernel: Operators are fused by MindSpore's graph kernel compiler.
-        jit_level: MindSpore's graph compiler level; empty is its default.
-        conv_impl: Formulation of the convolution path; empty is the device's.
+        backend: One of :data:`BENCH_BACKENDS`.
+        training: Measure a training step (forward, backward, update) instead of inference.
+        fused: Measure the inference form of ``acmix.export.fuse``.
+        transfer: Include the copies of images to the device and of outputs back.
+        raw: Stop detectors at the predictions of all anchors, before post-processing.
+        graph_kernel: Let MindSpore's graph kernel compiler fuse operators.
+        jit_level: Level of MindSpore's graph compiler; empty for its default.
+        conv_impl: Formulation of the convolution path; empty for the device's default.
     """
 
     backend: str = "mindspore"
@@ -32,7 +38,7 @@ class Setting:
     conv_impl: str = ""
 
     def phrases(self) -> list[str]:
-        """What is not the default, in words."""
+        """Return a phrase for each option that differs from the default."""
         named = (
             (self.training, "training steps"),
             (self.fused, "fused for inference"),

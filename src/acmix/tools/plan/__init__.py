@@ -1,1 +1,1 @@
-"""Memory, communication and time of training on a cluster, by formulas."""
+"""Estimates of memory, communication and time of training on a cluster."""

@@ -1,4 +1,4 @@
-"""What the forward pass keeps for the backward pass, from the graph of a training step."""
+"""Activations saved for the backward pass, from the graph of a training step."""
 
 from __future__ import annotations
 
@@ -7,63 +7,66 @@ from dataclasses import dataclass
 from acmix.utils.mindir import CALL, Graph, Node
 
 _BACKWARD = "Gradients"
-"""Where the scopes of all nodes begin that MindSpore's automatic differentiation made."""
+"""Prefix of the scope of every node from MindSpore's automatic differentiation."""
 
 _VIEWS = {"Reshape", "Flatten", "ExpandDims", "Squeeze", "Depend"}
-"""Operators whose output is the memory of their first input."""
+"""Operators whose output shares the memory of their first input."""
 
 _ITEM = "TupleGetItem"
 
 _NOT_COUNTED = {"Load", "MakeTuple", "UpdateState", CALL}
-"""Weights, which are counted as such, and what is no tensor."""
+"""Weights, which are counted separately, and nodes without a tensor."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Bytes that are kept from the forward to the backward pass.
+class SavedBytes:
+    """Bytes saved in the forward pass for the backward pass.
 
     Attributes:
-        of_batch: made of the images, in proportion to their number.
-        of_weights: made of weights alone: their casts to float16, gathered tables.
+        of_batch: computed from the images, proportional to their number.
+        of_weights: computed from weights alone: casts to float16, gathered tables.
     """
 
     of_batch: int
     of_weights: int
 
 
-def kept_for_backward(graph: Graph) -> Kept:
-    """Add up all tensors that forward nodes make and backward nodes read, each once.
+def saved_for_backward(graph: Graph) -> SavedBytes:
+    """Add up all tensors that forward nodes produce and backward nodes read, each once.
 
     Args:
-        graph: of a step with its backward pass.
+        graph: graph of a training step with its backward pass.
     """
-    makers = {node.output.name: node for node in graph.nodes}
-    varying = _of_inputs(graph, makers)
-    kept: dict[bool, dict[tuple[str, object], int]] = {True: {}, False: {}}
+    producers = {node.output.name: node for node in graph.nodes}
+    varying = _input_dependent(graph, producers)
+    saved: dict[bool, dict[tuple[str, object], int]] = {True: {}, False: {}}
     for reader in graph.nodes:
         if not _is_backward(reader) or reader.operator == _ITEM:
             continue
         for value in reader.inputs:
-            node, item = _through(value.name, makers, _VIEWS), None
+            node, item = _producer(value.name, producers, _VIEWS), None
             if node is not None and node.operator == _ITEM:
                 item = node
-                node = _through(item.inputs[0].name, makers, {_ITEM})
+                node = _producer(item.inputs[0].name, producers, {_ITEM})
             if node is None or _is_backward(node) or node.operator in _NOT_COUNTED:
                 continue
             key = node.output.name, item.inputs[1].literal if item else None
             size = sum(tensor.bytes for tensor in (item or node).output.types)
-            kept[node.output.name in varying][key] = size
-    return Kept(sum(kept[True].values()), sum(kept[False].values()))
+            saved[node.output.name in varying][key] = size
+    return SavedBytes(sum(saved[True].values()), sum(saved[False].values()))
 
 
-def _of_inputs(graph: Graph, makers: dict[str, Node]) -> set[str]:
-    """Return the names of what depends on the graph's inputs; nodes come in order of execution."""
+def _input_dependent(graph: Graph, producers: dict[str, Node]) -> set[str]:
+    """Return the names of values that depend on the graph's inputs.
+
+    Relies on the execution order of ``graph.nodes``.
+    """
     found: set[str] = set()
     for node in graph.nodes:
-        # What else a view or a weight takes says when it is read, not what.
+        # Further inputs of a view or a load order the execution; they carry no values.
         read = node.inputs[:1] if node.operator in _VIEWS | {"Load"} else node.inputs
-        # A name that no node makes is an input's: parameters and constants have none.
-        if any(v.name and (v.name in found or v.name not in makers) for v in read):
+        # A name without a producing node is an input's: parameters and constants have none.
+        if any(v.name and (v.name in found or v.name not in producers) for v in read):
             found.add(node.output.name)
     return found
 
@@ -72,9 +75,9 @@ def _is_backward(node: Node) -> bool:
     return node.scope.startswith(_BACKWARD)
 
 
-def _through(name: str, makers: dict[str, Node], operators: set[str]) -> Node | None:
-    """Return the node that makes a value, or of what it is made of by some operators alone."""
-    node = makers.get(name)
+def _producer(name: str, producers: dict[str, Node], operators: set[str]) -> Node | None:
+    """Return the node that produces a value, looking through the given operators."""
+    node = producers.get(name)
     while node is not None and node.operator in operators:
-        node = makers.get(node.inputs[0].name)
+        node = producers.get(node.inputs[0].name)
     return node

@@ -1,4 +1,4 @@
-"""What one device of a cluster can do, as stated by somebody or measured."""
+"""Figures of one device of a cluster, published or measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acmix.config.yaml_text import parse_yaml
 from acmix.errors import UserError, check, suggest
 
 THIS_MACHINE = "this-machine"
-"""Name of the device that is measured instead of looked up."""
+"""Device name that asks for a measurement of the present machine."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Device(Section, prefix="device"):
     """Figures of one device.
 
     Attributes:
-        peak_fp16: multiply-adds of float16 counted twice, FLOP/s.
-        peak_fp32: the same of what float32 networks compute in.
+        peak_fp16: FLOP/s in float16; a multiply-add counts twice.
+        peak_fp32: FLOP/s in the precision that float32 networks compute in.
         memory: bytes.
-        per_node: devices of one node.
-        intra_node: bytes/s that a device sends to another of its node.
-        inter_node: bytes/s that a device sends to one of another node.
-        latency: seconds of one hop of an exchange.
-        source: where each figure is from.
+        per_node: devices per node.
+        intra_node: bytes/s from a device to another one of its node.
+        inter_node: bytes/s from a device to one of another node.
+        latency: seconds per hop of an all-reduce.
+        source: source of each figure.
     """
 
     peak_fp16: Positive
@@ -42,7 +42,7 @@ class Device(Section, prefix="device"):
     source: dict[str, Any]
 
     def peak(self, half: bool) -> float:
-        """Return the peak of a network that computes in float16, or in float32."""
+        """Return the peak in float16 if ``half``, else in float32."""
         return self.peak_fp16 if half else self.peak_fp32
 
 
@@ -53,10 +53,10 @@ def known_devices() -> dict[str, Device]:
 
 
 def find_device(name: str) -> Device:
-    """Return a known device, or the one described in a YAML file.
+    """Return a known device, or that of a YAML file.
 
     Raises:
-        UserError: there is neither, or the file lacks a figure.
+        UserError: the name is unknown, or the file is missing or incomplete.
     """
     known = known_devices()
     if name in known:

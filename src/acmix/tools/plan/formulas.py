@@ -1,7 +1,8 @@
 """Memory, communication and time of data parallel training on n devices, by formulas.
 
-Nothing here runs a network: what one device computes in a step is a :class:`Workload`, what it can
-do a :class:`~acmix.tools.plan.devices.Device`. Formulas and their sources are in ``docs/plan.md``.
+No network runs here. A :class:`Workload` describes the step of one device, a
+:class:`~acmix.tools.plan.devices.Device` its speed and memory. ``docs/plan.md`` has the formulas
+and their sources.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from acmix.errors import check
 from acmix.tools.plan.devices import Device
 
 TRAINING_TO_FORWARD = 3
-"""FLOPs of a training step over those of its forward pass: the backward pass computes the gradients
-by the inputs and by the weights, each as large (Kaplan et al., arXiv:2001.08361, section 2.1)."""
+"""FLOPs of a training step over those of its forward pass. The backward pass computes gradients of
+inputs and of weights, each at the same cost (Kaplan et al., arXiv:2001.08361, section 2.1)."""
 
 OPTIMIZER_COPIES = {"sgd": 2, "adamw": 2}
-"""Values kept for each trained parameter: momentum and a flag (MindSpore's SGD), or two moments."""
+"""Values per trained parameter: momentum and a flag (MindSpore's SGD), or two moments."""
 
 FLOAT32 = 4
 LARGEST_CLUSTER = 2**16
@@ -27,7 +28,7 @@ LARGEST_CLUSTER = 2**16
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes on each device, by what they are for. The operators' workspace is not in it."""
+    """Bytes on each device, by purpose, without the operators' workspace."""
 
     weights: int
     derived: int
@@ -38,23 +39,23 @@ class Footprint:
 
     @property
     def total(self) -> int:
-        """Sum of all."""
+        """Sum of all purposes."""
         return sum(vars(self).values())
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What one device does in a step; it is the same on any number of devices.
+    """The step of one device; it does not depend on the number of devices.
 
     Attributes:
         name: of the network.
-        batch: images of a batch.
-        accumulate: batches of a step.
-        flops: of a step, forward and backward.
-        half: whether it computes in float16.
-        exchanged_bytes: what is averaged over the devices: gradients and running statistics.
-        exchanges: in how many portions it is.
-        memory: on the device.
+        batch: images per batch.
+        accumulate: batches per step.
+        flops: FLOPs of a step, forward and backward.
+        half: whether the network computes in float16.
+        exchanged_bytes: bytes averaged over the devices: gradients and running statistics.
+        exchanges: number of chunks in which they are averaged.
+        memory: memory on the device.
     """
 
     name: str
@@ -68,11 +69,11 @@ class Workload:
 
     @property
     def images(self) -> int:
-        """Images of a step."""
+        """Images per step."""
         return self.batch * self.accumulate
 
     def largest_batch(self, memory: float) -> int:
-        """Return the images of the largest batch that ``memory`` bytes hold, 0 if not one."""
+        """Return the largest batch that fits into ``memory`` bytes; 0 if none does."""
         fixed = self.memory.total - self.memory.activations
         return max(0, int((memory - fixed) * self.batch / self.memory.activations))
 
@@ -88,19 +89,19 @@ def footprint(
     accumulate: int,
     averaged: bool,
 ) -> Footprint:
-    """Return what training keeps in memory.
+    """Return the memory that training takes.
 
-    Weights, gradients and the optimizer's state are float32 in either precision.
+    Weights, gradients and optimizer state are float32 in either precision.
 
     Args:
         parameters: elements of all parameters, running statistics included.
-        trained: elements of those that are trained.
-        statistics: elements of running statistics that change; the last good ones are kept besides.
-        derived: bytes of what is made of weights alone and kept for the backward pass.
-        activations: bytes of what is made of a batch and kept for the backward pass.
+        trained: elements of trained parameters.
+        statistics: elements of running statistics that change; training also keeps a backup.
+        derived: bytes saved for the backward pass that depend on weights alone.
+        activations: bytes saved for the backward pass that depend on the batch.
         optimizer: ``optim.name``.
-        accumulate: batches of a step; of several the sum of gradients is kept besides.
-        averaged: whether a moving average of all parameters is kept.
+        accumulate: batches per step; more than one adds a buffer for summed gradients.
+        averaged: whether training keeps a moving average of all parameters.
     """
     return Footprint(
         weights=FLOAT32 * (parameters + statistics),
@@ -114,7 +115,7 @@ def footprint(
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a device sends to average something once, and how long that takes."""
+    """Bytes that a device sends in one all-reduce, and its duration."""
 
     intra_bytes: float
     inter_bytes: float
@@ -122,42 +123,39 @@ class Exchange:
 
     @property
     def bytes(self) -> float:
-        """Sent in all: ``2 (n - 1) / n`` times the size, the least that is possible."""
+        """Total bytes sent: ``2 (n - 1) / n`` times the size, which is the minimum."""
         return self.intra_bytes + self.inter_bytes
 
 
-def exchange(size: int, devices: int, device: Device, portions: int = 1) -> Exchange:
-    """Average ``size`` bytes over n = m k devices, m in each of k nodes.
+def exchange(size: int, devices: int, device: Device, chunks: int = 1) -> Exchange:
+    """Return the cost of averaging ``size`` bytes over n = m k devices, m in each of k nodes.
 
-    A ring in each node scatters and, at the end, gathers; in between every device averages its m-th
-    part with those of the other nodes by halving and doubling.
+    A ring in each node reduce-scatters and finally all-gathers. In between, every device averages
+    its m-th part with the other nodes by halving and doubling.
 
-    Several nodes are full, see :func:`check_devices`. The bytes go in ``portions``, one after the
-    other.
+    Several nodes must be full, see :func:`check_devices`. Chunks are sent one after another.
     """
     members = min(devices, device.per_node)
     nodes = devices // members
     intra = 2 * (members - 1) / members * size
     inter = 2 * (nodes - 1) / nodes * size / members
     hops = 2 * (members - 1) + 2 * math.ceil(math.log2(nodes))
-    seconds = (
-        intra / device.intra_node + inter / device.inter_node + portions * hops * device.latency
-    )
+    seconds = intra / device.intra_node + inter / device.inter_node + chunks * hops * device.latency
     return Exchange(intra, inter, seconds)
 
 
 @dataclass(frozen=True)
-class Row:
-    """Training on ``devices``.
+class PlanRow:
+    """Training on a number of devices.
 
     Attributes:
-        devices: n.
-        global_batch: images of a step on all devices.
-        learning_rate: highest of the run, after scaling to the batch.
-        exchange: of a step.
-        compute_seconds: of a step.
-        steps: of an epoch.
-        fits: whether the device's memory holds what is counted.
+        devices: number of devices.
+        global_batch: images per step on all devices.
+        learning_rate: maximum of the run, after scaling to the batch.
+        exchange: all-reduce of a step.
+        compute_seconds: seconds of computation per step.
+        steps: steps per epoch.
+        fits: whether the counted memory fits into the device's.
     """
 
     devices: int
@@ -170,12 +168,12 @@ class Row:
 
     @property
     def step_seconds(self) -> float:
-        """Seconds of a step. Nothing overlaps: the exchange waits for all gradients."""
+        """Seconds per step, without overlap: the exchange waits for all gradients."""
         return self.compute_seconds + self.exchange.seconds
 
     @property
     def share(self) -> float:
-        """Share of the exchange in a step."""
+        """Share of a step that the exchange takes."""
         return self.exchange.seconds / self.step_seconds
 
     @property
@@ -185,19 +183,19 @@ class Row:
 
     @property
     def epoch_seconds(self) -> float:
-        """Seconds of an epoch, without evaluation."""
+        """Seconds per epoch, without evaluation."""
         return self.steps * self.step_seconds
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the formulas take for granted.
+    """Assumptions of the formulas.
 
     Attributes:
         efficiency: share of the device's peak that networks reach.
-        images: of the training set.
-        optim: the learning rate as configured, and for how many images it is meant.
-        communication: share of a step in the exchange at which training no longer scales.
+        images: size of the training set.
+        optim: configured learning rate and its reference batch size.
+        communication: share of the exchange in a step above which training does not scale.
     """
 
     efficiency: float
@@ -217,13 +215,13 @@ class Assumptions:
 
 
 def check_devices(devices: int, device: Device, step_images: int, images: int) -> None:
-    """Raise :class:`UserError` unless a run on ``devices`` is one.
+    """Raise :class:`UserError` unless a run on ``devices`` is possible.
 
     Args:
-        devices: a positive number that fills its nodes.
-        device: whose nodes they are.
-        step_images: that one of them takes in a step.
-        images: of the training set, enough for a step of all.
+        devices: number of devices; positive, and a multiple of full nodes if several.
+        device: figures of each device.
+        step_images: images per step and device.
+        images: size of the training set, at least one step of all devices.
     """
     check(devices >= 1, f"--devices must be at least 1, got {devices}.")
     check(
@@ -237,15 +235,15 @@ def check_devices(devices: int, device: Device, step_images: int, images: int) -
     )
 
 
-def plan(workload: Workload, device: Device, devices: int, assumed: Assumptions) -> Row:
-    """Return one row of a plan.
+def plan_row(workload: Workload, device: Device, devices: int, assumed: Assumptions) -> PlanRow:
+    """Return the row of a plan for a number of devices.
 
     Raises:
         UserError: see :func:`check_devices`.
     """
     check_devices(devices, device, workload.images, assumed.images)
     batch = workload.images * devices
-    return Row(
+    return PlanRow(
         devices=devices,
         global_batch=batch,
         learning_rate=assumed.optim.lr * assumed.optim.rate_scale(batch),
@@ -257,15 +255,15 @@ def plan(workload: Workload, device: Device, devices: int, assumed: Assumptions)
 
 
 def scaling_limit(workload: Workload, device: Device, assumed: Assumptions) -> int | None:
-    """Return the least number of devices whose exchange takes more than its share of a step.
+    """Return the smallest number of devices whose exchange exceeds its share of a step.
 
-    Looked at are powers of two below a node, then one node, doubled; None if it stays below on all
-    of them, as many as the training set has images for.
+    Tries powers of two below a node, then one node and its doublings. The training set bounds
+    them. Returns None if all stay below.
     """
     for devices in _sizes(device.per_node):
         if devices * workload.images > assumed.images:
             return None
-        if plan(workload, device, devices, assumed).share > assumed.communication:
+        if plan_row(workload, device, devices, assumed).share > assumed.communication:
             return devices
     return None
 

@@ -1,4 +1,4 @@
-"""A plan as tables and as JSON."""
+"""Report of ``acmix plan``: tables and JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from acmix.tools.plan.devices import Device
-from acmix.tools.plan.formulas import Assumptions, Row, Workload
+from acmix.tools.plan.formulas import Assumptions, PlanRow, Workload
 from acmix.utils.table import Style, render_table
 
 _MEMORY = {
@@ -25,16 +25,16 @@ _HEADER = (
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """What training takes on several numbers of devices.
+    """Estimates for training on several numbers of devices.
 
     Attributes:
-        workload: of one device.
-        device_name: what was asked for.
-        device: its figures.
-        assumed: what the formulas take for granted.
-        epochs: of the run.
-        rows: one for each number of devices.
-        limit: least number of devices whose exchange takes over its share, None if none does.
+        workload: step of one device.
+        device_name: requested device.
+        device: figures of the device.
+        assumed: assumptions of the formulas.
+        epochs: epochs of the run.
+        rows: one row per number of devices.
+        limit: smallest number of devices whose exchange exceeds its share; None if none does.
     """
 
     workload: Workload
@@ -42,17 +42,17 @@ class ClusterPlan:
     device: Device
     assumed: Assumptions
     epochs: int
-    rows: tuple[Row, ...]
+    rows: tuple[PlanRow, ...]
     limit: int | None
 
     def render(self, style: Style = "text") -> str:
-        """Return tables of memory and time, and where it stops scaling."""
+        """Return tables of memory and time, and the limit of scaling."""
         return "\n\n".join(
             [self._heading(), self._memory(style), self._times(style), "\n".join(self._verdicts())]
         )
 
     def to_json(self) -> str:
-        """Return all figures, in bytes and seconds, with the device's and their sources."""
+        """Return all figures in bytes and seconds, with those of the device and their sources."""
         rows = [
             {
                 **asdict(row),
@@ -89,7 +89,7 @@ class ClusterPlan:
 
     def _memory(self, style: Style) -> str:
         memory = self.workload.memory
-        rows = [[said, _gib(getattr(memory, name))] for name, said in _MEMORY.items()]
+        rows = [[label, _gib(getattr(memory, name))] for name, label in _MEMORY.items()]
         rows.append(["total, without the operators' workspace", _gib(memory.total)])
         return render_table(["memory of a device", "GiB"], rows, style)
 
@@ -123,7 +123,7 @@ class ClusterPlan:
         ]
         share = f"{100 * self.assumed.communication:g} % of a step"
         if self.limit is None:
-            lines.append(f"Scaling: the exchange takes at most {share}, whatever the devices.")
+            lines.append(f"Scaling: the exchange takes at most {share} on any number of devices.")
         else:
             lines.append(f"Scaling: from {self.limit} devices on the exchange takes over {share}.")
         return lines

@@ -1,6 +1,6 @@
-"""``acmix analyze``: what was learned, and what it costs; one module per analysis."""
+"""``acmix analyze``: analyses of trained models and costs, one module each."""
 
 NAME = "analyze"
-HELP = "Look into trained models, and count costs."
+HELP = "Analyze trained models and computational costs."
 EXAMPLE = "acmix analyze complexity"
 COMMANDS = ("path-bias", "attention", "complexity", "curve")

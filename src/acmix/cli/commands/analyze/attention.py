@@ -1,4 +1,4 @@
-"""``acmix analyze attention``."""
+"""``acmix analyze attention``: attention maps of a pixel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
 
 NAME = "attention"
-HELP = "Draw what a pixel attends to, for each head of an operator."
+HELP = "Draw the attention map of a pixel, for each head of an operator."
 EXAMPLE = (
     "acmix analyze attention runs/a/checkpoints/best.ckpt cat.jpg --query 96,120 --output cat.png"
 )
@@ -17,15 +17,15 @@ EXAMPLE = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT")
-    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint of a run")
+    parser.add_argument("image", metavar="IMAGE", help="image file")
     add_overrides(parser, f"with --model: {OVERRIDES_HELP}")
     parser.add_argument(
         "--query", required=True, type=_pixel, metavar="Y,X", help="pixel of the network's input"
     )
-    parser.add_argument("--layer", metavar="NAME", help="operator; default: the last")
+    parser.add_argument("--layer", metavar="NAME", help="operator; default: the last one")
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="PNG")
+    parser.add_argument("--output", required=True, metavar="PNG", help="picture to write")
 
 
 def run(options: Namespace) -> None:
@@ -35,7 +35,7 @@ def run(options: Namespace) -> None:
 
     from acmix.tasks import get_task
     from acmix.tools.analysis.attention import attention_layers, attention_shares
-    from acmix.tools.analysis.path_plots import plot_attention
+    from acmix.tools.analysis.plots import plot_attention
     from acmix.workflows.runs import open_checkpoint
 
     model, config = open_checkpoint(options.checkpoint, options.model, options.overrides)

@@ -1,4 +1,4 @@
-"""``acmix analyze complexity``."""
+"""``acmix analyze complexity``: costs of both stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Print the formulas, and what they come to in the paper's networks."""
+    """Print the formulas, and the costs in the paper's networks."""
     from acmix.tools.analysis.complexity import paper_complexity, render_complexity, render_theory
 
     print(f"{render_theory(style(options))}\n")

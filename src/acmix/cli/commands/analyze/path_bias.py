@@ -1,4 +1,4 @@
-"""``acmix analyze path-bias``."""
+"""``acmix analyze path-bias``: path weights over depth."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.arguments import OVERRIDES_HELP, split_overrides
-from acmix.cli.commands.analyze.shared import add_model, check_overrides, named
+from acmix.cli.commands.analyze.shared import add_model, check_overrides, short_names
 from acmix.errors import check
 
 NAME = "path-bias"
-HELP = "Table and plot alpha, beta and log(alpha / beta) over depth, for several runs (Fig. 5)."
+HELP = "Tabulate and plot alpha, beta and log(alpha / beta) over depth of runs (Fig. 5)."
 EXAMPLE = "acmix analyze path-bias runs/*/checkpoints/best.ckpt --output fig5"
 
 
@@ -20,24 +20,24 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="CHECKPOINT|key=value",
-        help=f"of one model; with --model: {OVERRIDES_HELP}",
+        help=f"checkpoints of one model; with --model: {OVERRIDES_HELP}",
     )
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="DIR", help="for the CSV and the plot")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for CSV and plot")
 
 
 def run(options: Namespace) -> None:
-    """Write the table and the plot, and name the ratios without a logarithm."""
+    """Write table and plot, and print the operators with an undefined logarithm."""
     checkpoints, overrides = split_overrides(options.checkpoints)
     check(bool(checkpoints), "name at least one checkpoint.")
     check_overrides(options.model, overrides)
     from acmix.layers.path_weights import path_weights
     from acmix.tools.analysis.path_bias import path_biases, undefined_ratios, write_path_biases
-    from acmix.tools.analysis.path_plots import plot_path_biases
+    from acmix.tools.analysis.plots import plot_path_biases
     from acmix.workflows.runs import open_checkpoint
 
     runs = {}
-    for name, checkpoint in named(checkpoints, _run_name).items():
+    for name, checkpoint in short_names(checkpoints, _run_name).items():
         model, _ = open_checkpoint(checkpoint, options.model, overrides)
         runs[name] = path_biases(path_weights(model))
     folder = Path(options.output)
@@ -53,6 +53,6 @@ def run(options: Namespace) -> None:
 
 
 def _run_name(checkpoint: str) -> str:
-    """Return the run folder's name, or the file's where it lies in none."""
+    """Return the name of the run folder, or of a file outside of one."""
     path = Path(checkpoint).resolve()
     return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem

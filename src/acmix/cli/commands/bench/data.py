@@ -1,21 +1,19 @@
-"""``acmix bench data``: the input pipeline against the network."""
+"""``acmix bench data``: throughput of the input pipeline and of the network."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from acmix.cli.arguments import (
-    CONFIG_HELP,
-    OVERRIDES_HELP,
-    add_json,
-    add_load,
-    split_overrides,
-)
-from acmix.cli.commands.bench.shared import show, show_kept
+from acmix.cli.arguments import CONFIG_HELP, OVERRIDES_HELP, split_overrides
+from acmix.cli.commands.bench.shared import add_output, show_result
 from acmix.errors import check
 
+if TYPE_CHECKING:
+    from acmix.tools.bench.data_report import DataReport
+
 NAME = "data"
-HELP = "Measure a configuration's input pipeline against its network: which is the bottleneck."
+HELP = "Measure input pipeline and network of a configuration, to find the bottleneck."
 EXAMPLE = "acmix bench data CONFIG data.num_workers=8"
 
 
@@ -29,20 +27,20 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seconds", type=float, default=5.0, metavar="S",
-        help="of each measurement; default %(default)s",
+        help="seconds per measurement; default: %(default)s",
     )  # fmt: skip
-    add_json(parser, "the result with all samples")
-    add_load(parser)
+    add_output(parser)
 
 
 def run(options: Namespace) -> None:
-    """Measure, or show kept results."""
-    if options.load:
-        show_kept(options, options.config)
-        return
+    """Measure, or show saved results."""
+    show_result(options, options.config, _measure)
+
+
+def _measure(options: Namespace) -> DataReport:
     files, overrides = split_overrides(options.config)
     check(len(files) == 1, f"name one configuration, got {' '.join(files) or 'none'}.")
     from acmix.config import load_config
-    from acmix.tools.bench.input_pipeline import bench_pipeline
+    from acmix.tools.bench.data import bench_data
 
-    show(bench_pipeline(load_config(files[0], overrides), seconds=options.seconds), options)
+    return bench_data(load_config(files[0], overrides), seconds=options.seconds)

@@ -1,73 +1,88 @@
-"""What several benchmarks share: the form of networks, the device, and reports."""
+"""Arguments that several benchmarks share, and the output of reports."""
 
 from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from acmix.cli.arguments import add_fuse, add_input_size, add_rounds, load_files, positive
+from acmix.cli.arguments import (
+    add_fuse,
+    add_input_size,
+    add_json,
+    add_load,
+    add_rounds,
+    load_files,
+    positive,
+)
 from acmix.errors import check
-from acmix.tools.bench.choices import BENCH_BACKENDS
+from acmix.tools.bench.setting import BENCH_BACKENDS
 
 if TYPE_CHECKING:
-    from acmix.tools.bench.reading import Report
+    from acmix.tools.bench.reports import Report
 
 
-def add_form(parser: ArgumentParser) -> None:
-    """Add in which form networks are measured."""
+def add_network_options(parser: ArgumentParser) -> None:
+    """Add options for the form of the measured networks, the conditions and the output."""
     add_fuse(parser, default=None)
-    parser.add_argument("--training", action="store_true", help="one training step")
+    parser.add_argument("--training", action="store_true", help="measure a training step")
     parser.add_argument(
-        "--raw", action="store_true", help="detectors without their post-processing"
+        "--raw", action="store_true", help="measure detectors without post-processing"
     )
     parser.add_argument(
         "--transfer",
         action="store_true",
-        help="with the copies of images to the device and of outputs back",
+        help="include the copies of images to the device and of outputs back",
     )
     parser.add_argument(
         "--backend",
         choices=tuple(BENCH_BACKENDS),
         default="mindspore",
-        help="what runs the networks",
+        help="runtime of the networks; default: %(default)s",
     )
-    parser.add_argument("--jit-level", choices=("O0", "O1", "O2"), default="", help="MindSpore's")
+    parser.add_argument(
+        "--jit-level",
+        choices=("O0", "O1", "O2"),
+        default="",
+        help="level of MindSpore's graph compiler; default: MindSpore's",
+    )
     parser.add_argument(
         "--gain",
         choices=("fuse", "block", "graph-kernel"),
-        help="measure each network without and with: the inference form; the convolution path "
-        "without group convolution, as on Ascend; MindSpore's graph kernel compiler, after a "
-        "check of gradients",
+        help="measure each network without and with an optimisation. fuse: the inference form; "
+        "block: the convolution path without group convolution, as on Ascend; graph-kernel: "
+        "MindSpore's graph kernel compiler, after a check of gradients",
     )
-
-
-def add_conditions(parser: ArgumentParser) -> None:
-    """Add how networks are measured."""
-    add_input_size(parser, "default: 224x224, detectors 800x1333")
+    add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
     parser.add_argument(
         "--batch-size", type=positive, nargs="+", metavar="B",
-        help="default: 1 and 8, for the table of detectors 1",
+        help="images per call; default: 1 and 8, for the table of detectors 1",
     )  # fmt: skip
     add_rounds(parser)
     add_device(parser)
+    add_output(parser)
 
 
 def add_device(parser: ArgumentParser) -> None:
     """Add ``--device``."""
-    parser.add_argument("--device", default="auto", choices=("auto", "CPU", "GPU", "Ascend"))
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "CPU", "GPU", "Ascend"),
+        help="device target; default: %(default)s",
+    )
 
 
-def prepare(options: Namespace) -> None:
-    """Set what must be set before MindSpore is imported."""
+def set_environment(options: Namespace) -> None:
+    """Set environment variables, before MindSpore is imported."""
     if options.gain == "graph-kernel":
-        # Read when OpenMP is loaded, which MindSpore does.
+        # OpenMP reads it on loading, which happens in the import of MindSpore.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def conditions(options: Namespace) -> dict[str, Any]:
-    """Return form and conditions as :mod:`acmix.tools.bench.measuring` takes them."""
+def network_options(options: Namespace) -> dict[str, Any]:
+    """Return the options of :func:`add_network_options` for :mod:`acmix.tools.bench.models`."""
     from acmix.tools.bench.setting import Setting
 
     return {
@@ -88,26 +103,34 @@ def conditions(options: Namespace) -> dict[str, Any]:
     }
 
 
-def show(report: Report, options: Namespace) -> None:
-    """Print a result, and write it where ``--json`` says."""
-    print(report.render())
-    if options.json:
-        options.json.write(report.to_json())
+def add_output(parser: ArgumentParser) -> None:
+    """Add ``--json`` and ``--load`` of a benchmark."""
+    add_json(parser, "the result with all samples")
+    add_load(parser)
 
 
-def show_kept(options: Namespace, asked: Sequence[str] | str | None) -> None:
-    """Print the results that ``--load`` names, a table each.
+def show_result(
+    options: Namespace,
+    requested: Sequence[str] | str | None,
+    measure: Callable[[Namespace], Report],
+) -> None:
+    """Print the result of a measurement, or those of ``--load``; write it to ``--json``.
 
     Args:
         options: of the command.
-        asked: what was named to be measured, which must be nothing.
+        requested: what the user named to measure; must be empty with ``--load``.
+        measure: takes ``options`` and returns the report.
     """
-    check(not asked, "--load: shows results, and measures nothing; name no more than files.")
-    from acmix.tools.bench.reading import read_report
-
-    files = load_files(options.load)
-    reports = [read_report(file.read_text(encoding="utf-8")) for file in files]
+    reports = _load(options, requested) if options.load else [measure(options)]
     print("\n\n".join(report.render() for report in reports))
     if options.json:
         check(len(reports) == 1, "--json: holds one result; --load one file.")
         options.json.write(reports[0].to_json())
+
+
+def _load(options: Namespace, requested: Sequence[str] | str | None) -> list[Report]:
+    check(not requested, "--load: shows results, and measures nothing; name no more than files.")
+    from acmix.tools.bench.reports import read_report
+
+    files = load_files(options.load)
+    return [read_report(file.read_text(encoding="utf-8")) for file in files]

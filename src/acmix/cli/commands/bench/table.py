@@ -1,23 +1,24 @@
-"""``acmix bench table``: the tables of speeds."""
+"""``acmix bench table``: the speed tables."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from acmix.cli.arguments import add_json, add_load
 from acmix.cli.commands.bench.shared import (
-    add_conditions,
-    add_form,
-    conditions,
-    prepare,
-    show,
-    show_kept,
+    add_network_options,
+    network_options,
+    set_environment,
+    show_result,
 )
 from acmix.errors import check
 from acmix.tools.analysis.paper import SPEED_TABLES
 
+if TYPE_CHECKING:
+    from acmix.tools.bench.models_report import ModelsReport
+
 NAME = "table"
-HELP = "Measure a table of speeds, beside the paper's numbers where it prints some."
+HELP = "Measure a speed table, next to the numbers that the paper prints."
 EXAMPLE = "acmix bench table shift --json shift.json"
 
 
@@ -28,22 +29,20 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         choices=tuple(SPEED_TABLES),
         metavar="NAME",
-        help="models: every kind of backbone with its ACmix twin; shift: the paper's Tab. 7; "
-        "detection: its Tab. 5",
+        help="models: each kind of backbone with its ACmix variant; shift: Tab. 7 of the paper; "
+        "detectors: Tab. 5",
     )
-    add_form(parser)
-    add_conditions(parser)
-    add_json(parser, "the result with all samples")
-    add_load(parser)
+    add_network_options(parser)
 
 
 def run(options: Namespace) -> None:
-    """Measure, or show kept results."""
-    if options.load:
-        show_kept(options, options.table)
-        return
-    check(bool(options.table), f"name a table: {', '.join(SPEED_TABLES)}.")
-    prepare(options)
-    from acmix.tools.bench.measuring import bench_table
+    """Measure, or show saved results."""
+    show_result(options, options.table, _measure)
 
-    show(bench_table(options.table, **conditions(options)), options)
+
+def _measure(options: Namespace) -> ModelsReport:
+    check(bool(options.table), f"name a table: {', '.join(SPEED_TABLES)}.")
+    set_environment(options)
+    from acmix.tools.bench.models import bench_table
+
+    return bench_table(options.table, **network_options(options))

@@ -1,4 +1,4 @@
-"""The parts of the networks that can be written in several exact ways."""
+"""Parts of the networks that have several equivalent formulations."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Case = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Part:
-    """Candidates that compute one function of the same inputs.
+    """A part of a network with candidates that compute the same function.
 
     Attributes:
         name: of the part.
-        cases: sizes to measure; the last of each is the side of the map.
-        label: format of a case.
-        candidates: takes a case without the side; returns the formulations by name, first the one
-            that the literature or the framework writes down.
+        cases: sizes to measure; the last of each is the side of the feature map.
+        label: format string of a case.
+        candidates: takes a case without the side and returns the formulations by name. The first
+            is that of the literature or the framework.
         inputs: number of arguments.
-        tokens: they are (B, H * W, C), not maps (B, C, H, W).
-        largest: sides above which a formulation is left out, by its name.
+        tokens: arguments are (B, H * W, C) instead of (B, C, H, W).
+        largest: largest side by name of a formulation; larger cases skip it.
     """
 
     name: str
@@ -73,7 +73,7 @@ class ConvByDefinition(nn.Cell):
 
 
 class LocalByUnfold(nn.Cell):
-    """Local attention by Eq. 21 to the letter: k_a^2 copies of keys, values and positions."""
+    """Local attention exactly as in Eq. 21: k_a^2 copies of keys, values and positions."""
 
     def __init__(self, attention: LocalAttention):
         super().__init__()
@@ -130,19 +130,19 @@ def local_candidates(channels: int, num_heads: int) -> dict[str, nn.Cell]:
 
 
 def rescaled_gelu(x: Tensor) -> Tensor:
-    """Return the GELU of the inference form, with the factors that the layers around it take."""
+    """Return the GELU of the inference form, with the factors of its neighbouring layers."""
     return scaled_gelu(x * SCALE) / SCALE
 
 
 class ApplyGelu(nn.Cell):
-    """A GELU."""
+    """Cell that applies a formulation of GELU."""
 
     def __init__(self, formulation: Callable[[Tensor], Tensor]):
         super().__init__()
         self.formulation = formulation
 
     def construct(self, x: Tensor) -> Tensor:
-        """Apply it, any shape."""
+        """Apply the formulation to a tensor of any shape."""
         return self.formulation(x)
 
 
@@ -155,7 +155,7 @@ def layer_norm_candidates(channels: int) -> dict[str, nn.Cell]:
 
 
 def softmax_candidates(keys: int) -> dict[str, nn.Cell]:
-    """Return MindSpore's softmax and ours, whose gradient is another."""
+    """Return MindSpore's softmax and ours, which differ in the gradient."""
     return {"MindSpore's": nn.Softmax(-1), "gradient by product": Softmax()}
 
 
@@ -192,7 +192,7 @@ PARTS = (
         "{0} ch, {1} heads, {2} x {2}",
         local_candidates,
         inputs=3,
-        # Its logits grow with the fourth power of the side.
+        # Its logits grow with the fourth power of the side of the map.
         largest=(("whole", 28),),
     ),
     Part(

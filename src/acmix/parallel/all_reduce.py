@@ -1,4 +1,4 @@
-"""Means over all devices of a step's tensors, in few exchanges."""
+"""All-reduce of a step's tensors to their means, in few exchanges."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from mindspore import Tensor, ops
 
 from acmix.utils.target import TARGETS, current_target
 
+Tensors = tuple[Tensor, ...]
+AllReduce = Callable[[Tensors], Tensors]
+Buckets = tuple[tuple[int, int, tuple[int, ...]], ...]
+
 MOST_TENSORS = 64
-"""In one exchange: graph mode unrolls loops over them, to a limited depth. An exchange for each
-bias would be latency alone."""
+"""Limit per exchange: graph mode unrolls loops over tensors, to a limited depth. An exchange for
+each bias would consist of latency alone."""
 
 
 def bucket_size(device: str) -> int:
-    """Return how many numbers are exchanged together, at least, between devices of a kind."""
+    """Return the least number of values in one exchange on a device target."""
     return TARGETS[device].exchange_size
 
 
-def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
+def make_all_reduce_mean(size: int) -> AllReduce:
     """Return ``(tensors) -> tensors``, float32, averaged over the ``size`` devices.
 
-    NaN and infinities of one device arrive on all: what is decided by the result is decided alike.
+    NaN and infinities of one device reach all, so that all take the same decisions.
     """
     all_reduce = ops.AllReduce()
     every = ops.HyperMap()
     bucket = current_target().exchange_size
 
     @ops.constexpr
-    def plan(shapes):
+    def plan(shapes: tuple[tuple[int, ...], ...]) -> Buckets:
         return buckets(shapes, bucket)
 
-    def average(tensors):
+    def all_reduce_mean(tensors: Tensors) -> Tensors:
         averaged = ()
         for start, stop, sizes in plan(every(_shape, tensors)):
             group = tensors[start:stop]
@@ -40,12 +44,10 @@ def averaging(size: int) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
             averaged += every(_shaped, ops.split(mean, sizes), group)
         return averaged
 
-    return average
+    return all_reduce_mean
 
 
-def buckets(
-    shapes: tuple[tuple[int, ...], ...], least: int
-) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+def buckets(shapes: tuple[tuple[int, ...], ...], least: int) -> Buckets:
     """Group neighbours until there are ``least`` numbers or :data:`MOST_TENSORS` tensors.
 
     Returns:
@@ -67,15 +69,15 @@ _shaped = ops.MultitypeFuncGraph("shaped")
 
 
 @_shape.register("Tensor")
-def _shape_of(tensor):
+def _shape_of(tensor: Tensor) -> tuple[int, ...]:
     return tensor.shape
 
 
 @_flat.register("Tensor")
-def _flat_of(tensor):
+def _flat_of(tensor: Tensor) -> Tensor:
     return tensor.reshape((-1,))
 
 
 @_shaped.register("Tensor", "Tensor")
-def _shaped_like(flat, tensor):
+def _shaped_like(flat: Tensor, tensor: Tensor) -> Tensor:
     return flat.reshape(tensor.shape)

@@ -1,8 +1,8 @@
-"""Data sets whose images are put into MindRecord files, and image folders read from them.
+"""Write MindRecord copies of data sets, and read image folders from such copies.
 
-What is written takes the place of ``data.root``. Of an image folder it has ``<split>.json`` beside
-the images, their classes, names and labels; of COCO the annotations, as :mod:`acmix.data.coco`
-reads them.
+``data.root`` can be set to a copy. Next to the MindRecord files, the copy of an image folder has an
+index ``<split>.json`` of classes, names and labels. The copy of COCO has the annotation files,
+which :mod:`acmix.data.coco` reads.
 """
 
 from __future__ import annotations
@@ -17,93 +17,95 @@ from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
-from acmix.data.mindrecord import REMEDY, RecordedImages, records_of, write_mindrecord
+from acmix.data.mindrecord import REMEDY, MindRecordImages, mindrecord_path, write_mindrecord
 from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 
-_SIDE_CAR = ("classes", "names", "labels")
+Content = tuple[dict[str, Images], dict[str, bytes]]
+"""Images by split, and the contents of additional files by path."""
+
+_INDEX_KEYS = ("classes", "names", "labels")
 
 
 @dataclass(frozen=True)
-class Recorder:
-    """How the data set of one ``data.name`` is put into MindRecord files.
+class CopySource:
+    """Data set of one ``data.name`` that can be copied to MindRecord files.
 
     Attributes:
         train_split: returns the name of the training split.
-        read: takes the section ``data`` and its root; returns the images of every split, and the
-            files that go beside them.
+        read: takes the section ``data`` and its root; returns the content of the copy.
     """
 
     train_split: Callable[[Any], str]
-    read: Callable[[Any, Path], tuple[dict[str, Images], dict[str, bytes]]]
+    read: Callable[[Any, Path], Content]
 
 
 def prepare_mindrecord(config: DataConfig, folder: str | Path) -> dict[str, int]:
-    """Write a data set with its images in MindRecord files; ``data.root=folder`` then reads it.
+    """Copy a data set to MindRecord files; set ``data.root=folder`` to use the copy.
 
     Args:
         config: the section ``data``; the validation split may be missing.
-        folder: must not exist; it appears whole or not at all.
+        folder: folder to create; must not exist. It appears complete or not at all.
 
     Returns:
         The number of images of each split.
 
     Raises:
-        UserError: a data set without files, or one that is in MindRecord already; see also
-            :func:`acmix.data.mindrecord.write_mindrecord` and what reads the data set.
+        UserError: the data set has no files or is in MindRecord already; see also
+            :func:`acmix.data.mindrecord.write_mindrecord` and the reader of the data set.
     """
     check(
-        config.name in RECORDERS,
+        config.name in COPY_SOURCES,
         f"data.name={config.name} has no image files that could be put into MindRecord; take an "
-        f"{' or '.join(RECORDERS)}.",
+        f"{' or '.join(COPY_SOURCES)}.",
     )
-    recorder = RECORDERS[config.name]
+    source = COPY_SOURCES[config.name]
     root = Path(str(config.root)).expanduser()
     check(
-        not records_of(root, recorder.train_split(config)).is_file(),
+        not mindrecord_path(root, source.train_split(config)).is_file(),
         f"data.root={config.root} is in MindRecord already; name the folder it was made from.",
     )
-    splits, beside = recorder.read(config, root)
-    write_mindrecord(splits, beside, Path(folder))
+    splits, extra_files = source.read(config, root)
+    write_mindrecord(splits, extra_files, Path(folder))
     return {split: len(images) for split, images in splits.items()}
 
 
 def read_image_folder(root: str | Path | None, split: Split) -> Samples:
-    """Open one split of an image folder, in MindRecord or as it is; images are read lazily.
+    """Open one split of an image folder or of its MindRecord copy; images are read on demand.
 
     Raises:
-        UserError: see :func:`acmix.data.image_folder.image_folder`; files in MindRecord are damaged
-            or missing.
+        UserError: see :func:`acmix.data.image_folder.image_folder`; or files of the copy are
+            damaged or missing.
     """
     folder = Path(str(root)).expanduser()
     if root is None or not any(folder.glob("*.mindrecord*")):
         return image_folder(root, split)
-    file = records_of(folder, split)
-    classes, names, labels = _read_side_car(folder / f"{split}.json")
+    file = mindrecord_path(folder, split)
+    classes, names, labels = _read_index(folder / f"{split}.json")
     return Samples(
         classes=classes,
         names=tuple(f"{name} in {file}" for name in names),
         labels=labels,
-        read=RecordedImages(file, names),
+        read=MindRecordImages(file, names),
     )
 
 
-def _of_image_folder(config: DataConfig, root: Path) -> tuple[dict[str, Images], dict[str, bytes]]:
+def _image_folder_content(config: DataConfig, root: Path) -> Content:
     splits: dict[str, Images] = {}
-    beside = {}
+    extra_files = {}
     present: list[Split] = ["train", "val"] if (root / "val").is_dir() else ["train"]
     for split in present:
         samples = image_folder(root, split)
         names = tuple(str(Path(name).relative_to(root)) for name in samples.names)
         splits[split] = samples = replace(samples, names=names)
-        side_car = {key: getattr(samples, key) for key in _SIDE_CAR}
-        beside[f"{split}.json"] = json.dumps(side_car, ensure_ascii=False).encode()
-    return splits, beside
+        index = {key: getattr(samples, key) for key in _INDEX_KEYS}
+        extra_files[f"{split}.json"] = json.dumps(index, ensure_ascii=False).encode()
+    return splits, extra_files
 
 
-def _of_coco(config: DetectionDataConfig, root: Path) -> tuple[dict[str, Images], dict[str, bytes]]:
+def _coco_content(config: DetectionDataConfig, root: Path) -> Content:
     splits: dict[str, Images] = {}
-    beside = {}
+    extra_files = {}
     names: dict[Split, str] = {"train": config.train_split, "val": config.val_split}
     for split, name in names.items():
         file = annotation_file(root, name)
@@ -111,22 +113,22 @@ def _of_coco(config: DetectionDataConfig, root: Path) -> tuple[dict[str, Images]
             continue
         samples = coco(config, split)
         splits[name] = replace(samples, names=tuple(record.name for record in samples.records))
-        beside[str(file.relative_to(root))] = file.read_bytes()
-    return splits, beside
+        extra_files[str(file.relative_to(root))] = file.read_bytes()
+    return splits, extra_files
 
 
-RECORDERS = {
-    "image_folder": Recorder(lambda config: "train", _of_image_folder),
-    "coco": Recorder(lambda config: config.train_split, _of_coco),
+COPY_SOURCES = {
+    "image_folder": CopySource(lambda config: "train", _image_folder_content),
+    "coco": CopySource(lambda config: config.train_split, _coco_content),
 }
-"""By ``data.name``."""
+"""Sources of copies by ``data.name``."""
 
 
-def _read_side_car(file: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+def _read_index(file: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
     """Return classes, names and labels."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        classes, names, labels = (tuple(content[key]) for key in _SIDE_CAR)
+        classes, names, labels = (tuple(content[key]) for key in _INDEX_KEYS)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"{file} is damaged or missing: {error!r}. {REMEDY}") from error
     check(

@@ -1,4 +1,4 @@
-"""What the formulations of the networks' parts took, as a table and as JSON."""
+"""Report of ``acmix bench formulations``: times and peak memory as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from acmix.tools.bench.machine import machine_phrase
-from acmix.tools.bench.throughput import Timing, speed_up
+from acmix.tools.bench.timing import Timing, speed_up
 from acmix.utils.table import Style, render_table
 
 KIND = "formulations"
@@ -16,13 +16,14 @@ KIND = "formulations"
 
 @dataclass(frozen=True)
 class FormulationCase:
-    """All formulations of one case, in one order.
+    """Measurements of all formulations of one case, in a common order.
 
     Attributes:
         name: of the part and the case.
-        forward, backward: timings; ``backward`` is forward and backward.
-        forward_peaks, backward_peaks: bytes of peak memory; None where it is unknown, empty where
-            it was not measured.
+        forward: timings of the forward pass.
+        backward: timings of forward and backward pass together.
+        forward_peaks, backward_peaks: peak memory in bytes; None if unknown, empty if not
+            measured.
     """
 
     name: str
@@ -32,7 +33,7 @@ class FormulationCase:
     backward_peaks: tuple[int | None, ...] = ()
 
     def rows(self) -> list[list[str]]:
-        """Return a row per formulation; the first is what the others are compared with."""
+        """Return a row per formulation; the first one is the baseline."""
         directions = (
             (self.forward, self.forward_peaks),
             (self.backward, self.backward_peaks),
@@ -49,15 +50,15 @@ class FormulationCase:
 
 
 @dataclass(frozen=True)
-class FormulationReport:
-    """Everything needed to judge and to repeat a measurement.
+class FormulationsReport:
+    """A measurement with its conditions and raw samples.
 
     Attributes:
-        environment: of the machine, see ``acmix.environment.describe``.
+        environment: facts from ``acmix.environment.describe``.
         batch_size: images per call.
         warmup: rounds before the measured ones.
-        turn_seconds: least length of a turn.
-        cases: what was measured.
+        turn_seconds: minimum duration of a turn.
+        cases: measured cases.
     """
 
     environment: Mapping[str, str | int | None]
@@ -67,11 +68,11 @@ class FormulationReport:
     cases: tuple[FormulationCase, ...]
 
     def to_json(self) -> str:
-        """Return text that :func:`acmix.tools.bench.reading.read_report` reads back."""
+        """Return text that :func:`acmix.tools.bench.reports.read_report` reads back."""
         return json.dumps({"kind": KIND} | asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> FormulationReport:
+    def from_dict(cls, content: Mapping[str, Any]) -> FormulationsReport:
         """Read a report from its parsed JSON, without the kind."""
         cases = [
             FormulationCase(
@@ -86,7 +87,7 @@ class FormulationReport:
         return cls(**{**content, "cases": tuple(cases)})
 
     def render(self, style: Style = "markdown") -> str:
-        """Return one table, and the conditions."""
+        """Return the table and the conditions of the measurement."""
         memory = ["peak MiB"] if any(case.forward_peaks for case in self.cases) else []
         header = ["case", "formulation", "forward ms", "speed-up", *memory]
         header += ["with backward ms", "speed-up", *memory]

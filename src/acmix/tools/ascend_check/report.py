@@ -1,4 +1,4 @@
-"""Results of the steps as JSON, and from there into ``docs/results``."""
+"""Report of ``acmix check-ascend``: results as JSON, their tables, and merging into the docs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from acmix.errors import UserError, check
-from acmix.tools.bench.report import BenchReport
+from acmix.errors import check
+from acmix.tools.bench.models_report import ModelsReport
+from acmix.tools.saved_results import parsing
 from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
 
@@ -21,14 +22,14 @@ PREFIX = "ascend-check-"
 
 @dataclass(frozen=True)
 class StepResult:
-    """How one step ended.
+    """Result of one step.
 
     Attributes:
-        name: of the step.
+        name: name of the step.
         status: PASS, FAIL or SKIP.
-        reason: what was found, what went wrong, or what is missing.
-        seconds: it took.
-        commands: that were run, in order.
+        reason: finding, error, or missing requirement.
+        seconds: duration.
+        commands: commands in order of execution.
     """
 
     name: str
@@ -40,14 +41,14 @@ class StepResult:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """All steps on one machine.
+    """Results of all steps on one machine.
 
     Attributes:
-        device: device target the networks ran on; empty if none could be found out.
+        device: device target of the networks; empty if unknown.
         npu: name of the chip by npu-smi, such as 910B2; empty without one.
-        facts: of ``acmix env``.
-        steps: in order.
-        tables: the benchmarks by name, each as the JSON of ``acmix bench``.
+        facts: facts of ``acmix env``.
+        steps: results in order of execution.
+        tables: benchmarks by name, as JSON of ``acmix bench``.
     """
 
     device: str
@@ -63,11 +64,11 @@ class CheckReport:
 
     @property
     def machine(self) -> str:
-        """The device as part of a file's name."""
+        """Device and chip, formatted for a file name."""
         return re.sub("[^a-z0-9]+", "-", f"{self.device} {self.npu}".lower()).strip("-") or "none"
 
     def to_json(self) -> str:
-        """The report as text that :meth:`from_json` reads back."""
+        """Return text that :meth:`from_json` reads back."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
@@ -77,7 +78,7 @@ class CheckReport:
         Raises:
             UserError: ``text`` was not written by :meth:`to_json`.
         """
-        try:
+        with parsing("this is not a JSON of 'acmix check-ascend'"):
             content = json.loads(text)
             steps = tuple(
                 StepResult(**{**step, "commands": tuple(step["commands"])})
@@ -86,18 +87,16 @@ class CheckReport:
             if not all(step.status in STATUSES for step in steps):
                 raise ValueError("a status is none of " + ", ".join(STATUSES))
             return cls(**content, steps=steps)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"this is not a JSON of 'acmix check-ascend': {error!r}") from error
 
 
 def read_reports(folder: str | Path) -> list[CheckReport]:
-    """Return the reports that :func:`merge` left in ``folder``."""
+    """Return the reports that :func:`merge` wrote into ``folder``."""
     files = sorted(Path(folder).glob(f"{PREFIX}*.json"))
     return [CheckReport.from_json(file.read_text(encoding="utf-8")) for file in files]
 
 
 def render(reports: Sequence[CheckReport], style: Style = "text") -> str:
-    """One table of all steps per machine; without any machine a sentence that says so."""
+    """Render one table of steps per machine; without reports, a sentence."""
     if not reports:
         return "No results of an Ascend machine are here yet."
     return "\n\n".join(_render_one(report, style) for report in reports)
@@ -117,27 +116,28 @@ def _render_one(report: CheckReport, style: Style) -> str:
 
 
 def merge(file: str | Path, folder: str | Path) -> list[Path]:
-    """Put a machine's results beside those of others; the commands of the tables find them there.
+    """Add the results of a machine to a folder, from which the documentation's tables are made.
+
+    Replaces files of the same machine.
 
     Args:
-        file: ``check_ascend.json``, brought from the machine.
-        folder: ``docs/results``: gets ``ascend-check-<machine>.json`` with the steps, and
-            ``speed-<table>-<machine>.json`` for each benchmark. Files of the same machine are
-            replaced.
+        file: ``check_ascend.json`` of the machine.
+        folder: receives ``ascend-check-<machine>.json`` with the steps, and
+            ``speed-<table>-<machine>.json`` for each benchmark.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: ``file`` does not exist or is no such report.
+        UserError: ``file`` is missing or is no such report.
     """
     file, folder = Path(file), Path(folder)
     check(file.is_file(), f"{file} does not exist; 'acmix check-ascend' writes one.")
     report = CheckReport.from_json(file.read_text(encoding="utf-8"))
     contents = {PREFIX + report.machine: report.to_json()}
     for table, content in report.tables.items():
-        # Read and written again: what is not a benchmark is refused here, not in the README.
-        checked = BenchReport.from_json(json.dumps(content))
+        # Parsing rejects malformed benchmarks before they reach the documentation.
+        checked = ModelsReport.from_json(json.dumps(content))
         contents[f"speed-{table}-{report.machine}"] = checked.to_json()
     written = []
     for name, text in contents.items():

@@ -1,4 +1,4 @@
-"""Where a run begins: its folder, its checkpoint, and one state on all devices."""
+"""Initial state of a run: prepare its folder, load its checkpoint, copy it to all devices."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from acmix.utils.parameters import get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
 
-STREAM = 2**32
-"""Random numbers that every Cell may draw on a device before it draws those of the next one."""
+RANDOM_STRIDE = 2**32
+"""Distance between the devices in a Cell's sequence of random numbers; limits what one draws."""
 
 
-def take_up(
+def resume_run(
     run_dir: RunDir,
     resume: str | Path | None,
     state: Mapping[str, Parameter],
     fresh: Progress,
     global_batch: int,
 ) -> Progress:
-    """Prepare the run folder and load the checkpoint, if there is one; of the first device alone.
+    """Check the run folder and load the checkpoint, if there is one; on the first device only.
 
     Args:
-        run_dir: of the run.
+        run_dir: folder of the run.
         resume: see :meth:`acmix.engine.Trainer.fit`.
-        state: is loaded.
-        fresh: progress of a run that begins now.
+        state: receives the values of the checkpoint.
+        fresh: progress of a new run.
         global_batch: images of a step.
 
     Returns:
-        Where training goes on.
+        The progress from which training continues.
     """
     folder = run_dir.checkpoints
     path = folder.to_resume() if resume == "auto" else Path(resume) if resume else None
@@ -62,7 +62,7 @@ def take_up(
 
 
 def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
-    """Return the progress of a checkpoint as this run counts it."""
+    """Return the progress of a checkpoint with the workers and epoch length of this run."""
     names = [("seed", "seed")]
     if saved.workers == fresh.workers:
         names.append(("steps_per_epoch", "data.batch_size"))
@@ -86,18 +86,18 @@ def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
     return replace(saved, workers=fresh.workers, steps_per_epoch=fresh.steps_per_epoch)
 
 
-def share(state: Mapping[str, Parameter], world: World) -> None:
-    """Give every device the state of the first one, and each Cell random numbers of its own.
+def broadcast_state(state: Mapping[str, Parameter], world: World) -> None:
+    """Copy the state of the first device to all, except for the random states of Cells.
 
-    The state of a generator is moved ahead by a fixed stride per device, and a step moves all of
-    them alike: what the first device saves stands for the states of all.
+    Each device advances them by a fixed stride per rank, so that it draws other numbers. A step
+    advances all of them equally: a checkpoint of the first device determines the states of all.
 
     Raises:
         UserError: the devices hold different values afterwards.
     """
     if world.size == 1:
         return
-    world.broadcast(state.values())
+    world.broadcast_parameters(state.values())
     world.check_equal(
         "The state of training",
         [checksum(state)],
@@ -105,11 +105,11 @@ def share(state: Mapping[str, Parameter], world: World) -> None:
     )
     for name, parameter in state.items():
         if name.endswith("random_state") and not name.startswith(AVERAGE):
-            set_value(parameter, ahead(get_value(parameter), world.rank * STREAM))
+            set_value(parameter, ahead(get_value(parameter), world.rank * RANDOM_STRIDE))
 
 
 def checksum(state: Mapping[str, Parameter]) -> bytes:
-    """Return a digest of names and values."""
+    """Return the SHA-256 digest of names and values."""
     digest = hashlib.sha256()
     for name, parameter in state.items():
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""The steps of deployment: exported files, MindSpore Lite, ATC."""
+"""Steps that deploy the trained network: export, audit, MindSpore Lite, ATC."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LITE = "MindSpore Lite, https://www.mindspore.cn/lite"
 
 
 def export(session: Session, format: str) -> str:
-    """The trained network becomes a file, checked against the network where that can be."""
+    """Export the trained network; verify the file where possible."""
     checkpoint = session.need(session.checkpoint, "training")
     if FORMATS[format].only_on == "Ascend":
         session.need_ascend()
@@ -27,15 +27,15 @@ def export(session: Session, format: str) -> str:
 
 
 def audit(session: Session) -> str:
-    """Everything in the graphs of inference and training is registered for Ascend.
+    """Audit the graphs of inference and training for Ascend.
 
-    Not of the exported file: on another device than Ascend it has that device's formulation of the
+    The exported file is not audited: outside of Ascend it has another formulation of the
     convolution path.
     """
     config = session.need(session.folder / "training" / "config.yaml", "training")
     heads = []
     for graph in ((), ("--training",)):
-        # Exit code 1 stands for the verdict that is read below.
+        # Exit code 1 is a verdict, which is parsed below.
         output = session.acmix("audit", config, *graph, accepted=(0, 1))
         heads.append(output.partition("\n")[0])
     found = " ".join(heads)
@@ -45,7 +45,7 @@ def audit(session: Session) -> str:
 
 
 def lite_convert(session: Session) -> str:
-    """MindSpore Lite's converter takes the MindIR file."""
+    """Convert the MindIR file with MindSpore Lite's converter."""
     converter = session.tool("converter_lite", LITE)
     source = session.need(session.exported("mindir"), "mindir")
     target = _lite_file(session)
@@ -62,7 +62,7 @@ def lite_convert(session: Session) -> str:
 
 
 def lite_benchmark(session: Session) -> str:
-    """MindSpore Lite's benchmark runs the converted file."""
+    """Run the converted file in MindSpore Lite's benchmark."""
     benchmark = session.tool("benchmark", LITE)
     file = session.need(_lite_file(session), "lite convert")
     output = session.call(
@@ -79,7 +79,7 @@ def lite_benchmark(session: Session) -> str:
 
 
 def atc(session: Session, format: str) -> str:
-    """ATC makes an offline model of the exported file."""
+    """Compile the exported file to an offline model with ATC."""
     tool = session.tool("atc", "the CANN toolkit")
     source = session.need(session.exported(format), format)
     soc = session.soc or (f"Ascend{session.npu}" if session.npu else "")

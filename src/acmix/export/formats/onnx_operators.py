@@ -1,8 +1,8 @@
-"""Operators that ONNX has but MindSpore's ONNX exporter refuses, exported under borrowed names.
+"""Export operators that ONNX supports but MindSpore's ONNX exporter does not.
 
-The exact GELU needs Erf. ONNX has it since operator set 9; MindSpore 2.8's exporter does not know
-it. The graph is therefore exported with another operator in its place, one that the exporter writes
-as a node of the same inputs and outputs and no attributes, and that node is renamed in the file.
+The exact GELU needs Erf. ONNX has it since operator set 9; MindSpore 2.8's exporter does not
+support it. The graph is therefore exported with a substitute operator. The exporter writes that as
+a node with the same inputs and outputs and no attributes, which is then renamed in the file.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from typing import Any
 
 from acmix.errors import check
 
-_BORROWED = {"Erf": "Softsign"}
+_SUBSTITUTES = {"Erf": "Softsign"}
 
 
-def borrow_names(model: Any) -> set[str]:
-    """Rename what the exporter refuses in a ``mind_ir_pb2.ModelProto``, in place.
+def substitute_operators(model: Any) -> set[str]:
+    """Replace unsupported operators in a ``mind_ir_pb2.ModelProto``, in place.
 
     Returns:
-        The operators renamed; give them to :func:`return_names`.
+        The replaced operators, for :func:`restore_operators`.
 
     Raises:
-        UserError: The network has a genuine operator of the borrowed name too.
+        UserError: the network also contains the substitute itself.
     """
     present = {primitive.op_type for primitive in model.primitives}
-    refused = present & _BORROWED.keys()
-    for operator in refused:
+    unsupported = present & _SUBSTITUTES.keys()
+    for operator in unsupported:
         check(
-            _BORROWED[operator] not in present,
-            f"format: a network with both {operator} and {_BORROWED[operator]} cannot become "
+            _SUBSTITUTES[operator] not in present,
+            f"format: a network with both {operator} and {_SUBSTITUTES[operator]} cannot become "
             "ONNX; use mindir.",
         )
     for primitive in model.primitives:
-        if primitive.op_type in refused:
-            primitive.op_type = _BORROWED[primitive.op_type]
-            # The borrowed operators are primitives of the older kind.
+        if primitive.op_type in unsupported:
+            primitive.op_type = _SUBSTITUTES[primitive.op_type]
+            # The substitutes are primitives of MindSpore's older kind.
             primitive.prim_type = primitive.PRIMITIVE
-    return refused
+    return unsupported
 
 
-def return_names(path: Path, operators: set[str]) -> None:
-    """Give the nodes of an ONNX file back the names of ``operators``; nothing else changes."""
+def restore_operators(path: Path, operators: set[str]) -> None:
+    """Replace the substitutes in an ONNX file by the original ``operators``."""
     if not operators:
         return
-    names = {_BORROWED[operator]: operator for operator in operators}
+    names = {_SUBSTITUTES[operator]: operator for operator in operators}
     model = _onnx_model()()
     model.ParseFromString(path.read_bytes())
     for node in model.graph.node:
@@ -55,9 +55,9 @@ def return_names(path: Path, operators: set[str]) -> None:
 
 @cache
 def _onnx_model() -> type:
-    """The messages of onnx.proto down to the name of a node.
+    """Return a message class with the fields of onnx.proto down to the type of a node.
 
-    The package onnx is not needed for them: protobuf keeps the fields that it is not told of.
+    It replaces the package onnx, since protobuf preserves undeclared fields.
     """
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 

@@ -1,4 +1,4 @@
-"""Pictures of the two paths: weights over depth and over time, and what a pixel attends to."""
+"""Plots of path weights over depth and over epochs, and of attention maps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COLUMNS = 4
 def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path) -> None:
     """Draw alpha, beta and log(alpha / beta) over depth, as Fig. 5 (Sec. 5.4) does.
 
-    The line is the mean over the runs, the band one standard deviation to either side; each run is
-    a row of dots. Depths where no run has a ratio stay empty.
+    The line is the mean over runs, the band plus and minus one standard deviation. Each run is a
+    row of dots. Depths without any ratio stay empty.
 
     Args:
-        runs: by name, the operators of one model in order of depth.
+        runs: operators of one model in order of depth, by name of the run.
         target: Picture to write; its suffix names the format.
 
     Raises:
@@ -55,10 +55,10 @@ def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path)
 
 
 def plot_path_curves(metrics_files: Mapping[str, str | Path], target: str | Path) -> None:
-    """Draw how alpha and beta of each operator moved over the epochs, one row of plots per run.
+    """Draw alpha and beta of each operator over the epochs, one row of plots per run.
 
     Args:
-        metrics_files: by name of the run, its ``metrics.jsonl``.
+        metrics_files: ``metrics.jsonl`` by name of the run.
         target: Picture to write; its suffix names the format.
 
     Raises:
@@ -75,7 +75,7 @@ def plot_path_curves(metrics_files: Mapping[str, str | Path], target: str | Path
         for axes, path in zip(row, ("alpha", "beta"), strict=True):
             for index in range(count):
                 values = [getattr(bias[index], path) for bias in biases]
-                # From dark to bright with depth, as the operators follow one another.
+                # From dark to bright with the depth of the operator.
                 color = _depth_color(index / max(count - 1, 1))
                 axes.plot(epochs, values, color=color, marker=".", label=biases[0][index].operator)
             axes.set(title=f"{name}: {path}", xlabel="epoch")
@@ -92,7 +92,7 @@ def plot_attention(
     target: str | Path,
     title: str = "",
 ) -> None:
-    """Draw for each head what a pixel attends to, over the image.
+    """Draw the attention map of a pixel for each head, over the image.
 
     Args:
         image: (H, W, C) for one or three channels, 0 to 1.
@@ -137,7 +137,7 @@ def _curves(metrics_file: Path) -> tuple[list[float], list[list[PathBias]]]:
     return [record["epoch"] for record in records], biases
 
 
-def _depth_color(share: float):
+def _depth_color(share: float) -> tuple[float, ...]:
     from matplotlib import colormaps
 
     return colormaps["viridis"](0.9 * share)

@@ -1,4 +1,4 @@
-"""Time several candidates in one process so that the machine's noise hits all of them alike."""
+"""Timing of several candidates in interleaved rounds, so that noise affects all equally."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Timing:
 
     Attributes:
         name: Name of the candidate.
-        batch_size: Samples one call handles.
-        compile_seconds: The first call, which compiles the graph.
-        seconds: Of one call, per round, in the order of the rounds.
+        batch_size: Samples per call.
+        compile_seconds: Seconds of the first call, which compiles the graph.
+        seconds: Seconds per call in each round.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster than a baseline: median over the rounds, and their quartiles."""
+    """Speed-up over a baseline: median and quartiles over the rounds."""
 
     median: float
     low: float
@@ -64,20 +64,20 @@ def measure(
     batch_size: int = 1,
     turn_seconds: float = 0.0,
 ) -> list[Timing]:
-    """Time every candidate once per round, in rounds.
+    """Time every candidate once per round.
 
-    Machines slow down and speed up over seconds. Rounds spread that over all candidates, and
-    :func:`speed_up` compares within a round, where it cancels. Waiting for the device, or
-    on CPU for the returned tensors, is inside of the measured time.
+    The speed of a machine drifts over seconds. Rounds spread the drift over all candidates, and
+    :func:`speed_up` compares within a round, where it cancels. The measured time includes waiting
+    for the device, or on CPU for the returned tensors.
 
     Args:
-        candidates: Functions by name; each does one call's work.
-        warmup: Rounds before the measured ones, besides the first call, which is kept apart.
+        candidates: Functions by name; each performs one call.
+        warmup: Rounds before the measured ones; the first, compiling call is separate.
         repeats: Measured rounds.
-        batch_size: Samples one call handles, for ``fps``.
-        turn_seconds: How long a turn lasts at least. A candidate that needs less is called again
-            and again, and the median call of the turn counts: its first ones find the caches full
-            of what the candidate before left there, and its threads where the scheduler put them.
+        batch_size: Samples per call, for ``fps``.
+        turn_seconds: Minimum duration of a turn. A shorter candidate is called repeatedly and the
+            median call counts, because its first calls see caches and thread placement of
+            the previous candidate.
 
     Raises:
         UserError: There is no candidate, or a number is out of range.
@@ -95,7 +95,7 @@ def measure(
     samples: dict[str, list[float]] = {name: [] for name in names}
     with _no_garbage_collection():
         for round_number in range(-warmup, repeats):
-            # Each candidate follows each other one equally often: caches favour no one.
+            # Rotating the order lets cache effects average out.
             first = round_number % len(names)
             for name in names[first:] + names[:first]:
                 seconds = _turn(candidates[name], turn_seconds)
@@ -105,7 +105,7 @@ def measure(
 
 
 def speed_up(timing: Timing, baseline: Timing) -> Ratio:
-    """How many times faster ``timing`` is than ``baseline``, round by round.
+    """Return the speed-up of ``timing`` over ``baseline``, computed per round.
 
     Raises:
         UserError: The two were not measured in the same rounds.

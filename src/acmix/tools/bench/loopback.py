@@ -1,4 +1,4 @@
-"""What one process can send to another of the same machine."""
+"""Bandwidth between two processes of one machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ CHUNK, COUNT = 2**22, 32
 
 
 def loopback_bandwidth() -> float:
-    """Measure a stream through a socket of the loopback, bytes/s.
+    """Measure the bandwidth of a TCP stream through the loopback, in bytes/s.
 
-    This is the way of MindSpore's exchange on CPU, which waits between its messages: a bound.
+    It is an upper bound: MindSpore's all-reduce on CPU also uses the loopback, but waits between
+    messages.
     """
     chunk = bytes(CHUNK)
 
@@ -26,11 +27,11 @@ def loopback_bandwidth() -> float:
         thread = threading.Thread(target=send, args=(sender,))
         with sender, receiver:
             buffer = bytearray(CHUNK)
-            left = CHUNK * COUNT
+            remaining = CHUNK * COUNT
             start = time.perf_counter()
             thread.start()
-            while left:
-                left -= receiver.recv_into(buffer)
+            while remaining:
+                remaining -= receiver.recv_into(buffer)
             seconds = time.perf_counter() - start
             thread.join()
     return CHUNK * COUNT / seconds

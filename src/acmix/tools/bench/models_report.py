@@ -1,4 +1,4 @@
-"""A benchmark as JSON with its raw samples, and the table any README shows, made from it."""
+"""Report of ``acmix bench models`` and ``table``: raw samples as JSON, and a table."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from acmix.errors import UserError
 from acmix.tools.bench.machine import machine_phrase
 from acmix.tools.bench.peak import Peak
 from acmix.tools.bench.setting import Setting
-from acmix.tools.bench.throughput import Timing, speed_up
+from acmix.tools.bench.timing import Timing, speed_up
+from acmix.tools.saved_results import parsing
 from acmix.utils.table import Style, render_table
 
 
 @dataclass(frozen=True)
-class BenchReport:
-    """Everything needed to judge and to repeat a measurement.
+class ModelsReport:
+    """A measurement with its conditions and raw samples.
 
     Attributes:
-        environment: ``acmix.environment.describe()`` of the machine.
+        environment: facts from ``acmix.environment.describe``.
         mode: ``graph`` or ``pynative``.
         input_shape: Shape (C, H, W) of an image.
         warmup: Rounds before the measured ones.
-        matmul_gflops: The fastest matrix product of the run, see :mod:`acmix.tools.bench.peak`.
-        baselines: For each network that is compared the name of the one it is compared with.
+        matmul_gflops: GFLOP/s of the fastest matrix product, see :mod:`acmix.tools.bench.peak`.
+        baselines: Name of the baseline of each compared network.
         macs: Multiply-adds per image by name, where known.
-        published: What the paper prints for a network, and where it was measured, by name.
+        published: Speed and device that the paper prints, by name.
         timings: Raw samples.
         peaks: Speed of matrix products in the rounds of each batch size.
-        setting: What was measured of the networks.
+        setting: Options of the measurement.
     """
 
     environment: dict[str, str | int | None]
@@ -46,17 +46,17 @@ class BenchReport:
     setting: Setting = field(default_factory=Setting)
 
     def to_json(self) -> str:
-        """The report as text that :meth:`from_json` reads back."""
+        """Return text that :meth:`from_json` reads back."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> BenchReport:
+    def from_json(cls, text: str) -> ModelsReport:
         """Read a report.
 
         Raises:
             UserError: ``text`` was not written by :meth:`to_json`.
         """
-        try:
+        with parsing("report: this is not a JSON of 'acmix bench'"):
             content = json.loads(text)
             timings = tuple(
                 Timing(**{**timing, "seconds": tuple(timing["seconds"])})
@@ -78,11 +78,9 @@ class BenchReport:
                 },
                 timings=timings,
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"report: this is not a JSON of 'acmix bench': {error!r}") from error
 
     def render(self, style: Style = "markdown") -> str:
-        """The table and the line that says on what and how it was measured."""
+        """Return the table and the conditions of the measurement."""
         header = ["model", "batch", "img/s", "ms", "IQR ms", "compile s"]
         header += [self._comparison()] if self.baselines else []
         header += ["GMACs", "% of matmul peak"] if self.macs else []
@@ -112,7 +110,7 @@ class BenchReport:
         return f"vs {common.pop()}" if len(common) == 1 else "speed-up"
 
     def _ratio(self, timing: Timing) -> str:
-        """Compare with the baseline, and name it unless the header does."""
+        """Return the speed-up over the baseline, with its name unless the header has it."""
         if timing.name not in self.baselines:
             return ""
         ratio = speed_up(timing, self._baseline_of(timing))
@@ -127,10 +125,10 @@ class BenchReport:
         return [f"{macs / 1e9:.3f}", f"{100 * self.efficiency(timing):.0f}"]
 
     def efficiency(self, timing: Timing) -> float:
-        """The share of the matmul peak that a network reaches: 2 MACs / time / peak.
+        """Return the share of the matmul peak that a network reaches: 2 MACs / time / peak.
 
-        It is the median over the rounds, each with its own peak, so that what else the machine
-        does hits both.
+        It is the median over rounds with their own peaks, so that other load on the machine
+        affects both.
         """
         done = 2 * self.macs[timing.name] * timing.batch_size / np.array(timing.seconds) / 1e9
         of_rounds = [
@@ -150,9 +148,9 @@ class BenchReport:
 
     def _conditions(self) -> str:
         rounds = len(self.timings[0].seconds)
-        what = [f"{'x'.join(map(str, self.input_shape))} images", *self.setting.phrases()]
+        phrases = [f"{'x'.join(map(str, self.input_shape))} images", *self.setting.phrases()]
         return (
             f"{machine_phrase(self.environment)}, {self.mode} mode, float32, "
-            f"{', '.join(what)}; median of {rounds} interleaved rounds "
+            f"{', '.join(phrases)}; median of {rounds} interleaved rounds "
             f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
         )

@@ -1,4 +1,4 @@
-"""Plans of distributed runs, from configurations."""
+"""``acmix plan``: plans of distributed runs, from configurations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mindspore import Parameter, Tensor
 
 from acmix.config import Config
 from acmix.engine.moving_statistics import running_statistics
-from acmix.parallel.averaging import bucket_size, buckets
+from acmix.parallel.all_reduce import bucket_size, buckets
 from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
-from acmix.tools.audit.networks import step_graph
-from acmix.tools.bench.link import loopback_bandwidth
+from acmix.tools.bench.loopback import loopback_bandwidth
 from acmix.tools.bench.peak import matmul_peak
-from acmix.tools.plan.activations import kept_for_backward
+from acmix.tools.graphs import step_graph
+from acmix.tools.plan.activations import saved_for_backward
 from acmix.tools.plan.devices import THIS_MACHINE, Device, find_device
 from acmix.tools.plan.formulas import (
     FLOAT32,
@@ -25,14 +25,14 @@ from acmix.tools.plan.formulas import (
     Workload,
     check_devices,
     footprint,
-    plan,
+    plan_row,
     scaling_limit,
 )
 from acmix.tools.plan.report import ClusterPlan
 from acmix.utils.modes import built_for
 from acmix.workflows.runs import build_model
 
-_COUNTED = 2  # images of the step that is compiled; mixing needs two
+_COUNTED = 2  # images of the compiled step; mixing samples needs two
 
 
 def plan_config(
@@ -46,21 +46,22 @@ def plan_config(
 ) -> ClusterPlan:
     """Plan the training of a configuration on several numbers of devices.
 
-    Neither data nor weights are read; a network whose ``model.num_classes`` is not configured has
-    as many classes as ImageNet, or COCO. It is run once on one image, to count multiply-adds, and
-    its training step is compiled, to see what the backward pass reads: minutes for a large one.
+    Reads neither data nor weights. Without ``model.num_classes`` the network has the classes of
+    ImageNet or COCO. It runs once on one image to count multiply-adds. Its training step is
+    compiled to find the saved activations, which takes minutes for a large network.
 
     Args:
-        config: what is to be trained.
-        devices: a row of the plan for each.
-        device: a name out of ``acmix/analysis/devices.yaml``, a file like it, or ``this-machine``.
+        config: configuration of the run.
+        devices: numbers of devices, one row each.
+        device: name in ``acmix/tools/plan/devices.yaml``, a YAML file of figures, or
+            ``this-machine``.
         efficiency: share of the device's peak that training reaches.
-        images: of the training set; None for ImageNet's or COCO's.
-        communication: share of a step in the exchange at which training no longer scales.
+        images: size of the training set; None for that of ImageNet or COCO.
+        communication: share of the exchange in a step above which training does not scale.
 
     Raises:
-        UserError: an argument is out of its range, ``device`` is unknown, or the network cannot be
-            built. That it does not fit into the memory is a result.
+        UserError: an argument is out of range, ``device`` is unknown, or the network cannot be
+            built. Insufficient memory is a result, not an error.
     """
     figures = this_machine() if device == THIS_MACHINE else find_device(device)
     assumed = Assumptions(
@@ -70,7 +71,7 @@ def plan_config(
         communication=communication,
     )
     of_device = config.data.batch_size * config.train.accumulate
-    for number in devices:  # before minutes go into the network
+    for number in devices:  # before the slow compilation
         check_devices(number, figures, of_device, assumed.images)
     workload = workload_of(config, "CPU" if device == THIS_MACHINE else "Ascend")
     return ClusterPlan(
@@ -79,23 +80,23 @@ def plan_config(
         device=figures,
         assumed=assumed,
         epochs=config.train.epochs,
-        rows=tuple(plan(workload, figures, number, assumed) for number in devices),
+        rows=tuple(plan_row(workload, figures, number, assumed) for number in devices),
         limit=scaling_limit(workload, figures, assumed),
     )
 
 
 def workload_of(config: Config, built: str = "Ascend") -> Workload:
-    """Build the network and count what one device does in a step of its training.
+    """Build the network and count the training step of one device.
 
     Args:
-        config: what is to be trained.
-        built: device for whose formulations the activations are counted.
+        config: configuration of the run.
+        built: device target whose formulations determine the activations.
     """
     task = get_task(config.task)
     classes = config.model.num_classes or task.benchmark.num_classes
     shape = task.image_shape(config)
     model = build_model(config, classes)
-    # The losses begin where the post-processing does.
+    # Training replaces post-processing by losses.
     traced = trace(task.deployed(model, post_process=False), (1, *shape))
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
@@ -103,7 +104,8 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
     statistics = running_statistics(model)
     with built_for(built):
         images = Tensor(shape=(_COUNTED, *shape), dtype=ms.float32)
-        kept = kept_for_backward(step_graph(config, build_model(config, classes), images, classes))
+        graph = step_graph(config, build_model(config, classes), images, classes)
+        saved = saved_for_backward(graph)
     return Workload(
         name=config.network_name,
         batch=batch,
@@ -119,8 +121,8 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
             parameters=_elements(model.get_parameters()),
             trained=_elements(trained),
             statistics=_elements(statistics),
-            derived=kept.of_weights,
-            activations=kept.of_batch * batch // _COUNTED,
+            derived=saved.of_weights,
+            activations=saved.of_batch * batch // _COUNTED,
             optimizer=config.optim.name,
             accumulate=accumulate,
             averaged=config.train.ema_decay is not None,
@@ -133,7 +135,7 @@ def _elements(parameters: Iterable[Parameter]) -> int:
 
 
 def this_machine() -> Device:
-    """Measure this process as a device: one of those that a machine's cores have threads for."""
+    """Measure this process as a device; a node has as many as its cores have threads for."""
     threads = int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
     peak, link = matmul_peak(), loopback_bandwidth()
     measured = f"measured in this process with {threads} threads"

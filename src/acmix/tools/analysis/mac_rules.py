@@ -1,7 +1,7 @@
-"""Multiply-adds of MindSpore's own Cells, from the shapes they met.
+"""Multiply-adds of MindSpore's own Cells, from their input and output shapes.
 
 A rule maps a Cell, the shapes of its inputs and of its output to counts by kind. The kinds in
-:data:`EXTRA_KINDS` are what the SAN counter adds to the multiply-adds proper.
+:data:`EXTRA_KINDS` are those that SAN's counter adds to the actual multiply-adds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXTRA_KINDS = ("bias", "norm", "relu", "pool")
 
 
 def rule_of(cell: nn.Cell) -> Rule | None:
-    """The rule of the nearest class of ``cell`` that has one."""
+    """Return the rule of the nearest base class of ``cell`` that has one."""
     for cls in type(cell).__mro__:
         if cls in _RULES:
             return _RULES[cls]
@@ -56,7 +56,7 @@ def _pool(cell: nn.Cell, source: Shape, target: Shape) -> dict[str, int]:
 
 
 def _nothing(cell: nn.Cell, source: Shape, target: Shape) -> dict[str, int]:
-    # A look-up, or a scale per element: parameters of several axes, yet no product of matrices.
+    # Lookups and elementwise scales have parameters of several axes, but no matrix product.
     return {}
 
 

@@ -1,0 +1,147 @@
+"""The functions of a training step, in the form that MindSpore compiles.
+
+Each ``make_...`` returns a closure over the network, the optimizer and the scaler, ready for
+``ms.value_and_grad`` and ``ms.jit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, amp, nn, ops
+
+from acmix.parallel.all_reduce import AllReduce, Tensors
+
+Forward = Callable[..., tuple[Tensor, Tensors]]
+Backward = Callable[..., tuple[Tensors, Tensors]]
+Update = Callable[[Tensors, Tensors], tuple]
+
+
+def make_forward(network: nn.Cell, accumulate: int, scaler: amp.LossScaler | None) -> Forward:
+    """Return ``(*batch) -> (total, losses)``, the total scaled and divided by ``accumulate``."""
+
+    def forward(*batch: Tensor) -> tuple[Tensor, Tensors]:
+        losses = network(*batch)
+        total = losses[0] / accumulate
+        if scaler is not None:
+            total = scaler.scale(total)
+        return total, losses
+
+    return forward
+
+
+def make_backward(forward: Forward, optimizer: nn.Optimizer) -> Backward:
+    """Return ``(*batch) -> (losses, gradients)`` of :func:`make_forward`."""
+    value_and_gradients = ms.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
+
+    def backward(*batch: Tensor) -> tuple[Tensors, Tensors]:
+        (_, losses), gradients = value_and_gradients(*batch)
+        return losses, gradients
+
+    return backward
+
+
+def make_update(
+    optimizer: nn.Optimizer, clip_norm: float | None, scaler: amp.LossScaler | None
+) -> Update:
+    """Return ``(losses, gradients) -> (losses, global norm, finite)``, which updates parameters."""
+
+    def update(losses: Tensors, gradients: Tensors) -> tuple[Tensors, Tensor, Tensor]:
+        finite = amp.all_finite((losses[0], *gradients))
+        if scaler is not None:
+            gradients = scaler.unscale(gradients)
+        norm = global_norm(gradients)
+        if finite:
+            if clip_norm is not None:
+                optimizer(scale_by(gradients, clip_norm / ops.maximum(norm, clip_norm)))
+            else:
+                optimizer(gradients)
+        if scaler is not None:
+            scaler.adjust(finite)
+        return losses, norm, finite
+
+    return update
+
+
+def make_reduced_update(update: Update, all_reduce: AllReduce, stop: Parameter) -> Update:
+    """Return ``update`` of losses and gradients averaged over the devices.
+
+    Its result ends with the mean of ``stop``, which joins the same exchange.
+    """
+
+    def reduced_update(losses: Tensors, gradients: Tensors) -> tuple:
+        averaged = all_reduce((stop * 1.0, *losses, *gradients))
+        first = 1 + len(losses)
+        return *update(averaged[1:first], averaged[first:]), averaged[0]
+
+    return reduced_update
+
+
+def make_whole_step(backward: Backward, update: Update) -> Callable[..., tuple]:
+    """Return ``(*batch)``, which updates with the gradients of one batch."""
+
+    def whole_step(*batch: Tensor) -> tuple:
+        losses, gradients = backward(*batch)
+        return update(losses, gradients)
+
+    return whole_step
+
+
+def make_flat_update(update: Update, parameters: int) -> Callable[..., tuple]:
+    """Return ``(*losses, *gradients)``, which is ``update`` with ``parameters`` gradients."""
+
+    def flat_update(*values: Tensor) -> tuple:
+        first = len(values) - parameters
+        return update(values[:first], values[first:])
+
+    return flat_update
+
+
+def add(*both: Tensor) -> Tensors:
+    """Add the second half of the arguments to the first half."""
+    count = len(both) // 2
+    return tuple([both[i] + both[count + i] for i in range(count)])
+
+
+def make_losses(forward: Forward) -> Callable[..., Tensors]:
+    """Return ``(*batch) -> losses`` of :func:`make_forward`."""
+
+    def losses_of(*batch: Tensor) -> Tensors:
+        _, losses = forward(*batch)
+        return losses
+
+    return losses_of
+
+
+def make_exchange(all_reduce: AllReduce) -> Callable[..., Tensors]:
+    """Return ``(*gradients) -> gradients``, averaged over the devices."""
+
+    def exchange(*gradients: Tensor) -> Tensors:
+        return all_reduce(gradients)
+
+    return exchange
+
+
+def make_update_of_gradients(update: Update) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return ``(*gradients) -> (global norm, finite)`` of :func:`make_update`."""
+    no_loss = (Tensor(0.0, ms.float32),)
+
+    def update_of_gradients(*gradients: Tensor) -> tuple[Tensor, Tensor]:
+        _, norm, finite = update(no_loss, gradients)
+        return norm, finite
+
+    return update_of_gradients
+
+
+def global_norm(gradients: Tensors) -> Tensor:
+    """Return the L2 norm of all gradients taken as one vector, float32."""
+    total = ops.zeros((), ms.float32)
+    for gradient in gradients:
+        total = total + ops.ReduceSum()(ops.square(gradient.astype(ms.float32)))
+    return ops.sqrt(total)
+
+
+def scale_by(gradients: Tensors, factor: Tensor) -> Tensors:
+    """Return every gradient times the scalar ``factor``."""
+    return tuple([gradient * factor for gradient in gradients])

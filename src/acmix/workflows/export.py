@@ -1,0 +1,75 @@
+"""Export a checkpoint to a file for deployment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from acmix.config import Config
+from acmix.export import ExportReport, check_export, check_fused, export_model, fuse
+from acmix.export.formats import FORMATS
+from acmix.tasks import get_task
+from acmix.workflows.runs import restore
+
+
+def export(
+    config: Config,
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    format: str,
+    batch_size: int = 1,
+    input_size: tuple[int, int] | None = None,
+    fused: bool = True,
+    verify: bool = True,
+    **options: Any,
+) -> ExportReport:
+    """Export a checkpoint together with its metadata file (side-car).
+
+    Args:
+        config: configuration of the run that wrote the checkpoint.
+        checkpoint: weights to export.
+        output: file to write.
+        format: one of :data:`acmix.export.FORMATS`.
+        batch_size: images per call.
+        input_size: height and width; None uses the evaluation size, the largest if there are
+            several.
+        fused: export the network's inference form, see :func:`acmix.export.fuse`.
+        verify: compare the inference form with the network, and the file with that form.
+        **options: further arguments of :func:`acmix.export.export_model`.
+
+    Raises:
+        UserError: see :func:`acmix.export.export_model`; or ``input_size`` is set for a classifier,
+            whose input size is ``data.image_size``.
+    """
+    check_export(output, format)
+    task = get_task(config.task)
+    if input_size is not None:
+        task.check_input_size(config)
+    channels, *size = task.image_shape(config)
+    shape = (channels, *(input_size or size))
+    post_process = FORMATS[format].holds_post_processing
+    model, classes = restore(config, checkpoint)
+    network, fusion_diff = model, 0.0
+    if fused:
+        network = fuse(model)
+        fusion_diff = check_fused(model, network, shape) if verify else 0.0
+    report = export_model(
+        task.deployed(network, post_process),
+        output,
+        format=format,
+        input_shape=(batch_size, *shape),
+        verify=verify,
+        sidecar={
+            "task": config.task,
+            "model": config.network_name,
+            "classes": list(classes),
+            **task.describe(config, model, post_process),
+        },
+        **options,
+    )
+    if report.max_abs_diff is None:
+        return report
+    # Triangle inequality: bounds the difference between the file and the network before fusion.
+    return replace(report, max_abs_diff=report.max_abs_diff + fusion_diff)

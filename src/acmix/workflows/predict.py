@@ -1,0 +1,90 @@
+"""Predict with a checkpoint or an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from acmix.config import Config, RuntimeConfig
+from acmix.engine import WEIGHT_SUFFIXES
+from acmix.environment import set_device
+from acmix.errors import UserError, check
+from acmix.export import load_exported
+from acmix.export.outputs import Outputs, to_numpy
+from acmix.tasks import get_task
+from acmix.tasks.base import Prediction, Reader
+from acmix.workflows.runs import restore, run_config
+
+
+def predict(
+    model_file: str | Path, images: list[str], config: Config | None = None, top: int = 5
+) -> list[Prediction]:
+    """Return the predictions of a checkpoint or an exported file for images.
+
+    Args:
+        model_file: weights of a run, or an exported file next to its metadata file (side-car).
+        images: paths.
+        config: configuration of the run; None reads the one in the checkpoint's run folder.
+        top: classes per image, for classifiers.
+
+    Raises:
+        UserError: a file is missing or invalid.
+    """
+    check(top >= 1, f"--top must be at least 1, got {top}.")
+    is_checkpoint = Path(model_file).suffix in WEIGHT_SUFFIXES
+    load = _load_checkpoint if is_checkpoint else _load_export
+    run, reader, batch = load(model_file, config, top)
+    inputs = [reader.read(path) for path in images]  # fails on unreadable images before any run
+    predictions = []
+    for path, (tensor, context) in zip(images, inputs, strict=True):
+        outputs = run(np.repeat(tensor[None], batch, 0))
+        first = tuple(o[0] for o in outputs) if isinstance(outputs, tuple) else outputs[0]
+        predictions.append(reader.interpret(path, first, context))
+    return predictions
+
+
+def picture_names(images: Sequence[str]) -> list[str]:
+    """Return a distinct PNG name for each image; a number is appended to repeated names."""
+    names: list[str] = []
+    for image in images:
+        stem, number = Path(image).stem, 1
+        name = f"{stem}.png"
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}.png"
+        names.append(name)
+    return names
+
+
+Loaded = tuple[Callable[[np.ndarray], Outputs], Reader, int]
+"""Function from a batch of images to outputs, reader, and batch size of the function."""
+
+
+def _load_checkpoint(file: str | Path, config: Config | None, top: int) -> Loaded:
+    config = config or run_config(file)
+    model, classes = restore(config, file)
+    task = get_task(config.task)
+    network = task.deployed(model)
+    network.set_train(False)
+    description = task.describe(config, model)
+
+    def run(images: np.ndarray) -> Outputs:
+        return to_numpy(network(ms.Tensor(images)))
+
+    return run, task.reader(description, classes, None, top), 1
+
+
+def _load_export(file: str | Path, config: Config | None, top: int) -> Loaded:
+    set_device(config.runtime if config else RuntimeConfig())
+    predictor = load_exported(file)
+    sidecar = predictor.sidecar
+    try:
+        task = get_task(sidecar.task)
+    except UserError as error:
+        raise UserError(f"side-car of {file}: {error}") from None
+    description = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
+    reader = task.reader(description, sidecar.classes, sidecar.image_shape, top)
+    return predictor, reader, sidecar.input_shape[0] or 1
