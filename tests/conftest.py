@@ -29,6 +29,16 @@ def mode(request):
     return request.param
 
 
+@pytest.fixture(params=["pynative", pytest.param("graph", marks=pytest.mark.exhaustive)])
+def mostly_pynative(request):
+    """Run the test in PYNATIVE_MODE, with --all in GRAPH_MODE too.
+
+    For definitions over many shapes: their module has tests of the same Cell with ``mode``.
+    """
+    ms.set_context(mode=ms.GRAPH_MODE if request.param == "graph" else ms.PYNATIVE_MODE)
+    return request.param
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -19,12 +19,13 @@ def test_tables_are_what_their_commands_print():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_python_example_runs():
+def test_the_python_example_runs(mostly_pynative):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    checks = (
-        "assert y.shape == (1, 64, 29, 20)\nassert logits.shape == (1, 10)\nassert len(maps) == 3"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", f"{example}\n{checks}"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    assert "ms.set_context(mode=ms.GRAPH_MODE)" in example
+    if mostly_pynative == "pynative":  # what it compiles is large
+        example = example.replace("ms.GRAPH_MODE", "ms.PYNATIVE_MODE")
+    found = {}
+    exec(example, found)  # noqa: S102
+    assert found["y"].shape == (1, 64, 29, 20)
+    assert found["logits"].shape == (1, 10)
+    assert len(found["maps"]) == 3

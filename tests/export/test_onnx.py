@@ -10,6 +10,7 @@ from mindspore import Tensor, nn, ops
 from models import shrunk
 from models.detection.small_detector import small_detector
 from random_weights import draw_anew
+from variants import exhaustive
 
 from acmix import create_model
 from acmix.errors import UserError
@@ -18,8 +19,6 @@ from acmix.tasks.detection.objective import DecodedInference
 
 SIDECAR = {"task": "classification", "model": "m", "classes": "ab", "preprocess": {},
            "post_process": {}}  # fmt: skip
-# The rest takes minutes. Unfused networks have an error function, the detector too.
-QUICK = {("acmix_swin_small", False), ("acmix_san10", True)}
 # Field 4 of a node, its operator: tag, length, name.
 ERF, SOFTSIGN = b'"\x03Erf', b'"\x08Softsign'
 
@@ -78,11 +77,11 @@ def test_exact_gelu_is_exact(dynamic_batch, rng, tmp_path):
 
 
 def cases(names, quick):
-    return [
-        pytest.param(name, fused, marks=() if (name, fused) in quick else pytest.mark.slow)
-        for name in names
-        for fused in (False, True)
-    ]
+    return exhaustive([(name, fused) for name in names for fused in (False, True)], quick)
+
+
+# Unfused networks have an error function, the detector too.
+QUICK = [("acmix_swin_small", False), ("acmix_san10", True)]
 
 
 @pytest.mark.onnx
@@ -98,7 +97,7 @@ BACKBONES = ("resnet26", "acmix_resnet26", "san10", "acmix_san10", "pvt_tiny", "
 
 
 @pytest.mark.onnx
-@pytest.mark.parametrize(("backbone", "fused"), cases(BACKBONES, {("acmix_pvt_tiny", False)}))
+@pytest.mark.parametrize(("backbone", "fused"), cases(BACKBONES, [("acmix_pvt_tiny", False)]))
 def test_detectors_before_suppression_agree_with_onnxruntime(backbone, fused, rng, tmp_path):
     pytest.importorskip("onnxruntime")
     detector = draw_anew(small_detector(backbone), rng)

@@ -82,7 +82,7 @@ def oracle(net, stride=1, dilation=1, kernel=3, window=None, shift=0, rolled=Fal
 
 
 @pytest.mark.parametrize("combine", COMBINATIONS)
-def test_every_combination_of_paths(combine, rng):
+def test_every_combination_of_paths(combine, mostly_pynative, rng):
     net = ACmix(5, 8, 2, combine=combine, kernel_size=3)
     randomise(net, rng)
     assert_matches(net, oracle(net), [rng.standard_normal((2, 5, 6, 5))], rng)
@@ -90,7 +90,7 @@ def test_every_combination_of_paths(combine, rng):
 
 @pytest.mark.parametrize("conv_impl", ["group", "block"])
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
-def test_local_mode(stride, dilation, conv_impl, rng):
+def test_local_mode(stride, dilation, conv_impl, mostly_pynative, rng):
     net = ACmix(5, 8, 2, stride=stride, dilation=dilation, conv_impl=conv_impl, kernel_size=3)
     randomise(net, rng)
     x = rng.standard_normal((2, 5, 7, 6))
@@ -99,7 +99,7 @@ def test_local_mode(stride, dilation, conv_impl, rng):
 
 @pytest.mark.parametrize("rolled", [True, False])
 @pytest.mark.parametrize(("height", "shift"), [(6, 0), (6, 1), (7, 1)])
-def test_window_mode(height, shift, rolled, rng):
+def test_window_mode(height, shift, rolled, mostly_pynative, rng):
     net = ACmix(
         6, 6, 2, attention="window", window_size=3, shift_size=shift, fc_bias=True,
         conv_rolled=rolled,

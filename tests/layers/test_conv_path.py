@@ -36,7 +36,7 @@ def maps(rng, channels, height, width):
 
 @pytest.mark.parametrize("impl", ["group", "block"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_learnable_kernels(shape, impl, rng):
+def test_learnable_kernels(shape, impl, mostly_pynative, rng):
     height, width, size, stride, dilation = shape
     net = ConvPath(6, 6, 12, size, stride, dilation, fc_bias=True, impl=impl)
     randomise(net, rng)
@@ -54,7 +54,7 @@ def test_heads_and_modes(head_dim, num_heads, impl, mode, rng):
 
 @pytest.mark.parametrize("variant", ["shift", "fixed"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_shift_and_fixed_kernels_are_literal_shifts(shape, variant, rng):
+def test_shift_and_fixed_kernels_are_literal_shifts(shape, variant, mostly_pynative, rng):
     height, width, size, stride, dilation = shape
     net = ConvPath(4, 6, 8, size, stride, dilation, variant=variant, fc_bias=True)
     assert (net.kernel is None) == (variant == "shift")
@@ -82,7 +82,7 @@ def test_random_start_is_not_one_hot():
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_folding_into_the_projection_changes_nothing(bias, rng):
+def test_folding_into_the_projection_changes_nothing(bias, mostly_pynative, rng):
     net = ConvPath(4, 6, 8, fc_bias=bias)
     randomise(net, rng)
     x = rng.standard_normal((2, 5, 6, 7)).astype(np.float32)

@@ -45,7 +45,7 @@ class Joined(nn.Cell):
 
 @pytest.mark.parametrize("num_heads", [1, 3])
 @pytest.mark.parametrize("keys", [(3, 4), (1, 2)])
-def test_equals_the_definition(num_heads, keys, rng):
+def test_equals_the_definition(num_heads, keys, mostly_pynative, rng):
     net = GlobalAttention(6, num_heads)
     randomise(net, rng)
     inputs = [rng.standard_normal((2, *size, 6)) for size in ((3, 4), keys, keys)]
@@ -89,7 +89,7 @@ def reading(net, ratio):
 @pytest.mark.parametrize(
     ("height", "width", "ratio"), [(4, 6, 2), (5, 7, 2), (2, 7, 3), (1, 1, 2), (3, 4, 1)]
 )
-def test_acmix_on_a_reduced_map(height, width, ratio, rng):
+def test_acmix_on_a_reduced_map(height, width, ratio, mostly_pynative, rng):
     """Whole patches, an incomplete rest, a map smaller than a patch, and no reduction."""
     net = ACmix(4, 6, 3, attention="global", sr_ratio=ratio, fc_bias=True)
     randomise(net, rng)

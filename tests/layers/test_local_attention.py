@@ -41,7 +41,7 @@ def check(shape, impl, rng, num_heads=2, dim=6, gradients=True):
 
 @pytest.mark.parametrize("impl", ["halo", "whole"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_equals_the_definition(shape, impl, rng):
+def test_equals_the_definition(shape, impl, mostly_pynative, rng):
     check(shape, impl, rng)
 
 

@@ -36,7 +36,7 @@ def maps(rng, relation, channels, height, width):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("height", "width", "kernel"), [(4, 5, 3), (2, 3, 5), (3, 1, 1)])
-def test_equals_the_definition(height, width, kernel, training, rng):
+def test_equals_the_definition(height, width, kernel, training, mostly_pynative, rng):
     net = make(rng, training, dim=8, qk_channels=2, kernel_size=kernel, share_planes=4)
     assert_matches(net, oracle(kernel, 4, training), maps(rng, 2, 8, height, width), rng)
 

@@ -34,7 +34,7 @@ def oracle(num_heads, stride=1):
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 3), (2, 5), (1, 1)])
-def test_equals_the_definition(height, width, rng):
+def test_equals_the_definition(height, width, mostly_pynative, rng):
     net = RelativeAttention(6, 2, map_size=3)
     randomise(net, rng)
     inputs = [rng.standard_normal((2, 6, height, width)) for _ in range(3)]

@@ -30,7 +30,7 @@ def oracle(num_heads, window, shift):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_equals_the_definition(shape, rng):
+def test_equals_the_definition(shape, mostly_pynative, rng):
     height, width, window, shift = shape
     net = WindowAttention(6, 2, window, shift)
     randomise(net, rng)

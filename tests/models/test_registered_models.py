@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import shrunk
 from mindspore import Tensor, ops
+from mindspore.common import initializer
+from variants import exhaustive, first_of_each, one_of_each_family
 
 from acmix.errors import UserError
 from acmix.export import export_model, load_exported
 from acmix.layers.conv_path import ConvPath
 from acmix.models import create_model, list_models
+from acmix.models.registry import model_entry
 from acmix.ops.shift import shift_kernels
 from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import set_value
@@ -68,12 +71,19 @@ def images(rng, *shape):
     return Tensor(rng.standard_normal(shape).astype(np.float32))
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave random weights zero: drawing them takes most of the time a large model is made in."""
+    for name in ("_truncated_normal", "_random_normal"):
+        monkeypatch.setattr(initializer, name, lambda seed, data, *parameters: data.fill(0))
+
+
 def test_the_expected_models_exist():
     assert set(PARAMS) <= set(list_models())
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_parameters_and_one_hot_start(name):
+def test_parameters_and_one_hot_start(name, undrawn):
     """The shift start survives the model's construction; in the released ResNet it does not."""
     model = create_model(name)
     count = sum(p.size for p in model.trainable_params())
@@ -85,8 +95,14 @@ def test_parameters_and_one_hot_start(name):
             np.testing.assert_array_equal(kernel, expected)
 
 
-@pytest.mark.parametrize("name", MACS)
-def test_multiply_adds_are_the_published_ones(name):
+def mixing(name):
+    """What distinguishes the models of a family but for their size."""
+    entry = model_entry(name)
+    return entry.cls, repr(entry.arguments.get("mixer"))
+
+
+@pytest.mark.parametrize("name", exhaustive(MACS, first_of_each(MACS, mixing)))
+def test_multiply_adds_are_the_published_ones(name, undrawn):
     counted = trace(create_model(name), (1, 3, 224, 224))
     assert counted.params == PARAMS[name]
     assert counted.macs / 1e9 == pytest.approx(MACS[name], abs=6e-4)
@@ -97,8 +113,20 @@ def test_all_work_is_counted(name):
     assert trace(small(name), (1, 3, 40, 40)).uncounted == ()
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
-def test_every_parameter_gets_a_gradient(name, rng):
+def in_both_modes(names):
+    """Every model in PyNative; in the graph, which takes long to compile, one of each family."""
+    modes = (ms.PYNATIVE_MODE, ms.GRAPH_MODE)
+    compiled = one_of_each_family(names)
+    return exhaustive(
+        [(name, mode) for name in names for mode in modes],
+        [(name, mode) for name in names for mode in modes
+         if mode == ms.PYNATIVE_MODE or name in compiled],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "mode"), in_both_modes(shrunk.distinct_models()))
+def test_every_parameter_gets_a_gradient(name, mode, rng):
+    ms.set_context(mode=mode)
     model = small(name)
     for _, cell in model.cells_and_names():
         if isinstance(cell, ConvPath):
@@ -113,7 +141,8 @@ def test_every_parameter_gets_a_gradient(name, rng):
         return (model(x) * weights).sum()
 
     weights = images(rng, 2, 5)
-    step = ms.jit(ms.value_and_grad(loss, None, parameters))
+    step = ms.value_and_grad(loss, None, parameters)
+    step = ms.jit(step) if mode == ms.GRAPH_MODE else step
     _, gradients = step(images(rng, 2, 3, 45, 50))
     unseen = shrunk.WITHOUT_GRADIENT.get(type(model), "(?!)")
     for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -138,8 +167,9 @@ def test_graph_and_pynative_agree(name, rng):
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
-def test_feature_maps_are_what_feature_info_says(name, rng):
+@pytest.mark.parametrize(("name", "mode"), in_both_modes(shrunk.distinct_models()))
+def test_feature_maps_are_what_feature_info_says(name, mode, rng):
+    ms.set_context(mode=mode)
     whole = small(name)
     info = whole.feature_info
     model = small(name, num_classes=None, features_only=True, out_indices=(-1, 0))
@@ -152,7 +182,10 @@ def test_feature_maps_are_what_feature_info_says(name, rng):
     assert not any("head" in p.name or p.name.startswith("fc") for p in model.get_parameters())
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
+@pytest.mark.parametrize(
+    "name",
+    exhaustive(shrunk.distinct_models(), one_of_each_family(shrunk.distinct_models())),
+)
 def test_export_to_mindir_and_back(name, tmp_path, rng):
     model = small(name)
     preprocess = {

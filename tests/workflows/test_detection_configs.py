@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from models.shrunk import arguments
 from PIL import Image
+from variants import exhaustive, first_of_each
 
 from acmix import workflows
 from acmix.config import load_config
+from acmix.models.registry import model_entry
 from acmix.tools.analysis.paper import PAPER_DETECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,10 +44,19 @@ def folder(tmp_path_factory):
 
 def one_per_model() -> list[Path]:
     """One file of each model: its schedules differ in numbers that are compared below."""
-    return list({load_config(path).network_name: path for path in FILES}.values())
+    return first_of_each(FILES, lambda path: load_config(path).network_name)
 
 
-@pytest.mark.parametrize("path", one_per_model(), ids=lambda path: path.stem)
+def one_per_family() -> list[Path]:
+    """One file of each family of backbones, with ACmix operators: these come first."""
+    return first_of_each(
+        one_per_model(), lambda path: model_entry(load_config(path).model.name).cls
+    )
+
+
+@pytest.mark.parametrize(
+    "path", exhaustive(one_per_model(), one_per_family()), ids=lambda path: path.stem
+)
 def test_a_step_of_the_recipe_trains(path, folder, tmp_path):
     small = dict(arguments(load_config(path).model.name))
     if len(small["depths"]) < 3:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 from models import shrunk
 from PIL import Image
+from variants import exhaustive, first_of_each
 
 from acmix import workflows
 from acmix.config import Config, load_config
@@ -19,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "configs" / "imagenet").glob("*.yaml"))
 
 
+def name_of(value: Path | str) -> str:
+    return value if isinstance(value, str) else value.stem
+
+
 def flat(name: str) -> dict:
     """Arguments of a narrow model with one block a stage: what it computes is tested elsewhere."""
     small = shrunk.shallow(name)
@@ -26,15 +32,27 @@ def flat(name: str) -> dict:
     return {**small, "depths": (1,) * len(depths)}
 
 
-def distinct() -> list[Path]:
-    """One file for each family and recipe, of the ACmix net: that holds all of its plain twin."""
-    chosen = {}
-    for path in FILES:  # acmix_* come first
-        config = load_config(path)
-        family = model_entry(config.model.name).cls
-        sections = (config.data, config.loss, config.optim, config.schedule, config.train)
-        chosen.setdefault((family, sections), path)
-    return sorted(chosen.values())
+def recipe(path: Path) -> tuple:
+    """What a file has in common with those of its family but for the model's size and mixer."""
+    config = load_config(path)
+    sections = (config.data, config.loss, config.optim, config.schedule, config.train)
+    return family(path), repr(sections)
+
+
+def family(path: Path) -> type:
+    return model_entry(load_config(path).model.name).cls
+
+
+def cases() -> list[ParameterSet]:
+    """Every file in one mode; by default one of each family in PyNative, which does not compile.
+
+    In the graph those of each family and recipe, of the ACmix net: that holds all of its plain
+    twin, and comes first.
+    """
+    compiled = first_of_each(FILES, recipe)
+    by_default = [(path, "pynative") for path in first_of_each(FILES, family)]
+    rest = [(path, "graph" if path in compiled else "pynative") for path in FILES]
+    return exhaustive(dict.fromkeys([*by_default, *rest]), by_default)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +70,9 @@ def folder(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_two_steps_of_the_recipe_train(path, folder, tmp_path):
+@pytest.mark.parametrize(("path", "mode"), cases(), ids=name_of)
+def test_two_steps_of_the_recipe_train(path, mode, folder, tmp_path):
     name = load_config(path).model.name
-    mode = "graph" if path in distinct() else "pynative"  # a graph takes long to compile
     config = load_config(
         path,
         [

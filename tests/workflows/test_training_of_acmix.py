@@ -4,14 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from variants import exhaustive
 
 from acmix.config import load_config
 from acmix.engine.checkpoint import read_checkpoint
 from acmix.workflows import train
 
 CONFIG = Path(__file__).parents[2] / "configs" / "classification" / "digits_acmix_swin.yaml"
+KWARGS = {
+    "acmix_resnet26": "{width: 8, depths: [%d]}",  # compiles fastest
+    "acmix_swin_tiny": "{patch_size: 2, embed_dim: 8, depths: [%d], num_heads: [2],"
+    " window_size: 4}",
+}
 TINY = (
-    "model.kwargs={patch_size: 2, embed_dim: 8, depths: [2], num_heads: [2], window_size: 4}",
     "model.drop_path_rate=0.3",
     "data.batch_size=256",
     "schedule.warmup_epochs=0",
@@ -23,14 +28,16 @@ def last_state(output):
     return tensors, progress
 
 
-def run(output, *overrides, resume=None):
-    return train(load_config(CONFIG, [*TINY, f"output={output}", *overrides]), resume)
+def run(model, depth, output, *overrides, resume=None):
+    chosen = (f"model.name={model}", f"model.kwargs={KWARGS[model] % depth}")
+    return train(load_config(CONFIG, [*TINY, *chosen, f"output={output}", *overrides]), resume)
 
 
-def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkeypatch):
+@pytest.mark.parametrize("model", exhaustive(KWARGS, ["acmix_resnet26"]))
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ("train.epochs=2", "train.ema_decay=0.9")
-    run(whole, *options)
+    run(model, 2, whole, *options)
 
     import acmix.engine.trainer as trainer
 
@@ -44,9 +51,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkey
 
     monkeypatch.setattr(trainer, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
-        run(parts, *options)
+        run(model, 2, parts, *options)
     monkeypatch.setattr(trainer, "evaluate", evaluate)
-    run(parts, *options, resume="auto")
+    run(model, 2, parts, *options, resume="auto")
 
     expected, progress = last_state(whole)
     actual, resumed_progress = last_state(parts)
@@ -57,14 +64,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(tmp_path, monkey
     assert resumed_progress == progress
 
 
-@pytest.mark.parametrize("model", ["acmix_swin_tiny", "acmix_resnet26"])
+@pytest.mark.parametrize("model", exhaustive(KWARGS, ["acmix_swin_tiny"]))
 def test_mixed_precision_trains(model, tmp_path):
-    kwargs = TINY[0]
-    if model == "acmix_resnet26":
-        kwargs = "model.kwargs={width: 8, depths: [1, 1]}"
-    result = run(
-        tmp_path / "run", f"model.name={model}", kwargs, "train.amp=O2", "train.epochs=1",
-    )  # fmt: skip
+    result = run(model, 1, tmp_path / "run", "train.amp=O2", "train.epochs=1")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert '"skipped": 0' in lines or '"scale"' in lines
     assert np.isfinite(result.metrics["top1"])

@@ -1,8 +1,11 @@
 """Every registered model's graphs, built as on Ascend, against the inventories in docs/ascend."""
 
+from itertools import product
+
 import audited_models
 import mindspore as ms
 import pytest
+from variants import exhaustive, first_of_each
 
 from acmix.errors import UserError
 from acmix.export import Exported
@@ -14,19 +17,19 @@ from acmix.utils.modes import built_for
 from acmix.utils.target import current_target
 from acmix.workflows.runs import named_config
 
-# The rest takes minutes and differs from these in what inference shows too.
-TRAINED = ("acmix_swin_small", "acmix_resnet26", "acmix_san10", "retinanet_resnet26")
 TINY = {"embed_dim": 12, "depths": (1,), "num_heads": (2,), "window_size": 4}
 
 
-def cases():
-    for name in audited_models.names():
-        yield pytest.param(name, "inference")
-        marks = () if name in TRAINED else pytest.mark.slow
-        yield pytest.param(name, "training", marks=marks)
+NAMES = audited_models.names()
+# Of a family that with ACmix operators, if it has one: they come first.
+AUDITED = first_of_each(sorted(NAMES), audited_models.family)
+KINDS = ("inference", "training")
+CLASSIFIERS = [name for name in AUDITED if name not in audited_models.DETECTORS]
 
 
-@pytest.mark.parametrize(("name", "kind"), list(cases()))
+@pytest.mark.parametrize(
+    ("name", "kind"), exhaustive(product(NAMES, KINDS), product(AUDITED, KINDS))
+)
 def test_graphs_pass_and_hold_nothing_new(name, kind):
     """Counts may change with every formulation; an operator or a finding must not come unseen."""
     result = audited_models.audited(name, kind)
@@ -38,11 +41,7 @@ def test_graphs_pass_and_hold_nothing_new(name, kind):
         assert found[part].keys() <= kept.get(part, {}).keys(), remedy
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["acmix_resnet26", "acmix_swin_small", "acmix_pvt_small",
-     pytest.param("acmix_san10", marks=pytest.mark.slow)],
-)  # fmt: skip
+@pytest.mark.parametrize("name", exhaustive(CLASSIFIERS, CLASSIFIERS[:1]))
 def test_what_is_exported_in_float16_passes_too(name):
     result = audit_config(audited_models.config(name), fp16=True)
     assert result.passed(), result.render()
@@ -84,7 +83,7 @@ def test_the_target_is_set_for_a_while():
 
 def test_a_training_step_for_ascend_checks_gradients_by_one_operator():
     """Which MindSpore chooses by the device target, not by ours."""
-    config = named_config("resnet26", ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}",
+    config = named_config("resnet26", ["model.kwargs={width: 8, depths: [1]}",
                                          "data.image_size=32"])  # fmt: skip
     operators = audit_config(config, training=True, batch_size=2).inventory()["operators"]
     assert operators["AllFinite"] == 1
@@ -93,21 +92,19 @@ def test_a_training_step_for_ascend_checks_gradients_by_one_operator():
 
 def test_the_step_is_the_one_that_is_configured():
     config = named_config(
-        "resnet26", ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "optim.name=sgd",
+        "resnet26", ["model.kwargs={width: 8, depths: [1]}", "optim.name=sgd",
                      "optim.weight_decay=1e-4", "data.image_size=32"]
     )  # fmt: skip
     result = audit_config(config, training=True)
     counts = {entry.name: entry.count for entry in result.operators}
-    assert counts["SGD"] == len(
-        create_model("resnet26", width=8, depths=(1, 1, 1, 1)).trainable_params()
-    )
+    assert counts["SGD"] == len(create_model("resnet26", width=8, depths=(1,)).trainable_params())
     assert "AdamWeightDecay" not in counts
     assert "Switch" in counts  # the update that is left out where a gradient is not finite
     assert result.passed()
 
 
 def test_mixed_labels_and_a_dynamic_batch():
-    small = ["model.kwargs={width: 8, depths: [1, 1, 1, 1]}", "data.image_size=32"]
+    small = ["model.kwargs={width: 8, depths: [1]}", "data.image_size=32"]
     config = named_config("resnet26", small)
     result = audit_config(config, dynamic_batch=True)
     assert "dynamic batch" in {finding.rule for finding in result.findings}

@@ -28,7 +28,7 @@ def config(tmp_path):
     return str(file)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.msrun
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_two_workers_are_measured_with_their_exchange(config, tmp_path, capsys):

@@ -142,7 +142,7 @@ def test_mistakes_are_named_before_the_network_is_built(monkeypatch):
         plan.plan_config(classifier(), [12])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_no_step_of_this_machine_is_faster_than_planned_at_its_peak():
     machine = plan.this_machine()
     config = replace(classifier(), data=ClassificationDataConfig(image_size=224, batch_size=8),
