@@ -49,12 +49,18 @@ BY_NAME = {module_name(path): path for path in MODULES}
 
 
 @cache
-def imports(path: Path) -> set[str]:
-    """Return the modules of ours a file imports, also in functions, but not for type checking."""
+def imports(path: Path, *, for_types: bool = False) -> set[str]:
+    """Return the modules of ours that a file imports, also in functions.
+
+    Args:
+        path: of the file.
+        for_types: whether those count that are imported for type checking alone.
+    """
     found = set()
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if checking and not for_types:
             return
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
@@ -80,7 +86,7 @@ def circle(start: str) -> list[str]:
     pending, seen = [[start]], set()
     while pending:
         way = pending.pop(0)
-        for name in sorted(imports(BY_NAME[way[-1]]) & set(BY_NAME)):
+        for name in sorted(imports(BY_NAME[way[-1]], for_types=True) & set(BY_NAME)):
             if name == start:
                 return [*way, start]
             if name not in seen:

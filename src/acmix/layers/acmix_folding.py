@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from mindspore import nn
 
@@ -20,12 +18,9 @@ from acmix.layers.inference import absorb_output, drop_bias, rescale_output
 from acmix.layers.qkv import FrozenQKV
 from acmix.utils.parameters import forget
 
-if TYPE_CHECKING:
-    from acmix.layers.acmix import ACmix
 
-
-def freeze(operator: ACmix) -> None:
-    """Replace the parts of an operator that hold weights by frozen ones, and fold; once."""
+def freeze(operator: nn.Cell) -> None:
+    """Replace the parts of an ACmix that hold weights by frozen ones, and fold; once."""
     if isinstance(operator.qkv, FrozenQKV):
         return
     weights, attention = operator.path_weights(), operator.attention
@@ -46,8 +41,8 @@ def freeze(operator: ACmix) -> None:
     operator.combination = Combination(paths.attention and "one", paths.conv and "one")
 
 
-def fold_output(operator: ACmix, scale: np.ndarray, shift: np.ndarray) -> bool:
-    """Make a frozen operator compute ``scale * output + shift``.
+def fold_output(operator: nn.Cell, scale: np.ndarray, shift: np.ndarray) -> bool:
+    """Make a frozen ACmix compute ``scale * output + shift``.
 
     Returns:
         False where tensors are shifted, or where neither a softmax nor a convolution can add the
@@ -67,8 +62,8 @@ def fold_output(operator: ACmix, scale: np.ndarray, shift: np.ndarray) -> bool:
     return True
 
 
-def fold_input(operator: ACmix, scale: np.ndarray, shift: np.ndarray) -> bool:
-    """Make a frozen operator compute its function of ``scale * x + shift``.
+def fold_input(operator: nn.Cell, scale: np.ndarray, shift: np.ndarray) -> bool:
+    """Make a frozen ACmix compute its function of ``scale * x + shift``.
 
     Returns:
         False where the input is a map, or is reduced to one, as zeros may be put around it.
@@ -84,13 +79,13 @@ def fold_input(operator: ACmix, scale: np.ndarray, shift: np.ndarray) -> bool:
     return True
 
 
-def _last_layer(operator: ACmix) -> nn.Cell:
+def _last_layer(operator: nn.Cell) -> nn.Cell:
     """Return the linear layer whose outputs are the attention's, channel by channel."""
     proj = operator.attention.proj
     return operator.qkv.v if proj is None else proj
 
 
-def _move_biases(operator: ACmix) -> None:
+def _move_biases(operator: nn.Cell) -> None:
     if not operator.attention.softmax_over_keys:
         return
     drop_bias(operator.qkv.k)

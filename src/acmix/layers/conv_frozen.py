@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -23,9 +23,6 @@ from acmix.ops.linear import to_maps
 from acmix.ops.shift import repeat_channels, shift_sum
 from acmix.utils.cells import Shape
 
-if TYPE_CHECKING:
-    from acmix.layers.conv_path import ConvPath
-
 
 class FrozenConvPath(ConvFormulations):
     """The function of a convolution path on the operator's input, by composed weights.
@@ -34,13 +31,13 @@ class FrozenConvPath(ConvFormulations):
     convolution, which the trainable path does in every call. Its formulation is that of the path.
 
     Args:
-        path: whose values are copied.
+        path: the trainable path, whose values are copied.
         weight: (F * d, C_in) and
         bias: (F * d,) or None, those of the projection.
         scale: factor of the output.
     """
 
-    def __init__(self, path: ConvPath, weight: Tensor, bias: Tensor | None, scale: float):
+    def __init__(self, path: ConvFormulations, weight: Tensor, bias: Tensor | None, scale: float):
         super().__init__(path.data_format, path.reduction, path.dense)
         self.conv: Any = None
         self.projections: Any = None
@@ -91,7 +88,7 @@ class FrozenConvPath(ConvFormulations):
         return all([absorb_input(layer, scale, shift) for layer in layers])
 
 
-def _aggregation(path: ConvPath) -> nn.Cell:
+def _aggregation(path: ConvFormulations) -> nn.Cell:
     """Return the Cell that does what ``path.aggregate`` does, by the path's formulation."""
     if path.kernel is None:
         return ShiftSum(path)
@@ -111,7 +108,7 @@ class DenseConv(nn.Cell):
         scale: factor of the output.
     """
 
-    def __init__(self, path: ConvPath, weight: Tensor, bias: Tensor | None, scale: float):
+    def __init__(self, path: ConvFormulations, weight: Tensor, bias: Tensor | None, scale: float):
         super().__init__()
         self.stride, self.dilation = path.stride, path.dilation
         kernel = path.kernel * scale
@@ -188,7 +185,7 @@ class BlockConv(nn.Cell):
 class ShiftSum(nn.Cell):
     """Shifted maps added up, and copied to the channels of a group."""
 
-    def __init__(self, path: ConvPath):
+    def __init__(self, path: ConvFormulations):
         super().__init__()
         self.kernel_size, self.stride, self.dilation = path.kernel_size, path.stride, path.dilation
         self.repeats = path.channels // path.head_dim
