@@ -35,7 +35,7 @@ def checkout(tmp_path):
         ("run_distributed.sh", "requirements.txt", "-m acmix.launch --device cpu a.yaml"),
         ("check_ascend.sh", "requirements.txt", "-m acmix check-ascend --device cpu a.yaml"),
         ("quickstart.sh", "requirements.txt", "scripts/quickstart.py --device cpu a.yaml"),
-        ("test.sh", "requirements-dev.txt", "-n 2 --device cpu a.yaml"),
+        ("test.sh", "requirements-dev.txt", "-n 2 --dist loadscope --device cpu a.yaml"),
     ],
 )
 def test_arguments_of_a_script_are_no_requirements(script, requirements, last, checkout):
