@@ -118,6 +118,7 @@ def parts(tmp_path_factory):
     return output, found
 
 
+@pytest.mark.exhaustive
 def test_two_nodes_start_and_train(nodes):
     output, launchers = nodes
     assert len(launchers) == 2

@@ -159,15 +159,20 @@ def brightness():
         registry.update(kept)
 
 
-def test_a_task_is_trained_evaluated_audited_exported_and_used(brightness, tmp_path, capsys):
-    config = tmp_path / "brightness.yaml"
-    config.write_text(
+@pytest.fixture
+def config(brightness, tmp_path):
+    file = tmp_path / "brightness.yaml"
+    file.write_text(
         "task: brightness\n"
         f"output: {tmp_path / 'run'}\n"
         "data: {batch_size: 4, on_corrupt: unchecked}\n"
         "model: {name: acmix_resnet26, kwargs: {width: 8, num_heads: 2, depths: [1]}}\n"
         "train: {epochs: 1}\n"
     )
+    return file
+
+
+def test_a_task_is_trained_evaluated_exported_used_and_audited(config, tmp_path, capsys):
     checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert main(["train", str(config)]) == 0
     assert "accuracy" in capsys.readouterr().out
@@ -185,8 +190,12 @@ def test_a_task_is_trained_evaluated_audited_exported_and_used(brightness, tmp_p
     assert of_file.brightness == pytest.approx(of_run.brightness, abs=1e-4)
 
     assert main(["audit", str(config), "--training"]) == 0
+    assert main(["eval", str(config), "--checkpoint", checkpoint, "--confusion", "x.png"]) == 2
+    assert "--confusion is for task=classification" in capsys.readouterr().err
+
+
+@pytest.mark.exhaustive
+def test_a_task_is_a_row_of_an_ablation_under_the_name_of_its_metric(config, tmp_path, capsys):
     assert main(["ablate", str(config), "--output", str(tmp_path / "ablation"),
                  "--batch-size", "1", "--warmup", "1", "--repeats", "1"]) == 0  # fmt: skip
     assert "1 - mean error" in capsys.readouterr().out
-    assert main(["eval", str(config), "--checkpoint", checkpoint, "--confusion", "x.png"]) == 2
-    assert "--confusion is for task=classification" in capsys.readouterr().err

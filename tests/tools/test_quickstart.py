@@ -11,6 +11,7 @@ from acmix.tools.quickstart import run
 CONFIGS = Path(__file__).parents[2] / "configs" / "classification"
 
 
+@pytest.mark.exhaustive
 def test_quickstart_writes_what_it_promises(tmp_path, capsys):
     tiny = (
         "train.epochs=1",

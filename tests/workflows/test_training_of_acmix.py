@@ -33,7 +33,8 @@ def run(model, depth, output, *overrides, resume=None):
     return train(load_config(CONFIG, [*TINY, *chosen, f"output={output}", *overrides]), resume)
 
 
-@pytest.mark.parametrize("model", exhaustive(KWARGS, ["acmix_resnet26"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("model", KWARGS)
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ("train.epochs=2", "train.ema_decay=0.9")

@@ -6,6 +6,7 @@ import pytest
 from mindspore import Tensor, nn
 from models import shrunk
 from models.detection.small_detector import Losses, batch, small_detector
+from variants import exhaustive
 
 from acmix.config import OptimConfig
 from acmix.engine.optim import create_optimizer
@@ -59,7 +60,7 @@ def test_nothing_is_frozen_by_zero():
         assert getattr(cell, "use_batch_statistics", None) is None
 
 
-@pytest.mark.parametrize("frozen_norm", [False, True])
+@pytest.mark.parametrize("frozen_norm", exhaustive([False, True], [True]))
 def test_training_moves_what_is_not_frozen_and_nothing_else(frozen_norm, rng):
     detector = small_detector(frozen_stages=1, frozen_norm=frozen_norm)
     for training in (True, False, True):

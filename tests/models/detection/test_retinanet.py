@@ -212,6 +212,7 @@ def test_boxes_of_one_pixel_and_over_the_border_give_finite_losses(rng):
     assert losses[2] > 0
 
 
+@pytest.mark.exhaustive
 def test_overfitting_one_image_finds_its_objects(rng):
     """A whole training in graph mode: losses, gradients, optimizer; then the detections."""
     detector = small_detector(channels=24, num_levels=3)

@@ -61,6 +61,7 @@ def check(machine, config, tmp_path):
     return run
 
 
+@pytest.mark.exhaustive
 def test_on_a_cpu_the_steps_that_need_no_npu_pass_and_the_others_are_skipped(
     config, tmp_path, monkeypatch
 ):

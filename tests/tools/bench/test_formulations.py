@@ -24,6 +24,7 @@ def test_candidates_agree(part):
         np.testing.assert_allclose(network(*inputs).asnumpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_the_table_names_every_candidate():
     parts = [replace(part, cases=(SMALL.get(part.name, (4, 5)),)) for part in PARTS]
     report = bench_formulations(batch_size=1, warmup=1, repeats=2, parts=parts)

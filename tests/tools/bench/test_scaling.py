@@ -53,7 +53,7 @@ def test_a_worker_measures_its_steps_and_their_exchange(config, tmp_path, monkey
     def barrier():
         waited.append(True)
 
-    world = SimpleNamespace(size=3, is_first=True, average=average, barrier=barrier)
+    world = SimpleNamespace(size=3, is_first=True, all_reduce_mean=average, barrier=barrier)
     monkeypatch.setattr(scaling_worker, "join", lambda: world)
     output = tmp_path / "run.json"
     arguments = [config, "data.batch_size=4", "--warmup=1", "--repeats=2", f"--output={output}"]
