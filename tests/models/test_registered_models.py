@@ -153,7 +153,10 @@ def test_every_parameter_gets_a_gradient(name, mode, rng):
         assert (np.abs(value).max() > 0) == expected, parameter.name
 
 
-@pytest.mark.parametrize("name", shrunk.distinct_models())
+@pytest.mark.parametrize(
+    "name",
+    exhaustive(shrunk.distinct_models(), one_of_each_family(shrunk.distinct_models())),
+)
 def test_graph_and_pynative_agree(name, rng):
     model = small(name)
     model.set_train(False)

@@ -13,7 +13,8 @@ import pytest
 from acmix.engine import RunDir
 from acmix.engine.checkpoint import read_checkpoint
 
-pytestmark = pytest.mark.msrun
+# test_launch.py has the faults with small processes, test_world.py the training.
+pytestmark = [pytest.mark.msrun, pytest.mark.exhaustive]
 
 ROOT = Path(__file__).parents[2]
 TIMES = ("images_per_second", "seconds", "eval_seconds")
@@ -118,7 +119,6 @@ def parts(tmp_path_factory):
     return output, found
 
 
-@pytest.mark.exhaustive
 def test_two_nodes_start_and_train(nodes):
     output, launchers = nodes
     assert len(launchers) == 2

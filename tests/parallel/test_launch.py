@@ -289,6 +289,7 @@ except UserError as error:
 
 
 @pytest.mark.msrun
+@pytest.mark.exhaustive
 def test_image_that_one_rank_cannot_decode_ends_the_job_with_its_name(tmp_path, monkeypatch):
     monkeypatch.undo()  # the real cores
     from PIL import Image

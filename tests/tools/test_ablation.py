@@ -77,6 +77,7 @@ def test_tables_hold_a_line_per_row(finished):
     assert "|" not in text
 
 
+@pytest.mark.exhaustive
 def test_a_second_call_measures_again_without_training(finished, capsys):
     before = (finished / "alpha" / "metrics.jsonl").read_bytes()
     assert ablate(finished) == 0

@@ -313,6 +313,7 @@ def test_losses_in_half_precision_are_those_of_full_precision_but_for_rounding(m
     np.testing.assert_allclose(half, full, rtol=5e-3)
 
 
+@pytest.mark.exhaustive
 def test_a_training_step_in_half_precision_is_finite(rng):
     network = apply_mixed_precision(Losses(small_detector()), "O2").set_train(True)
     step, parameters = gradient_of(network)
