@@ -118,6 +118,8 @@ def test_no_import_leads_back_to_its_module(name):
 def test_training_loads_no_tools():
     program = (
         "import sys, acmix.workflows, acmix.tasks\n"
+        "from acmix.cli import make_parser\n"
+        "make_parser().parse_args(['train', 'config.yaml', 'seed=1'])\n"
         "tools = [name for name in sys.modules if name.startswith('acmix.tools')]\n"
         "print(len([name for name in sys.modules if name.split('.')[0] == 'acmix']), *tools)"
     )

@@ -201,6 +201,7 @@ def is_command(line: str) -> bool:
     rest = list(words)
     while rest and rest[0] in parser.commands:
         parser = parser.commands[rest.pop(0)]
+    parser.fill()
     if all(word in parser._option_string_actions for word in rest):
         return True  # the name of a command or of an option of it
     try:

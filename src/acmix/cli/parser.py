@@ -43,9 +43,30 @@ class CommandParser(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.commands: dict[str, CommandParser] = {}
+        self._unfilled: Command | None = None
+
+    def fill_later(self, command: Command) -> None:
+        """Add the arguments of ``command`` when this parser is used.
+
+        Most runs use one command. What the others choose from is not imported.
+        """
+        self._unfilled = command
+
+    def fill(self) -> None:
+        """Add the arguments, once; parsing, help and :meth:`walk` do so."""
+        command, self._unfilled = self._unfilled, None
+        if command is not None:
+            command.add_arguments(self)
+            self.set_defaults(run=command.run, prog=self.prog)
+
+    def format_help(self) -> str:
+        """Return the help text, with all arguments."""
+        self.fill()
+        return super().format_help()
 
     def walk(self) -> Iterator[CommandParser]:
         """Yield this parser and those of all commands below."""
+        self.fill()
         yield self
         for command in self.commands.values():
             yield from command.walk()
@@ -54,6 +75,7 @@ class CommandParser(ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
         """Parse; an override may follow an option, which plain argparse rejects."""
+        self.fill()
         # Intermixed parsing calls this method again, and does not support sub-commands.
         if self.commands or self._intermixing:
             return super().parse_known_args(args, namespace)
@@ -88,5 +110,4 @@ def add_commands(parser: CommandParser, package: str, names: Iterable[str]) -> N
         if hasattr(module, "COMMANDS"):
             add_commands(added, module.__name__, module.COMMANDS)
         else:
-            module.add_arguments(added)
-            added.set_defaults(run=module.run, prog=added.prog)
+            added.fill_later(module)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_markdown, load_files, style
-from acmix.tools.analysis.paper import SPEED_TABLES
 
 if TYPE_CHECKING:
     from acmix.tools.ascend_check.report import CheckReport
@@ -19,6 +18,8 @@ EXAMPLE = "acmix check-ascend"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
+    from acmix.tools.analysis.paper import SPEED_TABLES
+
     parser.add_argument(
         "--output",
         default="runs/check_ascend",

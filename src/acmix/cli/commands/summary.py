@@ -17,7 +17,6 @@ from acmix.cli.arguments import (
     style,
 )
 from acmix.errors import check
-from acmix.tools.analysis.paper import COUNT_TABLES
 
 if TYPE_CHECKING:
     from acmix.tools.analysis.counts import Count
@@ -29,6 +28,8 @@ EXAMPLE = "acmix summary swin_tiny acmix_swin_tiny"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
+    from acmix.tools.analysis.paper import COUNT_TABLES
+
     parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
     parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="count a table of the paper")
     add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
@@ -45,6 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Count networks or load counts, and print them."""
+    from acmix.tools.analysis.paper import COUNT_TABLES
+
     check(
         bool(options.models) != bool(options.table or options.load),
         f"name models, a table of the paper's with --table {' or '.join(COUNT_TABLES)}, or counts "
@@ -85,6 +88,7 @@ def _count_table(options: Namespace) -> list[Count]:
     """Count the networks of one of the paper's tables."""
     from acmix.tasks import task_of_network
     from acmix.tools.analysis.counts import count_networks
+    from acmix.tools.analysis.paper import COUNT_TABLES
     from acmix.tools.bench.models import default_size
 
     names = [network.name for network in COUNT_TABLES[options.table]]

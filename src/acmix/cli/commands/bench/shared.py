@@ -17,7 +17,6 @@ from acmix.cli.arguments import (
     positive,
 )
 from acmix.errors import check
-from acmix.tools.bench.setting import BENCH_BACKENDS
 
 if TYPE_CHECKING:
     from acmix.tools.bench.reports import Report
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 def add_network_options(parser: ArgumentParser) -> None:
     """Add options for the form of the measured networks, the conditions and the output."""
+    from acmix.tools.bench.setting import BENCH_BACKENDS
+
     add_fuse(parser, default=None)
     parser.add_argument("--training", action="store_true", help="measure a training step")
     parser.add_argument(

@@ -12,7 +12,6 @@ from acmix.cli.commands.bench.shared import (
     show_result,
 )
 from acmix.errors import check
-from acmix.tools.analysis.paper import SPEED_TABLES
 
 if TYPE_CHECKING:
     from acmix.tools.bench.models_report import ModelsReport
@@ -24,6 +23,8 @@ EXAMPLE = "acmix bench table shift --json shift.json"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
+    from acmix.tools.analysis.paper import SPEED_TABLES
+
     parser.add_argument(
         "table",
         nargs="?",
@@ -41,6 +42,8 @@ def run(options: Namespace) -> None:
 
 
 def _measure(options: Namespace) -> ModelsReport:
+    from acmix.tools.analysis.paper import SPEED_TABLES
+
     check(bool(options.table), f"name a table: {', '.join(SPEED_TABLES)}.")
     set_environment(options)
     from acmix.tools.bench.models import bench_table
