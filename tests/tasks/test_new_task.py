@@ -19,7 +19,7 @@ from acmix.config.run import register_task_config
 from acmix.data.factory import SOURCES, Source
 from acmix.data.sharded import ShardedDataset
 from acmix.layers.full_precision import FullPrecision
-from acmix.tasks import TASKS, Task
+from acmix.tasks import TASKS, Task, task_of_network
 from acmix.tasks.base import Benchmark, register_task
 from acmix.workflows import predict
 
@@ -145,7 +145,7 @@ class BrightnessTask(Task):
 
 @pytest.fixture
 def brightness():
-    before = [dict(registry) for registry in (TASK_CONFIGS, TASKS, SOURCES)]
+    before = [dict(table) for table in (TASK_CONFIGS, SOURCES)]
     register_task_config(BrightnessConfig)
     register_task(BrightnessTask)
     samples = SimpleNamespace(names=("a", "b", "c", "d"))
@@ -154,9 +154,10 @@ def brightness():
         lambda samples, config, **share: GreySquares(samples.names, config, **share),
     )
     yield
-    for registry, kept in zip((TASK_CONFIGS, TASKS, SOURCES), before, strict=True):
-        registry.clear()
-        registry.update(kept)
+    TASKS.remove(BrightnessTask.name)
+    for table, kept in zip((TASK_CONFIGS, SOURCES), before, strict=True):
+        table.clear()
+        table.update(kept)
 
 
 @pytest.fixture
@@ -192,6 +193,11 @@ def test_a_task_is_trained_evaluated_exported_used_and_audited(config, tmp_path,
     assert main(["audit", str(config), "--training"]) == 0
     assert main(["eval", str(config), "--checkpoint", checkpoint, "--confusion", "x.png"]) == 2
     assert "--confusion is for task=classification" in capsys.readouterr().err
+
+
+def test_a_task_without_heads_takes_no_other_task_s_networks(brightness):
+    assert TASKS["brightness"].network_names() == []
+    assert task_of_network("swin_tiny") is TASKS["classification"]
 
 
 @pytest.mark.exhaustive

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,10 @@ class ModelEntry:
 
 MODELS: Registry[ModelEntry] = Registry("model")
 
-HEADS: dict[str, dict[str, str]] = defaultdict(dict)
+PLAIN = "models"
+"""The kind of networks that have no head."""
+
+HEADS: dict[str, Registry[str]] = {}
 """``"package.module:Class"`` by kind of network (``detectors``) and name of the head."""
 
 
@@ -59,8 +61,7 @@ def register_head(kind: str, name: str, path: str) -> None:
     Raises:
         UserError: the name is taken.
     """
-    check(name not in HEADS[kind], f"'{name}' is already registered among the {kind}.")
-    HEADS[kind][name] = path
+    HEADS.setdefault(kind, Registry(kind.removesuffix("s"))).add(name, path)
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -72,12 +73,12 @@ def list_networks(kind: str, pattern: str = "*") -> list[str]:
     """Return the names of models, or of the networks of a kind of heads, sorted.
 
     Args:
-        kind: ``models``, or a kind of :func:`register_head`.
+        kind: ``models``, or a kind of :func:`register_head`; one without heads has no networks.
         pattern: shell pattern.
     """
-    if kind not in HEADS:
+    if kind == PLAIN:
         return list_models(pattern)
-    names = [f"{head}_{model}" for head in HEADS[kind] for model in MODELS]
+    names = [f"{head}_{model}" for head in HEADS.get(kind, ()) for model in MODELS]
     return sorted(fnmatch.filter(names, pattern))
 
 
@@ -87,7 +88,7 @@ def split_name(kind: str, name: str) -> tuple[str, str]:
     Raises:
         UserError: no network of the kind has this name; suggests near ones.
     """
-    for head in HEADS[kind]:
+    for head in HEADS.get(kind, ()):
         model = name.removeprefix(f"{head}_")
         if model != name and model in MODELS:
             return head, model

@@ -18,9 +18,10 @@ from mindspore import Tensor, nn
 from acmix.config import Config, load_config
 from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
-from acmix.errors import UserError, check, suggest
+from acmix.errors import UserError, suggest
 from acmix.export.outputs import Outputs
 from acmix.models import Backbone, list_networks
+from acmix.utils.registry import Registry
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
@@ -188,7 +189,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         """Write the file of an option in ``config_class.eval_files``."""
 
 
-TASKS: dict[str, Task[Any, Any, Any]] = {}
+TASKS: Registry[Task[Any, Any, Any]] = Registry("task")
 """Tasks by name."""
 
 T = TypeVar("T", bound=type[Task[Any, Any, Any]])
@@ -197,15 +198,12 @@ T = TypeVar("T", bound=type[Task[Any, Any, Any]])
 def register_task(cls: T) -> T:
     """Register a task under the name in its configuration class."""
     (cls.name,) = get_args(annotations_of(cls.config_class)["task"])
-    check(cls.name not in TASKS, f"task '{cls.name}' is already registered.")
-    TASKS[cls.name] = cls()
+    TASKS.add(cls.name, cls())
     return cls
 
 
 def get_task(name: str) -> Task[Any, Any, Any]:
     """Return the task ``name``; raise UserError with suggestions if unknown."""
-    if name not in TASKS:
-        raise UserError(f"task '{name}' is unknown.{suggest(name, TASKS)}")
     return TASKS[name]
 
 

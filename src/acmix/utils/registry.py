@@ -52,6 +52,10 @@ class Registry(Generic[Entry]):
         """Iterate over the names in the order of registration."""
         return iter(self._entries)
 
+    def values(self) -> list[Entry]:
+        """Return the entries in the order of registration."""
+        return list(self._entries.values())
+
     def names(self, pattern: str = "*") -> list[str]:
         """Return the names that match a shell pattern, sorted."""
         return sorted(fnmatch.filter(self._entries, pattern))

@@ -4,7 +4,7 @@ import pytest
 from models import shrunk
 
 from acmix.errors import UserError
-from acmix.models import list_models
+from acmix.models import list_models, list_networks
 from acmix.models.detection import (
     PostProcess,
     RetinaNet,
@@ -97,3 +97,10 @@ def test_bad_requests_are_explained(name, arguments, message):
 def test_a_name_is_taken_once():
     with pytest.raises(UserError, match="'retinanet' is already registered"):
         register_head("detectors", "retinanet", "acmix.models.detection:RetinaNet")
+
+
+def test_a_kind_without_heads_has_no_networks_before_and_after_a_lookup():
+    assert list_networks("nosuch") == []
+    with pytest.raises(UserError, match="nosuch 'x_resnet50' is unknown"):
+        split_name("nosuch", "x_resnet50")
+    assert list_networks("nosuch") == []

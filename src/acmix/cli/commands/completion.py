@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from acmix.config import TASK_CONFIGS
+
 NAME = "completion"
 HELP = "Print a script for shell completion."
 EXAMPLE = 'acmix completion bash; in ~/.bashrc: eval "$(acmix completion bash)"'
@@ -28,7 +30,7 @@ _BY_METAVAR = {
 _PREAMBLES = {
     "bash": """
 _acmix_models() {
-  compgen -W "$(acmix list 2>/dev/null) $(acmix list --detectors 2>/dev/null)" -- "$1"
+  compgen -W "$(_acmix_lists)" -- "$1"
 }
 _acmix_models_and_files() {
   compgen -f -- "$1"
@@ -37,7 +39,7 @@ _acmix_models_and_files() {
 """,
     "zsh": """
 _acmix_models() {
-  compadd -- ${(f)"$(acmix list 2>/dev/null; acmix list --detectors 2>/dev/null)"}
+  compadd -- ${(f)"$(_acmix_lists)"}
 }
 _acmix_models_and_files() {
   _files
@@ -62,7 +64,15 @@ def run(options: Namespace) -> None:
     parser = make_parser()
     for command in parser.walk():
         _complete_values(command)
-    print(shtab.complete(parser, options.shell, preamble=_PREAMBLES[options.shell]))
+    preamble = {shell: _lists() + text for shell, text in _PREAMBLES.items() if text}
+    print(shtab.complete(parser, options.shell, preamble=preamble.get(options.shell, "")))
+
+
+def _lists() -> str:
+    """Return a shell function that prints the names of the networks of every task."""
+    options = ["" if cls.is_default else f" --{cls.networks}" for cls in TASK_CONFIGS.values()]
+    calls = [f"  acmix list{option} 2>/dev/null" for option in options]
+    return "\n".join(["", "_acmix_lists() {", *calls, "}"])
 
 
 def _complete_values(parser: ArgumentParser) -> None:
