@@ -66,7 +66,7 @@ def plan_config(
     figures = this_machine() if device == THIS_MACHINE else find_device(device)
     assumed = Assumptions(
         efficiency=efficiency,
-        images=images or get_task(config.task).benchmark.training_images,
+        images=get_task(config.task).benchmark.training_images if images is None else images,
         optim=config.optim,
         communication=communication,
     )
