@@ -11,7 +11,15 @@ class UserError(ValueError):
 
     The message names the argument, the value received and the remedy. The command line prints it
     as one line without a traceback.
+
+    Args:
+        message: one line; at most ten names of a list, see :func:`acmix.utils.text.first_few`.
+        details: lines to print below it, such as the end of another program's output.
     """
+
+    def __init__(self, message: str, details: str = ""):
+        super().__init__(message)
+        self.details = details
 
 
 def check(condition: bool, message: str) -> None:

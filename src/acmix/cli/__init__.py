@@ -6,11 +6,11 @@ Each command is a module of the same name in ``commands``, see :class:`acmix.cli
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from acmix.cli.console import print_error, set_up_console
 from acmix.cli.parser import CommandParser, add_commands
 from acmix.errors import UserError
 from acmix.version import __version__
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     json_output = getattr(options, "json", None)
     to_stdout = json_output is not None and json_output.is_stdout
     log = sys.stderr if to_stdout else sys.stdout
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=log, force=True)
+    set_up_console(log)
     try:
         with _silence() if to_stdout else contextlib.nullcontext():
             return options.run(options) or 0
     except UserError as error:
-        print(f"{options.prog}: error: {error}", file=sys.stderr)
+        print_error(options.prog, error)
         return 2
     except BrokenPipeError:  # the reader, such as a pager or head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,9 +6,10 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from acmix.errors import suggest
+from acmix.utils.text import printable
 
 
 class Command(Protocol):
@@ -87,6 +88,10 @@ class CommandParser(ArgumentParser):
         if unknown:  # reported here, to show the usage of the sub-command
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and end the program with exit code 2."""
+        super().error(printable(message))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if self.commands and value not in self.commands:

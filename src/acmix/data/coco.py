@@ -10,10 +10,10 @@ from typing import Any
 
 from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
-from acmix.data.listing import first_few
 from acmix.data.mindrecord import MindRecordImages, mindrecord_path
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
+from acmix.utils.text import first_few
 
 _MAX_LISTED = 5
 

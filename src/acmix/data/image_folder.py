@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from acmix.data.listing import first_few
 from acmix.data.samples import Samples, Split
 from acmix.errors import check
+from acmix.utils.text import first_few
 
 _MAX_LISTED = 10
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from acmix.utils.text import printable
+
 Style = Literal["text", "markdown"]
 STYLES: tuple[Style, ...] = ("text", "markdown")
 
@@ -23,7 +25,7 @@ def render_table(
         style: ``"text"`` aligns for a terminal, ``"markdown"`` gives a GitHub table.
         left: indices of the columns that align left.
     """
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     if style == "markdown":
         alignment = ["---" if column in left else "---:" for column in range(len(header))]
         escaped = [[cell.replace("|", "\\|") for cell in row] for row in [list(header), *cells]]

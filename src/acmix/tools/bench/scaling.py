@@ -62,9 +62,8 @@ def _run_job(job: Job, call: Sequence[str]) -> ScalingRun:
         arguments = ["-m", _WORKER, *call, f"--output={output}"]
         code = launch(job, arguments, Path(folder) / "logs", console)
         if code or not output.is_file():
-            raise UserError(
-                f"{job.workers} workers failed:\n{console.getvalue()[-_SHOWN_CHARACTERS:]}"
-            )
+            end = console.getvalue()[-_SHOWN_CHARACTERS:]
+            raise UserError(f"{job.workers} workers failed:", details=end)
         return ScalingRun.from_dict(json.loads(output.read_text(encoding="utf-8")))
 
 
