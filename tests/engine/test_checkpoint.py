@@ -53,7 +53,7 @@ def test_what_was_saved_is_read_back_exactly(state, path, rng):
             set_value(parameter, rng.normal(size=parameter.shape))
     progress = Progress(epoch=3, step=120, best=0.1, best_epoch=2, seed=7, steps_per_epoch=40)
     save_checkpoint(path, state, progress)
-    tensors, read = read_checkpoint(path)
+    tensors, read = read_checkpoint(path)[:2]
     assert read == progress  # 0.1 would not survive as one of MindSpore's own floats
     assert set(tensors) == set(state)
     for name, parameter in state.items():

@@ -34,7 +34,7 @@ def names(folder):
 
 
 def step_of(file):
-    tensors, progress = read_checkpoint(file)
+    tensors, progress = read_checkpoint(file)[:2]
     assert tensors["w"] == [progress.step]
     return progress.step
 
@@ -167,7 +167,7 @@ def test_damaged_manifest_is_rebuilt_from_the_files(folder, content, caplog):
     (folder.path / "manifest.json").write_text(content)
     assert folder.latest().name == "epoch_0002.ckpt"
     assert "manifest.json is damaged" in caplog.text
-    folder.drop_after(20)
+    folder.move_after(20, folder.path / "aside")
     assert json.loads((folder.path / "manifest.json").read_text()) == json.loads(before)
 
 
@@ -206,11 +206,12 @@ def test_file_that_another_process_drops_while_reading_is_passed_over(folder, mo
     assert folder.latest().name == "epoch_0001.ckpt"
 
 
-def test_drop_after_removes_what_is_newer_whatever_the_names(folder):
+def test_what_is_newer_moves_aside_whatever_the_names(folder):
     for step in (10, 15, 20, 25):
         save(folder, step, best_epoch=step // STEPS)
-    folder.drop_after(15)
+    folder.move_after(15, folder.path / "aside")
     expected = [
+        "aside",
         "best.ckpt",  # again that of the first epoch
         "epoch_0001.ckpt",
         "manifest.json",
@@ -219,6 +220,8 @@ def test_drop_after_removes_what_is_newer_whatever_the_names(folder):
     assert names(folder) == expected
     assert step_of(folder.path / "best.ckpt") == 10
     assert folder.latest().name == "step_00000015.ckpt"
+    assert step_of(folder.path / "aside" / "epoch_0002.ckpt") == 20
+    assert step_of(folder.path / "aside" / "step_00000025.ckpt") == 25
 
 
 def test_leftovers_of_a_killed_process_go_when_a_run_begins(folder):
@@ -226,7 +229,7 @@ def test_leftovers_of_a_killed_process_go_when_a_run_begins(folder):
     (folder.path / ".tmp-killed").mkdir()
     (folder.path / ".tmp-killed" / "epoch_0002.ckpt").write_bytes(b"half")
     assert folder.latest().name == "epoch_0001.ckpt"
-    folder.drop_after(10)
+    folder.move_after(10, folder.path / "aside")
     assert not (folder.path / ".tmp-killed").exists()
 
 
@@ -247,7 +250,7 @@ def test_weights_alone_are_written_for_the_last_and_the_best_on_request(folder):
         file = folder.path / f"{name}.safetensors"
         assert load_weights(file) == {"w": [value]}
         assert ms.load_checkpoint(str(file), format="safetensors")["w"] == value
-    folder.drop_after(10)
+    folder.move_after(10, folder.path / "aside")
     assert "last.safetensors" not in names(folder)
     assert "best.safetensors" in names(folder)
 

@@ -59,8 +59,8 @@ def history(run_dir):
 def assert_same_run(first, second):
     assert history(first) == history(second)
     for name in ("last.ckpt", "best.ckpt"):
-        tensors, progress = read_checkpoint(first.checkpoints.path / name)
-        others, other_progress = read_checkpoint(second.checkpoints.path / name)
+        tensors, progress = read_checkpoint(first.checkpoints.path / name)[:2]
+        others, other_progress = read_checkpoint(second.checkpoints.path / name)[:2]
         assert progress == other_progress
         assert set(tensors) == set(others)
         for key, value in tensors.items():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from acmix.engine.checkpoint import Progress
 from acmix.engine.run_dir import RunDir, git_commit
 from acmix.errors import UserError
 
@@ -42,7 +43,7 @@ def test_resuming_drops_the_lines_after_the_step(run_dir):
     run_dir.initialise("")
     for step in (5, 10, 15, 20):
         run_dir.log({"step": step})
-    run_dir.initialise("", step=10)
+    run_dir.initialise("", Progress(step=10))
     assert run_dir.metrics() == [{"step": 5}, {"step": 10}]
 
 
@@ -51,7 +52,7 @@ def test_line_cut_off_by_a_crash_is_forgotten(run_dir):
     run_dir.log({"step": 1})
     with open(run_dir.metrics_file, "a") as file:
         file.write('{"step": 2, "lo')
-    run_dir.initialise("", step=2)
+    run_dir.initialise("", Progress(step=2))
     run_dir.log({"step": 3})
     assert run_dir.metrics() == [{"step": 1}, {"step": 3}]
 

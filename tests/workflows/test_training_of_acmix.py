@@ -24,7 +24,7 @@ TINY = (
 
 
 def last_state(output):
-    tensors, progress = read_checkpoint(output / "checkpoints" / "last.ckpt")
+    tensors, progress = read_checkpoint(output / "checkpoints" / "last.ckpt")[:2]
     return tensors, progress
 
 

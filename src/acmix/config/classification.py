@@ -28,6 +28,11 @@ from acmix.errors import check
 class ClassificationDataConfig(DataConfig, prefix="data"):
     """Labelled images and their augmentation."""
 
+    fixed_on_resume: ClassVar[frozenset[str]] = DataConfig.fixed_on_resume | {
+        "image_size",
+        "crop_pct",
+    }
+
     name: Literal["digits", "image_folder"] = "image_folder"
     """Data set: ``digits`` is included in scikit-learn; ``image_folder`` reads
     ``root/{train,val}/<class>/*``."""

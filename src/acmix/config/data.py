@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from acmix.config.typed import (
     Interpolation,
@@ -31,6 +31,13 @@ def check_per_channel(section: Section) -> None:
 @dataclass(frozen=True)
 class DataConfig(Section, prefix="data"):
     """Data set, decoding and batches; each task adds its own data sets and augmentation."""
+
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"name", "channels", "mean", "std", "interpolation"}
+    )
+    free_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"root", "eval_batch_size", "num_workers", "on_corrupt", "max_image_pixels"}
+    )
 
     name: str = ""
     """Name of the data set."""

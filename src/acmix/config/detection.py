@@ -23,6 +23,13 @@ from acmix.errors import check
 class DetectionDataConfig(DataConfig, prefix="data"):
     """Images with boxes and their preprocessing."""
 
+    fixed_on_resume: ClassVar[frozenset[str]] = DataConfig.fixed_on_resume | {
+        "short_side",
+        "long_side",
+        "bucket_aspects",
+        "size_divisor",
+    }
+
     name: Literal["shapes", "coco"] = "coco"
     """Data set: ``shapes`` is synthetic; ``coco`` reads
     ``root/annotations/instances_<split>.json`` and ``root/<split>/*.jpg``."""
@@ -60,6 +67,8 @@ class DetectionDataConfig(DataConfig, prefix="data"):
 @dataclass(frozen=True)
 class DetectorConfig(Section, prefix="detector"):
     """Arguments of ``acmix.models.detection.create_detector``; ``model`` is the backbone."""
+
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"name", "kwargs"})
 
     name: str = "retinanet"
     """Detector name without the backbone's name; ``acmix list --detectors`` shows all."""

@@ -33,6 +33,9 @@ class Config(Section):
             allowed values.
     """
 
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"task", "seed"})
+    free_on_resume: ClassVar[frozenset[str]] = frozenset({"output", "profile"})
+
     is_default: ClassVar[bool] = False
     networks: ClassVar[str]
     eval_files: ClassVar[Mapping[str, str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from acmix.config.typed import (
     Decay,
@@ -21,6 +21,10 @@ from acmix.errors import check
 class RuntimeConfig(Section, prefix="runtime"):
     """Device and execution mode."""
 
+    free_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"device", "mode", "deterministic", "jit_level"}
+    )
+
     device: Literal["auto", "CPU", "GPU", "Ascend"] = "auto"
     """Device target; ``auto`` selects the first available of Ascend, GPU and CPU."""
     mode: Literal["graph", "pynative"] = "graph"
@@ -34,6 +38,9 @@ class RuntimeConfig(Section, prefix="runtime"):
 @dataclass(frozen=True)
 class ModelConfig(Section, prefix="model"):
     """Arguments of ``acmix.create_model``."""
+
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"name", "num_classes", "kwargs"})
+    free_on_resume: ClassVar[frozenset[str]] = frozenset({"pretrained", "warm_start", "reset_head"})
 
     name: str = "acmix_swin_tiny"
     """Model name; ``acmix list`` shows all."""
@@ -134,6 +141,11 @@ class ScheduleConfig(Section, prefix="schedule"):
 @dataclass(frozen=True)
 class TrainConfig(Section, prefix="train"):
     """Length, precision and bookkeeping of a training run."""
+
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"ema_decay"})
+    free_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"epochs", "eval_interval", "log_interval", "keep", "safetensors", "save_interval"}
+    )
 
     epochs: PositiveInt = 100
     """Number of passes over the training set."""

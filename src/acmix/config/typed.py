@@ -73,9 +73,16 @@ S = TypeVar("S", bound="Section")
 
 @dataclass(frozen=True)
 class Section:
-    """Base class of configuration dataclasses; ``prefix`` starts the dotted keys in errors."""
+    """Base class of configuration dataclasses; ``prefix`` starts the dotted keys in errors.
+
+    Attributes:
+        fixed_on_resume: fields that a resumed run may not change: they decide what is learned.
+        free_on_resume: fields that it changes without a word. A change of any other is logged.
+    """
 
     prefix: ClassVar[str] = ""
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset()
+    free_on_resume: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, *, prefix: str = "") -> None:
         super().__init_subclass__()

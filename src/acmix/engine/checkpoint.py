@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from mindspore import Parameter, amp, nn
@@ -21,8 +21,10 @@ from mindspore import Parameter, amp, nn
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.parameter_file import has_valid_crc, read_parameters, write_parameters
 from acmix.errors import UserError, check
+from acmix.utils.text import shorten
 
 OPTIMIZER, AVERAGE, SCALER = "optimizer/", "ema/", "scaler/"
+_METER, _ABOUT = "meter", "about"
 T = TypeVar("T")
 
 
@@ -46,11 +48,18 @@ class Progress:
     """Processes that trained together, each on its own batches."""
     position: int = 0
     """Processed images of the epoch after the completed ones, over all workers."""
+    evaluated: int = 0
+    """Completed epochs whose evaluation is done, or was not due."""
 
     @property
     def inside_epoch(self) -> bool:
         """Whether an epoch is partly trained."""
         return self.position > 0
+
+    @property
+    def is_concluded(self) -> bool:
+        """Whether no evaluation of a completed epoch is outstanding."""
+        return self.evaluated >= self.epoch
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Progress:
@@ -60,7 +69,8 @@ class Progress:
             ValueError: the fields are those of another version, or values are not numbers.
         """
         try:
-            progress = cls(**content)
+            # Earlier versions saved after the evaluation.
+            progress = cls(**{"evaluated": content.get("epoch", 0), **content})
         except TypeError as error:
             raise ValueError(str(error)) from None
         for name, value in asdict(progress).items():
@@ -96,9 +106,32 @@ def training_state(
     return state
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Parameter], progress: Progress) -> None:
+class Checkpoint(NamedTuple):
+    """What a checkpoint of a training run holds."""
+
+    tensors: dict[str, np.ndarray]
+    """Values of the training state by name."""
+    progress: Progress
+    meter: dict[str, Any]
+    """Steps since the last line of the metrics, see :meth:`acmix.engine.meter.Meter.state`."""
+    about: dict[str, Any]
+    """What the run learns from and with, see :mod:`acmix.engine.identity`."""
+
+
+def save_checkpoint(
+    path: Path,
+    state: Mapping[str, Parameter],
+    progress: Progress,
+    meter: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
     """Write a checkpoint atomically: ``path`` is always the old file or the whole new one."""
-    write_parameters(path, state, json.dumps(asdict(progress)))
+    note = asdict(progress)
+    if meter:
+        note[_METER] = dict(meter)
+    if about:
+        note[_ABOUT] = dict(about)
+    write_parameters(path, state, json.dumps(note))
 
 
 def save_weights(path: Path, weights: Mapping[str, Parameter]) -> None:
@@ -111,25 +144,46 @@ def save_weights(path: Path, weights: Mapping[str, Parameter]) -> None:
     write_parameters(path, _weights_of(weights))
 
 
-def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], Progress]:
-    """Return the tensors and the progress of a checkpoint written by :func:`save_checkpoint`.
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Return the content of a checkpoint written by :func:`save_checkpoint`.
 
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of a training run.
     """
     path = Path(path)
-    tensors, progress = read_parameters(path)
+    tensors, note = read_parameters(path)
     check(
-        bool(progress),
+        bool(note),
         f"{path} holds weights but no training run that could be resumed; "
         "to start from its weights use model.pretrained.",
     )
     # MindSpore accepts a file cut off before its CRC, since the CRC is optional.
     check(has_valid_crc(path), f"{path} is damaged: its end is missing; use another one.")
+    return Checkpoint(tensors, *_parse_note(note, path))
+
+
+def read_about(path: str | Path) -> dict[str, Any]:
+    """Return what a checkpoint says about its run; empty for other files of weights.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    note = read_parameters(Path(path))[1]
+    return _parse_note(note, path)[2] if note else {}
+
+
+def _parse_note(note: str, path: str | Path) -> tuple[Progress, dict[str, Any], dict[str, Any]]:
     try:
-        return tensors, Progress.from_dict(json.loads(progress))
+        content = json.loads(note)
+        if not isinstance(content, dict):
+            raise ValueError("it is not an object")
+        meter, about = content.pop(_METER, {}), content.pop(_ABOUT, {})
+        if not (isinstance(meter, dict) and isinstance(about, dict)):
+            raise ValueError(f"{_METER} or {_ABOUT} is not an object")
+        return Progress.from_dict(content), meter, about
     except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} holds the progress of another version: {error}.") from error
+        reason = shorten(str(error))
+        raise UserError(f"{path} holds the progress of another version: {reason}.") from error
 
 
 def load_weights(path: str | Path, average: bool = True) -> dict[str, np.ndarray]:

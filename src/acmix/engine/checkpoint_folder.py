@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mindspore import Parameter
 
@@ -50,8 +51,17 @@ class CheckpointFolder:
         """Return the checkpoints named by progress, intact or damaged, in no order."""
         return [path for path in self.path.glob("*.ckpt") if _NUMBERED.fullmatch(path.name)]
 
-    def save(self, state: Mapping[str, Parameter], progress: Progress) -> Path:
+    def save(
+        self,
+        state: Mapping[str, Parameter],
+        progress: Progress,
+        meter: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Save under the name of ``progress``, and as ``best.ckpt`` if it is; remove old ones.
+
+        Args:
+            state, progress, meter, about: see :func:`acmix.engine.checkpoint.save_checkpoint`.
 
         Raises:
             UserError: the file cannot be written, for example because the disk is full; names
@@ -59,7 +69,7 @@ class CheckpointFolder:
         """
         target = self.path / file_name(progress)
         try:
-            save_checkpoint(target, state, progress)
+            save_checkpoint(target, state, progress, meter, about)
             self._register(target, state, progress)
         except UserError as error:
             raise UserError(
@@ -67,6 +77,23 @@ class CheckpointFolder:
                 f"{self.latest() or 'none'}, from which --resume auto continues."
             ) from error
         return target
+
+    def conclude(self, state: Mapping[str, Parameter], progress: Progress) -> None:
+        """Record the evaluation of an epoch that was saved before it; link ``best.ckpt`` if it is.
+
+        The checkpoint itself stays as it is: the manifest holds the new progress. Without the
+        manifest a resumed run evaluates the epoch again.
+        """
+        self._register(self.path / file_name(progress), state, progress)
+
+    def progress_of(self, checkpoint: Path, saved: Progress) -> Progress:
+        """Return the progress of an intact checkpoint, with its evaluation if that is recorded."""
+        entry = read_manifest(checkpoint.parent).get(checkpoint.name)
+        same_point = entry is not None and (entry.progress.step, entry.progress.epoch) == (
+            saved.step,
+            saved.epoch,
+        )
+        return entry.progress if entry and same_point and entry.matches(checkpoint) else saved
 
     def latest(self) -> Path | None:
         """Return the newest intact checkpoint, or None.
@@ -92,21 +119,27 @@ class CheckpointFolder:
         )
         return newest
 
-    def drop_after(self, step: int) -> None:
-        """Remove checkpoints newer than ``step``, which a run resumed there writes again.
+    def move_after(self, step: int, aside: Path) -> None:
+        """Move checkpoints newer than ``step``, which a run resumed there writes again.
 
         Also removes temporary folders of processes that were killed while writing.
+
+        Args:
+            step: of the checkpoint from which the run continues.
+            aside: folder for the newer ones; made if there are any.
         """
         if not self.path.is_dir():
             return
         remove_staging_folders(self.path)
         known = {}
         for file, entry in self._known().items():
-            if entry.progress.step > step:
-                file.unlink()
-                _weights_file(file).unlink(missing_ok=True)
-            else:
+            if entry.progress.step <= step:
                 known[file] = entry
+                continue
+            aside.mkdir(parents=True, exist_ok=True)
+            for moved in (file, _weights_file(file)):
+                if moved.exists():
+                    os.replace(moved, aside / moved.name)
         if known and self.path / BEST not in known:
             self._restore_best(known)
         self._write_manifest(known)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mindspore import Parameter
 
@@ -29,7 +30,8 @@ def resume_run(
     state: Mapping[str, Parameter],
     fresh: Progress,
     global_batch: int,
-) -> Progress:
+    check_run: Callable[[Mapping[str, Any], str], None] | None = None,
+) -> tuple[Progress, dict[str, Any]]:
     """Check the run folder and load the checkpoint, if there is one; on the first device only.
 
     Args:
@@ -38,17 +40,22 @@ def resume_run(
         state: receives the values of the checkpoint.
         fresh: progress of a new run.
         global_batch: images of a step.
+        check_run: called with what the checkpoint says about its run, and the checkpoint's path;
+            raises UserError if it is another run.
 
     Returns:
-        The progress from which training continues.
+        The progress from which training continues, and the meter's state.
     """
     folder = run_dir.checkpoints
     path = folder.to_resume() if resume == "auto" else Path(resume) if resume else None
     if resume != "auto" and (path is None or path.parent.resolve() != folder.path.resolve()):
         run_dir.check_unused()
     if path is None:
-        return fresh
-    tensors, saved = read_checkpoint(path)
+        return fresh, {}
+    tensors, saved, meter, about = read_checkpoint(path)
+    if check_run is not None:
+        check_run(about, str(path))
+    saved = folder.progress_of(path, saved)
     progress = _continued(saved, fresh, str(path))
     load_values(state, tensors, str(path))
     where = f"after epoch {progress.epoch}"
@@ -58,7 +65,7 @@ def resume_run(
             progress = replace(progress, position=progress.position // global_batch * global_batch)
             where += f", of which {saved.position - progress.position} are seen again"
     logger.info("Resumed %s, made at step %d, %s.", path, progress.step, where)
-    return progress
+    return progress, {} if progress.is_concluded and not progress.inside_epoch else meter
 
 
 def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:

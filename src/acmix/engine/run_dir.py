@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from acmix.engine.checkpoint import Progress
 from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
 from acmix.utils.files import translate_disk_errors, write_text
+from acmix.utils.reading import unusable
+
+logger = logging.getLogger(__name__)
+
+CLASSES_FILE = "classes.json"
 
 
 class RunDir:
@@ -20,10 +29,12 @@ class RunDir:
     It contains:
 
     - ``config.yaml``: the resolved configuration
+    - ``classes.json``: names of the classes, in the order of the labels
     - ``environment.json``: versions, git commit
     - ``metrics.jsonl``: one JSON object per line, see :class:`acmix.engine.trainer.Trainer`
     - ``checkpoints/``
     - ``profile_trace.json``: a timeline of training steps, with ``profile=true``
+    - ``replaced/``: what a run resumed from an older checkpoint has replaced
 
     Args:
         path: the folder; made by :meth:`initialise`.
@@ -43,6 +54,7 @@ class RunDir:
         self.versions = dict(versions or {})
         self.checkpoints = CheckpointFolder(self.path / "checkpoints", keep, safetensors)
         self.config_file = self.path / "config.yaml"
+        self.classes_file = self.path / CLASSES_FILE
         self.environment_file = self.path / "environment.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.profile_file = self.path / "profile_trace.json"
@@ -59,44 +71,82 @@ class RunDir:
                 "choose another folder with output=PATH."
             )
 
-    def initialise(self, config_yaml: str, step: int = 0) -> None:
-        """Write configuration and environment; drop records and checkpoints after ``step``.
+    def initialise(
+        self,
+        config_yaml: str,
+        progress: Progress | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        """Write configuration, environment and class names; leave out what came later.
+
+        Later lines of ``metrics.jsonl`` are dropped, so that the history becomes that of an
+        uninterrupted run. When the run continues from a checkpoint that is not the newest, newer
+        checkpoints and the lines move to ``replaced/after_step_N``.
 
         Args:
             config_yaml: the resolved configuration.
-            step: optimizer steps taken so far. Dropping later lines of ``metrics.jsonl`` and later
-                checkpoints makes the history that of an uninterrupted run.
+            progress: progress from which the run continues; None for a new run.
+            classes: names of the classes, in the order of the labels.
         """
+        progress = progress or Progress()
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config_file, config_yaml)
         environment = {"versions": self.versions, "git_commit": git_commit()}
         write_text(self.environment_file, json.dumps(environment, indent=2, default=str) + "\n")
-        kept = [record for record in self.metrics() if record["step"] <= step]
+        if classes is not None:
+            write_text(self.classes_file, json.dumps(list(classes), indent=1))
+        aside = self.path / "replaced" / f"after_step_{progress.step}"
+        self.checkpoints.move_after(progress.step, aside)
+        if aside.is_dir() and self.metrics_file.exists():
+            shutil.copy2(self.metrics_file, aside)
+            logger.warning(
+                "The checkpoints after step %d and a copy of metrics.jsonl are in %s now.",
+                progress.step,
+                aside,
+            )
+        # The line of an epoch is written after its evaluation, so it belongs to the step, too.
+        last = progress.step - (not progress.is_concluded)
+        kept = [record for record in self.metrics() if record["step"] <= last]
         write_text(self.metrics_file, "".join(_line(record) for record in kept))
-        self.checkpoints.drop_after(step)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``; NaN and infinities become null.
 
         Raises:
-            UserError: the disk is full.
+            UserError: the disk is full, or the folder was moved or removed.
         """
-        with (
-            translate_disk_errors(self.path),
-            open(self.metrics_file, "a", encoding="utf-8") as file,
-        ):
-            file.write(_line(record))
+        try:
+            with (
+                translate_disk_errors(self.path),
+                open(self.metrics_file, "a", encoding="utf-8") as file,
+            ):
+                file.write(_line(record))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.path} was moved or removed during training, which stops at step "
+                f"{record.get('step')}. If you moved it, continue there with output=PATH --resume "
+                "auto."
+            ) from error
+        except OSError as error:
+            raise unusable(self.metrics_file, error) from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the records of ``metrics.jsonl``, without a line cut off by a crash."""
-        if not self.metrics_file.exists():
+        """Return the records of ``metrics.jsonl``.
+
+        A line that a crash cut off is left out, and so is any that is not a record with a step.
+        """
+        try:
+            text = self.metrics_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            raise unusable(self.metrics_file, error) from error
         records = []
-        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                continue
+        for line in text.split("\n"):
+            with suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                if isinstance(record, dict) and type(record.get("step")) is int:
+                    records.append(record)
         return records
 
 

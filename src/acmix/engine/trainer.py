@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from acmix.config import Config
 from acmix.engine.checkpoint import Progress, training_state
+from acmix.engine.checkpoint_folder import file_name
 from acmix.engine.configured_step import create_train_step
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset, evaluate
 from acmix.engine.grouping import Group, batches_of_steps, with_progress_bar
+from acmix.engine.identity import check_same_run
 from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.objective import Objective
@@ -32,9 +34,6 @@ from acmix.errors import UserError, check
 from acmix.parallel import World
 
 logger = logging.getLogger(__name__)
-
-MAX_CONSECUTIVE_SKIPS = 20
-"""Limit of skipped steps in a row: a dynamic loss scale has fallen to 1 by then."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ class Trainer:
         config: the sections ``optim``, ``schedule``, ``train`` and the seed are used; all is saved.
         run_dir: folder of the run.
         scalars: called at the end of every epoch; its result is logged under ``scalars``.
+        about: what the run learns from, see :func:`acmix.engine.identity.describe_run`. It is part
+            of every checkpoint, and compared with that of a checkpoint to resume.
         world: the devices that train together. Each has a Trainer and its own shard of the data.
             Only the Trainer of the first device writes.
     """
@@ -84,12 +85,14 @@ class Trainer:
         run_dir: RunDir,
         scalars: Callable[[], dict[str, float]] | None = None,
         world: World | None = None,
+        about: Mapping[str, Any] | None = None,
     ):
         self.objective = objective
         self.config = config
         self.run_dir = run_dir
         self.scalars = scalars
         self.world = world or World()
+        self.about = dict(about or {})
         self.step = create_train_step(objective.train_network, config, self.world)
         self.network, self.scaler = self.step.network, self.step.scaler
         self.ema = None
@@ -99,6 +102,8 @@ class Trainer:
         self.interruption = Interruption()
         self._stopping = False
         self._previous_stop: Tensor | float = 0.0
+        self._meter = Meter(objective.loss_names, self.world.size)
+        self._metrics: dict[str, float] = {}
 
     def fit(
         self, train_data: Dataset, val_data: Dataset | None = None, resume: str | Path | None = None
@@ -130,26 +135,19 @@ class Trainer:
         progress = self._initialise(resume, steps_per_epoch)
         if self.config.profile and progress.epoch < train.epochs:
             self._profile(train_data, progress.epoch, rates[progress.epoch * steps_per_epoch])
-        metrics: dict[str, float] = {}
-        meter = Meter(self.objective.loss_names, self.world.size)
         with logging_redirect_tqdm(), self.interruption:
+            if not progress.is_concluded:  # the run ended during an evaluation
+                progress = self._conclude(progress, val_data, rates)
             while progress.epoch < train.epochs and not self._stopping:
-                progress, record = self._train_epoch(progress, train_data, rates, meter)
+                progress = self._train_epoch(progress, train_data, rates)
                 if progress.position:  # stopped inside the epoch
                     break
-                is_last = progress.epoch == train.epochs
-                if val_data and (is_last or progress.epoch % train.eval_interval == 0):
-                    metrics, seconds = self._evaluate(val_data, progress.step)
-                    record |= metrics | {"eval_seconds": seconds}
-                    progress = self._with_best(progress, metrics)
-                if self.scalars is not None:
-                    record["scalars"] = self.scalars()
-                self._log(record)
-                self._save(progress)
+                self._save(progress)  # first: no error of the evaluation may cost the epoch
+                progress = self._conclude(progress, val_data, rates)
         stopped = None
         if progress.epoch < train.epochs:
             stopped = self.interruption.signal or "a signal to another rank"
-        return FitResult(progress, metrics, time.perf_counter() - start, stopped)
+        return FitResult(progress, self._metrics, time.perf_counter() - start, stopped)
 
     @property
     def _global_batch(self) -> int:
@@ -166,14 +164,24 @@ class Trainer:
         progress = Progress(
             seed=self.config.seed, steps_per_epoch=steps_per_epoch, workers=self.world.size
         )
+        meter: dict[str, Any] = {}
         if self.world.is_first:
-            progress = resume_run(self.run_dir, resume, self.state, progress, self._global_batch)
+            progress, meter = resume_run(
+                self.run_dir, resume, self.state, progress, self._global_batch, self._check_run
+            )
         progress = Progress(**self.world.broadcast(asdict(progress)))
+        meter = self.world.broadcast(meter)
+        if meter:
+            with suppress(ValueError):  # of other losses; only the means of the next line lack it
+                self._meter.restore(meter)
         broadcast_state(self.state, self.world)
         self.step.statistics.keep()
         if self.world.is_first:
-            self.run_dir.initialise(self.config.to_yaml(), progress.step)
+            self.run_dir.initialise(self.config.to_yaml(), progress, self.about.get("classes"))
         return progress
+
+    def _check_run(self, saved: Mapping[str, Any], path: str) -> None:
+        check_same_run(saved, self.about, self.config, path)
 
     def _profile(self, data: Dataset, epoch: int, learning_rate: float) -> None:
         """Measure the parts of a step, print the table and write the timeline."""
@@ -187,20 +195,16 @@ class Trainer:
             "%s\nTimeline for chrome://tracing: %s", profile.render(), self.run_dir.profile_file
         )
 
-    def _train_epoch(
-        self, progress: Progress, data: Dataset, rates: np.ndarray, meter: Meter
-    ) -> tuple[Progress, dict[str, Any]]:
+    def _train_epoch(self, progress: Progress, data: Dataset, rates: np.ndarray) -> Progress:
         """Train an epoch or the rest of it.
 
         Returns:
-            The progress, inside the epoch if training must stop there, and the record of the last
-            step.
+            The progress, inside the epoch if training must stop there.
         """
         train, epoch, steps = self.config.train, progress.epoch, progress.steps_per_epoch
         done = progress.position // self._global_batch
         self.network.set_train(True)
-        meter.start()
-        record: dict[str, Any] = {}
+        self._meter.start()
         batches = data.epoch(epoch, done * train.accumulate)
         groups = batches_of_steps(batches, train.accumulate)
         shown = with_progress_bar(groups, f"epoch {epoch + 1}/{train.epochs}", steps, done)
@@ -208,20 +212,42 @@ class Trainer:
             rate = rates[epoch * steps + i - 1]
             result = self._take_step(group, rate)
             progress = replace(progress, step=progress.step + 1, position=i * self._global_batch)
-            meter.add(progress.step, rate, result, sum(len(batch[0]) for batch in group))
+            images = sum(len(batch[0]) for batch in group)
+            self._meter.add(progress.step, rate, result, images)
             self._stopping = self._must_stop(result)
-            inside = i < steps
+            if i == steps:  # fit saves, evaluates and logs
+                break
             saves = train.save_interval is not None and i % train.save_interval == 0
-            if not inside or self._stopping or saves or i % train.log_interval == 0:
-                record = {"epoch": epoch + i / steps, "step": progress.step, "lr": rate}
-                record = self._flush(meter, record)
-                if inside:  # fit logs and saves at the end of an epoch
-                    self._log(record)
-            if inside and (saves or self._stopping):
+            logs = saves or i % train.log_interval == 0
+            if logs or self._stopping:
+                self._check_convergence(progress.step, rate)
+            if logs:
+                self._log(self._record(progress, rates))
+            if saves or self._stopping:
                 self._save(progress)
-            if inside and self._stopping:
-                return progress, record
-        return replace(progress, epoch=epoch + 1, position=0), record
+            if self._stopping:
+                return progress
+        self._check_convergence(progress.step, rate)
+        return replace(progress, epoch=epoch + 1, position=0)
+
+    def _conclude(
+        self, progress: Progress, val_data: Dataset | None, rates: np.ndarray
+    ) -> Progress:
+        """Evaluate a completed and saved epoch if it is due, and log its line."""
+        train = self.config.train
+        record = self._record(progress, rates)
+        is_last = progress.epoch == train.epochs
+        if val_data and (is_last or progress.epoch % train.eval_interval == 0):
+            self._metrics, seconds = self._evaluate(val_data, progress)
+            record |= self._metrics | {"eval_seconds": seconds}
+            progress = self._with_best(progress, self._metrics)
+        if self.scalars is not None:
+            record["scalars"] = self.scalars()
+        self._log(record)
+        progress = replace(progress, evaluated=progress.epoch)
+        if self.world.is_first:
+            self.run_dir.checkpoints.conclude(self.state, progress)
+        return progress
 
     def _take_step(self, group: Group, rate: float) -> StepResult:
         """Update the parameters and their moving average."""
@@ -239,16 +265,18 @@ class Trainer:
         previous, self._previous_stop = self._previous_stop, result.stop
         return float(previous) > 0
 
-    def _flush(self, meter: Meter, record: dict[str, Any]) -> dict[str, Any]:
-        """Complete ``record`` with the means since the previous line.
-
-        Raises:
-            UserError: training has diverged.
-        """
-        record |= meter.flush()
+    def _record(self, progress: Progress, rates: np.ndarray) -> dict[str, Any]:
+        """Return a line of the metrics: the means since the previous one."""
+        steps, done = progress.steps_per_epoch, progress.position // self._global_batch
+        epoch, rate = progress.epoch + done / steps, rates[progress.epoch * steps + done - 1]
+        record = {"epoch": epoch, "step": progress.step, "lr": rate, **self._meter.flush()}
         if self.scaler is not None:
             record["scale"] = float(self.scaler.scale_value.asnumpy())
-        reason = self._divergence(meter, record)
+        return record
+
+    def _check_convergence(self, step: int, rate: float) -> None:
+        """Raise UserError if training has diverged; before a line or a checkpoint is written."""
+        reason = self._meter.divergence(step, rate, self.config.train.on_nonfinite == "stop")
         if reason is not None:
             # Broadcast by the first device: on other machines the folder may be empty.
             latest = self.run_dir.checkpoints.latest() if self.world.is_first else None
@@ -258,20 +286,8 @@ class Trainer:
                 "lengthen schedule.warmup_epochs, set optim.clip_norm, train with train.amp=O0, or "
                 "leave such steps out with train.on_nonfinite=skip."
             )
-        return record
 
-    def _divergence(self, meter: Meter, record: dict[str, Any]) -> str | None:
-        """Return where and how training has diverged, or None."""
-        if meter.nonfinite is not None and self.config.train.on_nonfinite == "stop":
-            return "at step {} (lr={:.3g}): the loss is {}".format(*meter.nonfinite)
-        if meter.consecutive_skips > MAX_CONSECUTIVE_SKIPS:
-            return (
-                f"by step {record['step']} (lr={record['lr']:.3g}): loss or gradient were not "
-                f"finite {meter.consecutive_skips} times in a row"
-            )
-        return None
-
-    def _evaluate(self, data: Dataset, step: int) -> tuple[dict[str, float], float]:
+    def _evaluate(self, data: Dataset, progress: Progress) -> tuple[dict[str, float], float]:
         """Return the metrics and the seconds of an evaluation."""
         start = time.perf_counter()
         try:
@@ -279,8 +295,9 @@ class Trainer:
                 metric = evaluate(self.objective, data, self.world)
         except UserError as error:
             raise UserError(
-                f"{error} This was the evaluation after step {step}; --resume auto goes on from "
-                "the checkpoint before it, if there is one."
+                f"{error} This was the evaluation after step {progress.step}. The epoch before it "
+                f"is saved in {self.run_dir.checkpoints.path / file_name(progress)}; --resume auto "
+                "evaluates it first and goes on."
             ) from error
         # One device computes: COCO's evaluation takes minutes and gives the same on all.
         metrics = self.world.broadcast(metric.compute() if self.world.is_first else None)
@@ -294,7 +311,7 @@ class Trainer:
 
     def _save(self, progress: Progress) -> None:
         if self.world.is_first:
-            self.run_dir.checkpoints.save(self.state, progress)
+            self.run_dir.checkpoints.save(self.state, progress, self._meter.state(), self.about)
 
     def _log(self, record: dict[str, Any]) -> None:
         if self.world.is_first:
