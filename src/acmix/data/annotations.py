@@ -49,6 +49,11 @@ class Record:
     areas: np.ndarray
     crowd: np.ndarray
 
+    def to_list(self) -> list[Any]:
+        """Return all but the name as values that JSON can hold."""
+        arrays = (self.boxes, self.labels, self.areas, self.crowd)
+        return [self.image_id, self.width, self.height, *(array.tolist() for array in arrays)]
+
     @property
     def is_empty(self) -> bool:
         """Whether the image has no box for training; crowds are not used."""
@@ -75,6 +80,11 @@ class DetectionSamples:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Name of each image as in the annotations."""
+        return tuple(record.name for record in self.records)
 
     def select(self, indices: Sequence[int]) -> DetectionSamples:
         """Return the samples at ``indices``, in that order."""

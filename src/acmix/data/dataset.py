@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class ImageDataset(ShardedDataset):
     train_columns = val_columns = ("images", "labels")
 
     def __init__(self, samples: Samples, config: ClassificationDataConfig, **sharding: Any) -> None:
-        super().__init__(samples.names, config, **sharding)
+        super().__init__(samples.names, config, keys=samples.keys, **sharding)
         self.classes = samples.classes
         self.preprocess = Preprocess.from_config(config)
         self._samples = samples
@@ -57,6 +58,13 @@ class ImageDataset(ShardedDataset):
 
     def __len__(self) -> int:
         return self._batches
+
+    def _parts(self) -> dict[str, Iterable[object]]:
+        return super()._parts() | {
+            "classes": self.classes,
+            "labels": self._samples.labels,
+            "preprocess": sorted(self.preprocess.to_dict().items()),
+        }
 
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
         indices = self._order(k).reshape(-1, self.batch_size)

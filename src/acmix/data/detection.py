@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -57,7 +58,7 @@ class DetectionDataset(ShardedDataset):
             f"data.root={config.root}: there are no images to use. Training leaves out images "
             "without boxes unless data.empty_images=keep.",
         )
-        super().__init__(samples.names, config, **sharding)
+        super().__init__(samples.names, config, keys=samples.keys, **sharding)
         self.classes = tuple(samples.categories.values())
         self.category_ids = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)
@@ -78,6 +79,13 @@ class DetectionDataset(ShardedDataset):
     def ground_truth(self) -> COCO:
         """Annotations of the split, including crowds."""
         return self._samples.ground_truth()
+
+    def _parts(self) -> dict[str, Iterable[object]]:
+        return super()._parts() | {
+            "classes": [*zip(self.category_ids, self.classes, strict=True)],
+            "labels": (record.to_list() for record in self._samples.records),
+            "preprocess": sorted(self.preprocess.to_dict().items()),
+        }
 
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
         indices, buckets = self._order(k)

@@ -27,9 +27,11 @@ def digits(split: Split) -> Samples:
     chosen = np.flatnonzero(held_out if split == "val" else ~held_out)
     pixels = np.rint(scans.images[chosen] * (255 / 16)).astype(np.uint8)
     encoded = [_png(scan) for scan in pixels]
+    names = tuple(f"digit {i}" for i in chosen)
     return Samples(
         classes=tuple(str(name) for name in scans.target_names),
-        names=tuple(f"digit {i}" for i in chosen),
+        names=names,
+        keys=names,
         labels=tuple(int(label) for label in scans.target[chosen]),
         read=encoded.__getitem__,
     )

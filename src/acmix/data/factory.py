@@ -87,11 +87,12 @@ def create_dataset(
         f"shard_id must be in 0..num_shards - 1, got {shard_id=} of {num_shards=}.",
     )
     source = SOURCES[config.name]
-    samples, corrupt = drop_corrupt(source.open(config, cast(Split, split)), config)
+    checked = drop_corrupt(source.open(config, cast(Split, split)), config)
     return source.dataset(
-        samples,
+        checked.samples,
         config,
-        corrupt=corrupt,
+        corrupt=checked.corrupt,
+        content=checked.content,
         training=split == "train",
         seed=seed,
         num_shards=num_shards,

@@ -54,6 +54,7 @@ def image_folder(root: str | Path | None, split: Split) -> Samples:
     return Samples(
         classes=classes,
         names=tuple(str(path) for path in paths),
+        keys=tuple(path.relative_to(folder.parent).as_posix() for path in paths),
         labels=tuple(labels),
         read=lambda i: paths[i].read_bytes(),
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from acmix.config import DataConfig
 from acmix.data.decode import DecodeError, decode
+from acmix.data.digest import digest_of
 from acmix.errors import UserError, check
 
 _logger = logging.getLogger(__name__)
@@ -39,21 +42,35 @@ class Images(Protocol):
 S = TypeVar("S", bound=Images)
 
 
-def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
-    """Apply ``data.on_corrupt``: refuse or drop corrupt images, or skip the check.
+@dataclass(frozen=True)
+class Checked(Generic[S]):
+    """Samples to use after the check.
 
-    Returns:
-        The samples to use, and the names of the dropped ones.
+    Attributes:
+        samples: what is left.
+        corrupt: names of the images that are left out.
+        content: digest of the files of ``samples``; None if they were not read.
+    """
+
+    samples: S
+    corrupt: tuple[str, ...] = ()
+    content: str | None = None
+
+
+def drop_corrupt(samples: S, config: DataConfig) -> Checked[S]:
+    """Apply ``data.on_corrupt``: refuse or drop corrupt images, or skip the check.
 
     Raises:
         UserError: there are corrupt images under ``refuse``; or ``skip`` would leave a class or the
             split without images.
     """
     if config.on_corrupt == "unchecked":
-        return samples, ()
-    reasons = find_corrupt(samples, config)
+        return Checked(samples)
+    results = _read_all(samples, config)
+    content = digest_of(result for result in results if isinstance(result, int))
+    reasons = {i: result for i, result in enumerate(results) if isinstance(result, str)}
     if not reasons:
-        return samples, ()
+        return Checked(samples, content=content)
     message = f"{len(reasons)} of {len(samples)} images cannot be used: {_list(samples, reasons)}."
     if config.on_corrupt == "refuse":
         raise UserError(f"{message} Repair or remove them, or set data.on_corrupt=skip.")
@@ -61,23 +78,23 @@ def drop_corrupt(samples: S, config: DataConfig) -> tuple[S, tuple[str, ...]]:
     kept = samples.select([i for i in range(len(samples)) if i not in reasons])
     missing = samples.missing_in(kept)
     check(not missing, f"all images of {', '.join(map(repr, missing))} are corrupt: {message}")
-    return kept, tuple(samples.names[i] for i in reasons)
+    return Checked(kept, tuple(samples.names[i] for i in reasons), content)
 
 
-def find_corrupt(samples: Images, config: DataConfig) -> dict[int, str]:
-    """Decode every image once; return the error messages of the failing ones by index."""
+def _read_all(samples: Images, config: DataConfig) -> list[int | str]:
+    """Decode every image once; return the CRC of each file, or why it cannot be used."""
 
-    def reason(index: int) -> str | None:
+    def result(index: int) -> int | str:
         try:
-            decode(samples.read(index), config.channels, config.max_image_pixels)
+            encoded = samples.read(index)
+            decode(encoded, config.channels, config.max_image_pixels)
         except (DecodeError, OSError) as error:
             return str(error)
-        return None
+        return zlib.crc32(encoded)
 
     # Threads run in parallel, since Pillow's decoders release the interpreter lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = enumerate(pool.map(reason, range(len(samples))))
-        return {index: text for index, text in found if text is not None}
+        return list(pool.map(result, range(len(samples))))
 
 
 def _list(samples: Images, reasons: dict[int, str]) -> str:

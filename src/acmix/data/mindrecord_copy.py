@@ -85,6 +85,7 @@ def read_image_folder(root: str | Path | None, split: Split) -> Samples:
     return Samples(
         classes=classes,
         names=tuple(f"{name} in {file}" for name in names),
+        keys=names,
         labels=labels,
         read=MindRecordImages(file, names),
     )
@@ -96,8 +97,7 @@ def _image_folder_content(config: DataConfig, root: Path) -> Content:
     present: list[Split] = ["train", "val"] if (root / "val").is_dir() else ["train"]
     for split in present:
         samples = image_folder(root, split)
-        names = tuple(str(Path(name).relative_to(root)) for name in samples.names)
-        splits[split] = samples = replace(samples, names=names)
+        splits[split] = samples = replace(samples, names=samples.keys)
         index = {key: getattr(samples, key) for key in _INDEX_KEYS}
         extra_files[f"{split}.json"] = json.dumps(index, ensure_ascii=False).encode()
     return splits, extra_files

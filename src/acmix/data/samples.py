@@ -16,12 +16,14 @@ class Samples:
     Attributes:
         classes: class names; a label is an index into them.
         names: name of each sample for messages (a path).
+        keys: name of each sample that is the same on every machine (a path below the root).
         labels: class of each sample.
         read: returns the encoded bytes of sample ``i`` of ``names``; may raise OSError.
     """
 
     classes: tuple[str, ...]
     names: tuple[str, ...]
+    keys: tuple[str, ...]
     labels: tuple[int, ...]
     read: Callable[[int], bytes]
 
@@ -35,6 +37,7 @@ class Samples:
         return replace(
             self,
             names=tuple(self.names[i] for i in kept),
+            keys=tuple(self.keys[i] for i in kept),
             labels=tuple(self.labels[i] for i in kept),
             read=lambda i: read(kept[i]),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from acmix.config import DataConfig
+from acmix.data.digest import digest_of
 from acmix.data.pipeline import Batch, MakeBatch, run_pipeline
 
 
@@ -26,6 +27,8 @@ class ShardedDataset(ABC):
         num_shards: number of devices that share the split.
         shard_id: index of this device.
         corrupt: names of the images left out because they cannot be decoded.
+        keys: names of the samples that are the same on every machine; None takes ``names``.
+        content: digest of the content of the files; None if they were not read.
 
     Attributes:
         names, corrupt: as given.
@@ -47,10 +50,14 @@ class ShardedDataset(ABC):
         num_shards: int = 1,
         shard_id: int = 0,
         corrupt: tuple[str, ...] = (),
+        keys: Sequence[str] | None = None,
+        content: str | None = None,
     ) -> None:
         self.names = names
         self.num_samples = len(names)
         self.corrupt = corrupt
+        self._keys = names if keys is None else keys
+        self._content = content
         evaluation_size = config.eval_batch_size or config.batch_size
         self.batch_size = config.batch_size if training else evaluation_size
         self._training = training
@@ -59,6 +66,30 @@ class ShardedDataset(ABC):
         self._shard = slice(shard_id, None, num_shards)
         self._num_workers = config.num_workers
         self._max_pixels = config.max_image_pixels
+
+    def digest(self) -> dict[str, str]:
+        """Return what the data is: the SHA-256 (hexadecimal) of each of its parts, by name.
+
+        Equal in all processes, on all machines and for a MindRecord copy: it holds no absolute
+        path and no time. Independent of seed, shards and batch size. Two data sets hold the same
+        if every part that both have is equal; the names of the others say what differs:
+
+        ========== ==============================================================================
+        part       what it covers
+        ========== ==============================================================================
+        images     names of the images, relative to ``data.root``, in the order of the samples
+        content    CRC of each file; missing under ``data.on_corrupt=unchecked``, which reads none
+        classes    names of the classes in the order of the labels; for detection also their ids
+        labels     label of each image; for detection its id, size, boxes and their labels
+        preprocess evaluation transform: image size, crop, channels, mean, deviation, filter
+        ========== ==============================================================================
+        """
+        parts = {name: digest_of(values) for name, values in self._parts().items()}
+        return parts if self._content is None else parts | {"content": self._content}
+
+    def _parts(self) -> dict[str, Iterable[object]]:
+        """Return the parts of :meth:`digest` before hashing, as values that JSON can hold."""
+        return {"images": self._keys}
 
     @abstractmethod
     def __len__(self) -> int:
