@@ -56,6 +56,18 @@ def history(run_dir):
     ]
 
 
+class Failing(Blobs):
+    """The data of an evaluation cannot be read."""
+
+    def __init__(self, error, **kwargs):
+        super().__init__(**kwargs)
+        self.error = error
+
+    def whole_epoch(self, epoch):
+        yield from super().whole_epoch(epoch)
+        raise self.error
+
+
 def assert_same_run(first, second):
     assert history(first) == history(second)
     for name in ("last.ckpt", "best.ckpt"):
@@ -94,6 +106,41 @@ def test_run_interrupted_twice_is_identical_to_the_last_bit(tmp_path, settings):
             fit(parts, settings, Interrupted(at_epoch), resume="auto", model_seed=model_seed)
     fit(parts, settings, resume="auto", model_seed=99)
     assert_same_run(whole, parts)
+
+
+@pytest.mark.parametrize("error", [UserError("no image."), MemoryError(), KeyboardInterrupt()])
+def test_an_epoch_survives_any_error_of_its_evaluation(finished, tmp_path, error):
+    run_dir = RunDir(tmp_path / "run", keep=9)
+    trainer = Trainer(toy_task(), Config.from_dict(AVERAGED), run_dir)
+    with pytest.raises(type(error)):
+        trainer.fit(Blobs(), Failing(error, batches=2, seed=1, padded=3))
+    assert run_dir.checkpoints.latest().name == "epoch_0001.ckpt"
+    assert not read_checkpoint(run_dir.checkpoints.latest()).progress.is_concluded
+    fit(run_dir, AVERAGED, resume="auto", model_seed=9)
+    assert_same_run(finished, run_dir)
+
+
+def test_a_run_killed_between_evaluation_and_manifest_has_each_line_once(finished, run_dir):
+    (run_dir.checkpoints.path / "manifest.json").unlink()
+    fit(run_dir, AVERAGED, resume="auto", model_seed=9)
+    assert_same_run(finished, run_dir)
+
+
+def test_a_checkpoint_copied_alone_is_evaluated_first(finished, tmp_path):
+    copied = tmp_path / "copied.ckpt"
+    shutil.copy(finished.checkpoints.path / "epoch_0003.ckpt", copied)
+    other = RunDir(tmp_path / "other", keep=9)
+    fit(other, AVERAGED, resume=copied, model_seed=9)
+    assert history(other) == [line for line in history(finished) if line["step"] >= 9]
+
+
+def test_newer_checkpoints_and_lines_are_kept_aside(finished, run_dir):
+    fit(run_dir, AVERAGED, resume=run_dir.checkpoints.path / "epoch_0002.ckpt", model_seed=5)
+    aside = run_dir.path / "replaced" / "after_step_6"
+    names = {path.name for path in aside.iterdir()}
+    assert {"epoch_0003.ckpt", "epoch_0004.ckpt", "metrics.jsonl"} <= names
+    assert (aside / "metrics.jsonl").read_text() == finished.metrics_file.read_text()
+    assert_same_run(finished, run_dir)
 
 
 def test_run_interrupted_in_pynative_mode_is_identical_to_the_last_bit(tmp_path):

@@ -1,6 +1,7 @@
 """The run folder: refuses to overwrite, drops lines of the future, survives a cut line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,43 @@ def test_line_cut_off_by_a_crash_is_forgotten(run_dir):
     run_dir.initialise("", Progress(step=2))
     run_dir.log({"step": 3})
     assert run_dir.metrics() == [{"step": 1}, {"step": 3}]
+
+
+@pytest.mark.parametrize("line", ["[1]", "7", '"a"', "{}", '{"step": "3"}', "\xff", "[" * 9999])
+def test_foreign_lines_are_left_out(run_dir, line):
+    run_dir.initialise("")
+    run_dir.log({"step": 1})
+    with open(run_dir.metrics_file, "ab") as file:
+        file.write(line.encode("latin-1") + b"\n")
+    run_dir.initialise("", Progress(step=2))
+    assert run_dir.metrics() == [{"step": 1}]
+
+
+def test_class_names_are_written_when_the_run_starts(run_dir):
+    run_dir.initialise("", classes=("蚂蚁", "b"))
+    assert json.loads(run_dir.classes_file.read_text()) == ["蚂蚁", "b"]
+
+
+def test_the_line_of_an_epoch_whose_evaluation_is_missing_is_written_again(run_dir):
+    run_dir.initialise("")
+    for step in (5, 10):
+        run_dir.log({"step": step})
+    run_dir.initialise("", Progress(epoch=1, step=10, evaluated=0))
+    assert run_dir.metrics() == [{"step": 5}]
+
+
+def test_a_folder_removed_in_training_is_told_in_one_line(run_dir):
+    run_dir.initialise("")
+    shutil.rmtree(run_dir.path)
+    with pytest.raises(UserError, match=r"was moved or removed during training.*at step 7"):
+        run_dir.log({"step": 7})
+
+
+def test_metrics_that_are_a_folder_are_told_in_one_line(run_dir):
+    run_dir.metrics_file.mkdir(parents=True)
+    for act in (run_dir.metrics, lambda: run_dir.log({"step": 1})):
+        with pytest.raises(UserError, match=r"metrics\.jsonl: Is a directory"):
+            act()
 
 
 def test_full_disk_is_told_when_a_line_is_written(run_dir):

@@ -181,7 +181,9 @@ def test_network_that_diverged_unseen_is_told_with_the_step_by_its_evaluation(tm
     linear = nn.SequentialCell(nn.Flatten(), nn.Dense(16, 4))
     task = ClassificationObjective(linear, num_classes=4)
     trainer = Trainer(task, Config.from_dict({**SETTINGS, "train": train}), RunDir(tmp_path))
-    with pytest.raises(UserError, match=r"NaN or Inf.*evaluation after step 2\. .*epoch_0001\.ckpt"):
+    with pytest.raises(
+        UserError, match=r"NaN or Inf.*evaluation after step 2\. .*epoch_0001\.ckpt"
+    ):
         trainer.fit(Blobs(2), Lossless(3))
 
 

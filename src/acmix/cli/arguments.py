@@ -70,6 +70,15 @@ class JsonOutput:
 # Options
 
 
+def add_class_file(parser: ArgumentParser) -> None:
+    """Add the option for class names of weights that have none, or for other names."""
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the classes, a JSON list or one on each line; default: those of the run",
+    )
+
+
 def add_config(parser: ArgumentParser) -> None:
     """Add ``CONFIG [key=value ...]``."""
     parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)

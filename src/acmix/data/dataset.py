@@ -66,6 +66,9 @@ class ImageDataset(ShardedDataset):
             "preprocess": sorted(self.preprocess.to_dict().items()),
         }
 
+    def _relabel(self, labels: np.ndarray) -> None:
+        self._labels = np.append(labels[self._labels[:-1]], PADDING).astype(np.int32)
+
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
         indices = self._order(k).reshape(-1, self.batch_size)
         return indices, lambda row, number: self._batch(row, k, number)

@@ -75,6 +75,11 @@ class DetectionDataset(ShardedDataset):
         step = self.batch_size * self._num_shards
         return sum(-(-count // step) for count in np.bincount(self._buckets).tolist())
 
+    def _relabel(self, labels: np.ndarray) -> None:
+        """Change which category a detection is of; the ground truth has its own ids."""
+        ids = dict(zip(labels.tolist(), self.category_ids, strict=True))
+        self.category_ids = tuple(ids.get(label) for label in range(len(self.classes)))
+
     @cached_property
     def ground_truth(self) -> COCO:
         """Annotations of the split, including crowds."""

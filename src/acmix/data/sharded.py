@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from acmix.config import DataConfig
 from acmix.data.digest import digest_of
 from acmix.data.pipeline import Batch, MakeBatch, run_pipeline
+from acmix.errors import check
+
+D = TypeVar("D", bound="ShardedDataset")
 
 
 class ShardedDataset(ABC):
@@ -31,12 +35,17 @@ class ShardedDataset(ABC):
         content: digest of the content of the files; None if they were not read.
 
     Attributes:
+        classes: class names in the order of the labels.
+        category_ids: id of each class in the annotations, None for a class that they lack; empty
+            where classes have no ids.
         names, corrupt: as given.
         num_samples: samples of the split, over all shards.
         batch_size: samples per batch on this shard.
         train_columns, val_columns: names of the arrays of a batch.
     """
 
+    classes: tuple[str, ...]
+    category_ids: tuple[int | None, ...] = ()
     train_columns: ClassVar[tuple[str, ...]]
     val_columns: ClassVar[tuple[str, ...]]
 
@@ -90,6 +99,29 @@ class ShardedDataset(ABC):
     def _parts(self) -> dict[str, Iterable[object]]:
         """Return the parts of :meth:`digest` before hashing, as values that JSON can hold."""
         return {"images": self._keys}
+
+    def relabelled(self: D, classes: Sequence[str], labels: Sequence[int]) -> D:
+        """Return the data set with other labels, for evaluation.
+
+        Args:
+            classes: names of all classes, in the order of the new labels.
+            labels: new label of each present class; -1: its samples do not count.
+        """
+        other = copy.copy(self)
+        other.classes = tuple(classes)
+        other._relabel(np.asarray(labels))
+        return other
+
+    def _relabel(self, labels: np.ndarray) -> None:
+        """Replace label k by ``labels[k]``; ``classes`` are the new ones already.
+
+        Default: for data whose targets are not labels, and which therefore keeps its own.
+        """
+        check(
+            np.array_equal(labels, np.arange(len(self.classes))),
+            "the classes of the checkpoint are not those of the data, whose targets cannot be "
+            "matched by name; evaluate it on data with the same classes.",
+        )
 
     @abstractmethod
     def __len__(self) -> int:

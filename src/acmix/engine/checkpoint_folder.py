@@ -78,13 +78,23 @@ class CheckpointFolder:
             ) from error
         return target
 
-    def conclude(self, state: Mapping[str, Parameter], progress: Progress) -> None:
+    def conclude(
+        self,
+        state: Mapping[str, Parameter],
+        progress: Progress,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Record the evaluation of an epoch that was saved before it; link ``best.ckpt`` if it is.
 
         The checkpoint itself stays as it is: the manifest holds the new progress. Without the
-        manifest a resumed run evaluates the epoch again.
+        manifest a resumed run evaluates the epoch again. Of a run that continues in a new folder
+        it is written there.
         """
-        self._register(self.path / file_name(progress), state, progress)
+        target = self.path / file_name(progress)
+        if target.exists():
+            self._register(target, state, progress)
+        else:
+            self.save(state, progress, about=about)
 
     def progress_of(self, checkpoint: Path, saved: Progress) -> Progress:
         """Return the progress of an intact checkpoint, with its evaluation if that is recorded."""

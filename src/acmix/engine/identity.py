@@ -22,7 +22,7 @@ class LabelledData(Protocol):
     """What :func:`describe_run` asks of a data set; those of ``acmix.data`` fit."""
 
     classes: tuple[str, ...]
-    category_ids: tuple[int, ...] | None
+    category_ids: tuple[int | None, ...]
     num_samples: int
 
     def digest(self) -> dict[str, str]:
@@ -36,14 +36,14 @@ def describe_run(config: Config, train: LabelledData, val: LabelledData) -> dict
     folders, devices and intervals.
     """
     about: dict[str, Any] = {"task": config.task, "classes": list(train.classes)}
-    if train.category_ids is not None:
+    if train.category_ids:
         about["category_ids"] = list(train.category_ids)
     about["settings"] = {
         key: value for key, value, section in _settings(config) if key not in _free(section)
     }
     splits = {"train": train, "val": val}
     about["data"] = {
-        split: {"images": data.num_samples, **data.digest()} for split, data in splits.items()
+        split: {"count": data.num_samples, **data.digest()} for split, data in splits.items()
     }
     return about
 
@@ -107,13 +107,15 @@ def _check_same_data(saved: Mapping[str, Any], now: Mapping[str, Any], path: str
     for split, remedy in (("train", True), ("val", False)):
         before, after = (about.get("data", {}).get(split, {}) for about in (saved, now))
         parts = [part for part in before if part in after and before[part] != after[part]]
-        parts = [part for part in parts if part != "preprocess"]  # the settings tell it by key
+        parts = [
+            part for part in parts if part not in ("count", "preprocess")
+        ]  # the settings tell it by key
         if not parts:
             continue
         title = {"train": "training", "val": "validation"}[split]
         text = (
             f"the {title} data is not that of {path}: {' and '.join(parts)} differ "
-            f"({before.get('images')} images then, {after.get('images')} now)"
+            f"({before.get('count')} images then, {after.get('count')} now)"
         )
         if remedy:
             raise UserError(

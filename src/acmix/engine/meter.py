@@ -10,7 +10,6 @@ import numpy as np
 
 from acmix.engine.train_step import StepResult
 
-
 MAX_CONSECUTIVE_SKIPS = 20
 """Limit of skipped steps in a row: a dynamic loss scale has fallen to 1 by then."""
 

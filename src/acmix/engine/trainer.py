@@ -246,7 +246,7 @@ class Trainer:
         self._log(record)
         progress = replace(progress, evaluated=progress.epoch)
         if self.world.is_first:
-            self.run_dir.checkpoints.conclude(self.state, progress)
+            self.run_dir.checkpoints.conclude(self.state, progress, self.about)
         return progress
 
     def _take_step(self, group: Group, rate: float) -> StepResult:

@@ -112,6 +112,28 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     def build_model(self, config: ConfigT, num_classes: int) -> ModelT:
         """Create the configured network."""
 
+    def count_classes(self, config: ConfigT, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+        """Return the number of classes of weights; None if they lack what depends on it.
+
+        Args:
+            config: configuration of the network.
+            shapes: shapes of the weights by name.
+        """
+        few, more = (self._shapes(config, count) for count in (2, 3))
+        for name, shape in few.items():
+            sizes = shape, more[name], shapes.get(name, ())
+            if shape == more[name] or len(sizes[2]) != len(shape):
+                continue
+            for two, three, size in zip(*sizes, strict=True):
+                # Sizes are linear: a head has K outputs, or K for each anchor and others.
+                if three > two and size > 0 and (size - two) % (three - two) == 0:
+                    return 2 + (size - two) // (three - two)
+        return None
+
+    def _shapes(self, config: ConfigT, num_classes: int) -> dict[str, tuple[int, ...]]:
+        model = self.build_model(config, num_classes)
+        return {parameter.name: tuple(parameter.shape) for parameter in model.get_parameters()}
+
     @abstractmethod
     def backbone(self, model: ModelT) -> Backbone:
         """Return the part that can load classifier weights; for a classifier, ``model``."""

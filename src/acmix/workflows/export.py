@@ -21,6 +21,7 @@ def export(
     format: str,
     batch_size: int = 1,
     input_size: tuple[int, int] | None = None,
+    class_file: str | Path | None = None,
     fused: bool = True,
     verify: bool = True,
     **options: Any,
@@ -35,6 +36,7 @@ def export(
         batch_size: images per call.
         input_size: height and width; None uses the evaluation size, the largest if there are
             several.
+        class_file: names of the classes; None takes those of the checkpoint.
         fused: export the network's inference form, see :func:`acmix.export.fuse`.
         verify: compare the inference form with the network, and the file with that form.
         **options: further arguments of :func:`acmix.export.export_model`.
@@ -50,7 +52,7 @@ def export(
     channels, *size = task.image_shape(config)
     shape = (channels, *(input_size or size))
     post_process = FORMATS[format].holds_post_processing
-    model, classes = restore(config, checkpoint)
+    model, classes = restore(config, checkpoint, class_file)
     network, fusion_diff = model, 0.0
     if fused:
         network = fuse(model)

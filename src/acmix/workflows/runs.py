@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,16 @@ import mindspore as ms
 from mindspore import nn
 
 from acmix.config import Config, load_config
-from acmix.data import create_dataset
-from acmix.engine import load_weights
+from acmix.engine.checkpoint import read_about
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.models import create_model
 from acmix.models.registry import model_entry
 from acmix.tasks import get_task, task_of_network
 from acmix.tasks.base import model_arguments
+from acmix.utils.reading import check_regular
+from acmix.workflows.classes import class_names, count_classes
 from acmix.workflows.weights import copy_features, head_size, load_model, read_tensors, warm_start
-
-CLASSES_FILE = "classes.json"
 
 
 def set_up_runtime(config: Config) -> str:
@@ -69,30 +67,19 @@ def load_pretrained(config: Config, model: nn.Cell) -> None:
     copy_features(classifier, backbone)
 
 
-def restore(config: Config, checkpoint: str | Path) -> tuple[Any, tuple[str, ...]]:
-    """Return the model of a finished run in evaluation mode, and its class names."""
+def restore(
+    config: Config, checkpoint: str | Path, class_file: str | Path | None = None
+) -> tuple[Any, tuple[str, ...]]:
+    """Return the model of a checkpoint in evaluation mode, and its class names.
+
+    The data set is not needed, see :func:`acmix.workflows.classes.class_names`.
+    """
     set_up_runtime(config)
-    classes = class_names(config, checkpoint)
+    classes = class_names(config, checkpoint, class_file)
     model = build_model(config, len(classes))
     load_model(model, checkpoint)
     model.set_train(False)
     return model, classes
-
-
-def class_names(config: Config, checkpoint: str | Path) -> tuple[str, ...]:
-    """Return the class names of a run from its folder, or from the data set if missing there."""
-    file = run_folder(checkpoint) / CLASSES_FILE
-    if not file.is_file():
-        return create_dataset(config.data, "val", seed=config.seed).classes
-    try:
-        names = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON ({error}); remove it or restore it.") from error
-    check(
-        isinstance(names, list) and bool(names) and all(isinstance(n, str) for n in names),
-        f"{file} must hold a list of class names; remove it or restore it.",
-    )
-    return tuple(names)
 
 
 def run_folder(checkpoint: str | Path) -> Path:
@@ -101,15 +88,20 @@ def run_folder(checkpoint: str | Path) -> Path:
 
 
 def run_config(checkpoint: str | Path) -> Config:
-    """Load the configuration in the run folder of a checkpoint.
+    """Load the configuration in the run folder of a checkpoint, else the one in the checkpoint.
 
     Raises:
-        UserError: the checkpoint is not in a run folder.
+        UserError: the checkpoint is missing; or it is outside of a run folder and holds weights
+            alone.
     """
-    check(Path(checkpoint).is_file(), f"{checkpoint} does not exist.")
+    check_regular(checkpoint)
     file = run_folder(checkpoint) / "config.yaml"
-    check(file.is_file(), f"{file} is missing; name the run's configuration with --config.")
-    return load_config(file)
+    if file.is_file():
+        return load_config(file)
+    settings = read_about(checkpoint).get("settings")
+    if not isinstance(settings, Mapping):
+        raise UserError(f"{file} is missing; name the configuration of {checkpoint} with --config.")
+    return Config.from_dict(_tree(settings))
 
 
 def named_config(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -135,7 +127,18 @@ def open_checkpoint(
         return restore(config, checkpoint)[0], config
     config = named_config(name, overrides)
     set_up_runtime(config)
-    classes = head_size(model_entry(config.model.name).cls, load_weights(checkpoint))
-    model = build_model(config, classes or 0)
+    model = build_model(config, count_classes(config, checkpoint))
     load_model(model, checkpoint)
     return model.set_train(False), config
+
+
+def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted keys as a nested configuration."""
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        *sections, name = key.split(".")
+        inner = tree
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[name] = value
+    return tree

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from acmix.config import Config
 from acmix.data import create_dataset
 from acmix.engine import FitResult, RunDir, Trainer
 from acmix.engine import evaluate as run_evaluation
+from acmix.engine.identity import describe_run
 from acmix.engine.objective import Metric
+from acmix.engine.run_lock import RunLock
 from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
-from acmix.parallel import join, synchronise_norms
+from acmix.parallel import World, join, synchronise_norms
 from acmix.tasks import get_task
-from acmix.utils.files import write_text
+from acmix.workflows.classes import known_class_names, match_classes
 from acmix.workflows.curve import plot_training_curve
-from acmix.workflows.runs import CLASSES_FILE, build_model, load_pretrained, set_up_runtime
+from acmix.workflows.runs import build_model, load_pretrained, set_up_runtime
 from acmix.workflows.weights import load_model
 
 logger = logging.getLogger(__name__)
@@ -31,12 +33,24 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     Args:
         config: configuration of the run.
         resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
+
+    Raises:
+        UserError: another process writes into the folder, it cannot be written to, it holds a run
+            and ``resume`` is None; or see :meth:`acmix.engine.Trainer.fit`.
     """
     target = set_up_runtime(config)
     world = join()
     run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
-    if resume is None and world.is_first:
-        run_dir.check_unused()  # fails early: reading the data may take minutes
+    # Reading the data may take minutes: what is wrong with the folder is told before.
+    with RunLock(run_dir.path) if world.is_first else nullcontext():
+        if resume is None and world.is_first:
+            run_dir.check_unused()
+        return _train(config, resume, run_dir, world, target)
+
+
+def _train(
+    config: Config, resume: str | None, run_dir: RunDir, world: World, target: str
+) -> FitResult:
     shard = {"num_shards": world.size, "shard_id": world.rank}
     train_data = create_dataset(config.data, "train", seed=config.seed, **shard)
     val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
@@ -68,10 +82,16 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     )
     task = get_task(config.task)
     objective = task.objective(config, model, val_data)
-    trainer = Trainer(objective, config, run_dir, scalars=lambda: path_weights(model), world=world)
+    trainer = Trainer(
+        objective,
+        config,
+        run_dir,
+        scalars=lambda: path_weights(model),
+        world=world,
+        about=describe_run(config, train_data, val_data),
+    )
     result = trainer.fit(train_data, val_data, resume)
     if world.is_first:
-        write_text(run_dir.path / CLASSES_FILE, json.dumps(list(train_data.classes), indent=1))
         curve = run_dir.path / "curve.png"
         plot_training_curve(run_dir.metrics_file, curve, tuple(task.headline))
     world.barrier()  # the launcher treats an early exit of a rank as a failure
@@ -79,10 +99,21 @@ def train(config: Config, resume: str | None = None) -> FitResult:
 
 
 def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:
-    """Evaluate a checkpoint on the validation split; return the metric and the class names."""
+    """Evaluate a checkpoint on the validation split; return the metric and the class names.
+
+    The classes of the data are matched by name with those that the checkpoint was trained on, see
+    :func:`acmix.workflows.classes.match_classes`.
+    """
     set_up_runtime(config)
+    classes = known_class_names(checkpoint)
     data = create_dataset(config.data, "val", seed=config.seed)
-    model = build_model(config, len(data.classes))
+    if classes is None:
+        classes = data.classes
+        logger.warning(
+            "%s does not name its classes: label k is taken for class k of the data.", checkpoint
+        )
+    data = data.relabelled(classes, match_classes(classes, data.classes, str(checkpoint)))
+    model = build_model(config, len(classes))
     load_model(model, checkpoint)
     objective = get_task(config.task).objective(config, model, data)
-    return run_evaluation(objective, data), data.classes
+    return run_evaluation(objective, data), classes

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import (
     add_checkpoint,
+    add_class_file,
     add_config,
     add_exported_batch,
     add_fuse,
@@ -27,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_exported_batch(parser)
     add_input_size(parser, "image size of a detector, in pixels")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
+    add_class_file(parser)
     add_fuse(parser)
     parser.add_argument(
         "--no-verify", action="store_true", help="skip the comparison of file and checkpoint"
@@ -50,6 +52,7 @@ def run(options: Namespace) -> None:
         input_size=options.input_size,
         dynamic_batch=options.dynamic_batch,
         fp16=options.fp16,
+        class_file=options.classes,
         fused=options.fuse,
         verify=not options.no_verify,
     )

@@ -34,7 +34,9 @@ class DetectionMetric:
             pixels of the original image) and ``score`` of each detection.
     """
 
-    def __init__(self, ground_truth: COCO, image_ids: Sequence[int], category_ids: Sequence[int]):
+    def __init__(
+        self, ground_truth: COCO, image_ids: Sequence[int], category_ids: Sequence[int | None]
+    ):
         self._truth = ground_truth
         self._image_ids = tuple(image_ids)
         self._category_ids = tuple(category_ids)
@@ -76,14 +78,17 @@ class DetectionMetric:
         boxes = np.clip(boxes.astype(np.float64) / np.tile(scale, 2), 0, limits)
         for box, score, label in zip(boxes, scores, labels, strict=True):
             # A head may have more outputs than the data set has classes.
-            if not 0 <= label < len(self._category_ids):
+            category_id = (
+                self._category_ids[label] if 0 <= label < len(self._category_ids) else None
+            )
+            if category_id is None:
                 continue
             x, y = box[:2].tolist()
             width, height = (box[2:] - box[:2]).tolist()
             self.results.append(
                 {
                     "image_id": image_id,
-                    "category_id": self._category_ids[label],
+                    "category_id": category_id,
                     "bbox": [x, y, width, height],
                     "score": float(score),
                 }
@@ -108,15 +113,21 @@ class DetectionMetric:
     def per_class(self) -> np.ndarray:
         """Return the average precision of each class (K,); NaN for a class without objects."""
         precision = self._evaluate().eval["precision"][:, :, :, 0, -1]  # all areas, 100 detections
-        by_class = np.moveaxis(precision, 2, 0).reshape(len(self._category_ids), -1)
-        return np.array([p[p > -1].mean() if (p > -1).any() else np.nan for p in by_class])
+        by_class = np.moveaxis(precision, 2, 0).reshape(precision.shape[2], -1)
+        means = [p[p > -1].mean() if (p > -1).any() else np.nan for p in by_class]
+        by_id: dict[int | None, float] = dict(zip(self._present_ids(), means, strict=True))
+        return np.array([by_id.get(id, np.nan) for id in self._category_ids])
+
+    def _present_ids(self) -> list[int]:
+        """Return the categories to evaluate, in the order of pycocotools."""
+        return sorted({id for id in self._category_ids if id is not None})
 
     def _evaluate(self) -> COCOeval:
         """Run pycocotools without its console output."""
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation = COCOeval(self._truth, self._detections(), "bbox")
             evaluation.params.imgIds = sorted(self._seen)
-            evaluation.params.catIds = list(self._category_ids)
+            evaluation.params.catIds = self._present_ids()
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()

@@ -20,7 +20,7 @@ class DetectionObjective:
         model: the detector.
         ground_truth: annotations of the validation split; None disables evaluation.
         image_ids: id in ``ground_truth`` of each image, by its position in the split.
-        category_ids: id in ``ground_truth`` of each class.
+        category_ids: id in ``ground_truth`` of each class; None for a class that it lacks.
     """
 
     monitor = "bbox_mAP"
@@ -30,7 +30,7 @@ class DetectionObjective:
         model: Detector,
         ground_truth: COCO | None = None,
         image_ids: Sequence[int] = (),
-        category_ids: Sequence[int] = (),
+        category_ids: Sequence[int | None] = (),
     ):
         self.model = model
         self.loss_names: tuple[str, ...] = model.loss_names
