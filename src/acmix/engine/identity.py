@@ -106,10 +106,8 @@ def quoted(names: Sequence[Any]) -> str:
 def _check_same_data(saved: Mapping[str, Any], now: Mapping[str, Any], path: str) -> None:
     for split, remedy in (("train", True), ("val", False)):
         before, after = (about.get("data", {}).get(split, {}) for about in (saved, now))
-        parts = [part for part in before if part in after and before[part] != after[part]]
-        parts = [
-            part for part in parts if part not in ("count", "preprocess")
-        ]  # the settings tell it by key
+        both = set(before) & set(after) - {"count", "preprocess"}  # the settings tell the latter
+        parts = sorted(part for part in both if before[part] != after[part])
         if not parts:
             continue
         title = {"train": "training", "val": "validation"}[split]

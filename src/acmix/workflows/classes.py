@@ -161,7 +161,7 @@ def _checked(names: Any, source: str | Path) -> tuple[str, ...]:
         f"{source} must hold a list of class names; restore it, or name them with --classes FILE.",
     )
     empty = [number for number, name in enumerate(names, start=1) if not name]
-    check(not empty, f"{source}: name {empty[:1]} is empty.")
+    check(not empty, f"{source}: name {empty and empty[0]} is empty.")
     return tuple(names)
 
 
