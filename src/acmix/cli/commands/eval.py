@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.arguments import add_checkpoint, add_config, add_json
 from acmix.config import TASK_CONFIGS, Config
 from acmix.errors import check
+from acmix.utils.text import printable
 
 NAME = "eval"
 HELP = "Evaluate a checkpoint on the validation split."
@@ -40,7 +42,8 @@ def run(options: Namespace) -> None:
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, value in report["per_class"].items():
-            print(f"  {name}: {value:.4f}")
+            shown = "no images" if value is None or math.isnan(value) else f"{value:.4f}"
+            print(f"  {printable(name)}: {shown}")
     for option, file in files.items():
         task.write_eval_file(option, metric, classes, file)
         print(f"Wrote {file}")
