@@ -213,3 +213,39 @@ def test_a_form_that_computes_something_else_is_refused(mode, rng):
 def test_what_is_no_network_is_refused():
     with pytest.raises(UserError, match="fuse takes a Cell, got function"):
         fuse(draw_anew)
+
+
+class Shared(nn.Cell):
+    """One convolution before two norms, and one block in two places."""
+
+    def __init__(self):
+        super().__init__()
+        conv = nn.Conv2d(4, 4, 3)
+        self.chain = nn.SequentialCell(conv, norm(2), conv, norm(3))
+        block = nn.SequentialCell(nn.Conv2d(4, 4, 3), norm(4), ACmix(4, num_heads=2))
+        self.blocks = nn.CellList([block, block])
+
+    def construct(self, x):
+        x = self.chain(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def norm(seed):
+    layer = nn.BatchNorm2d(4)
+    rng = np.random.default_rng(seed)
+    for parameter in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance):
+        set_value(parameter, rng.uniform(0.5, 2, 4).astype(np.float32))
+    return layer
+
+
+def test_cells_of_several_places_are_folded_where_no_place_differs(rng):
+    network = Shared().set_train(False)
+    x = Tensor(rng.normal(size=(2, 4, 6, 6)).astype(np.float32))
+    form = fuse(network)
+    assert np.abs(form(x).asnumpy() - network(x).asnumpy()).max() < 1e-4
+    assert form.blocks[0] is form.blocks[1]
+    kinds = [type(cell) for cell in form.blocks[0]]
+    assert not {nn.BatchNorm2d, ACmix} & set(kinds)
+    assert [type(cell) for cell in form.chain][1::2] == [nn.BatchNorm2d] * 2

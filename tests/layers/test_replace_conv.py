@@ -192,3 +192,79 @@ def test_what_cannot_be_done_is_told_and_nothing_is_changed(where, arguments, me
 
 def test_it_is_part_of_the_package():
     assert "replace_conv" in acmix.__all__
+
+
+class Pyramid(nn.Cell):
+    """One convolution for all levels, also under an attribute, and one with a tied weight."""
+
+    def __init__(self):
+        super().__init__()
+        conv = nn.Conv2d(8, 8, 3)
+        self.levels = nn.CellList([conv, conv, conv])
+        self.alone = nn.Conv2d(8, 8, 3)
+        self.tied = nn.Conv2d(8, 8, 3)
+        self.again = nn.Conv2d(8, 8, 3)
+        self.again.weight = self.tied.weight
+        self.last = conv
+
+    def construct(self, x):
+        for level in self.levels:
+            x = level(x)
+        return self.last(self.again(self.tied(self.alone(x))))
+
+
+def test_a_convolution_of_several_places_stays_one(rng):
+    network = Pyramid()
+    result = replace_conv(network)
+    assert result.replaced == ("levels.0", "alone")
+    assert "levels.0, levels.1, levels.2, last: replaced, one Cell as before" in str(result)
+    shared = network.levels[0]
+    assert isinstance(shared, ACmix)
+    assert network.levels[1] is network.levels[2] is network.last is shared
+    names = [parameter.name for parameter in network.get_parameters()]
+    assert len(names) == len(set(names))
+    assert network(Tensor(rng.normal(size=(1, 8, 6, 6)).astype(np.float32))).shape == (1, 8, 6, 6)
+
+
+def test_any_of_its_names_chooses_a_shared_convolution():
+    network = Pyramid()
+    assert replace_conv(network, r"^last$").replaced == ("levels.0",)
+    assert isinstance(network.levels[2], ACmix)
+
+
+def test_convolutions_with_one_weight_are_kept_with_the_reason():
+    result = replace_conv(Pyramid(), dry_run=True)
+    assert set(result.skipped) == {"tied", "again"}
+    assert "shares tied.weight with tied, again" in result.skipped["again"]
+
+
+@pytest.mark.parametrize("level", ["O1", "O2", "O3", "auto"])
+def test_every_level_of_mindspores_mixed_precision_takes_the_operator(
+    level, rng, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # O1 writes its source code into the working folder
+    ms.set_context(mode=ms.GRAPH_MODE)
+    x = Tensor(rng.normal(size=(1, 8, 6, 6)).astype(np.float32))
+    network = nn.SequentialCell(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+    replace_conv(network, num_heads=2)
+    expected = network(x).asnumpy()
+    mixed = ms.amp.auto_mixed_precision(network, level)
+    assert np.abs(mixed(x).asnumpy() - expected).max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [(None, 8, None, None), (1, 8, 6, None)])
+def test_open_height_and_width_are_refused_with_the_remedy(shape, rng):
+    ms.set_context(mode=ms.GRAPH_MODE)
+    layer = ACmix(8, num_heads=2)
+    layer.set_inputs(Tensor(shape=shape, dtype=ms.float32))
+    with pytest.raises(Exception, match="Height and width must be known when a graph is compiled"):
+        layer(Tensor(rng.normal(size=(1, 8, 6, 6)).astype(np.float32)))
+
+
+def test_an_open_batch_is_taken(rng):
+    ms.set_context(mode=ms.GRAPH_MODE)
+    layer = ACmix(8, num_heads=2)
+    layer.set_inputs(Tensor(shape=(None, 8, 6, 6), dtype=ms.float32))
+    for batch in (1, 3):
+        x = Tensor(rng.normal(size=(batch, 8, 6, 6)).astype(np.float32))
+        assert layer(x).shape == x.shape

@@ -54,3 +54,12 @@ def test_all_norms_are_replaced_with_parameters_names_and_settings_kept(network)
 def test_frozen_norms_stay(network):
     freeze_norm(network)
     assert synchronise_norms(network, "Ascend") == 0
+
+
+def test_a_norm_of_several_places_stays_one(monkeypatch):
+    monkeypatch.setattr(nn, "SyncBatchNorm", SyncBatchNorm)
+    norm = nn.BatchNorm2d(4)
+    network = nn.SequentialCell(norm, nn.ReLU(), norm)
+    assert synchronise_norms(network, "Ascend") == 1
+    assert network[0] is network[2]
+    assert type(network[0]) is SyncBatchNorm

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, Tensor, nn
-from mindspore import dtype as mstype
+from mindspore import Parameter, Tensor, float32, nn
 
 from acmix.errors import check
 from acmix.layers.acmix_folding import fold_input, fold_output, freeze
@@ -14,8 +13,10 @@ from acmix.layers.acmix_options import COMBINATIONS, check_channels, split_optio
 from acmix.layers.attention import AttentionMode, attention_class, build_attention
 from acmix.layers.conv_path import ConvPath
 from acmix.layers.qkv import QKVProjection
+from acmix.utils.cells import keep_whole
 
 
+@keep_whole
 class ACmix(nn.Cell):
     r"""Self-attention and convolution on one projection (Eq. 13).
 
@@ -43,8 +44,7 @@ class ACmix(nn.Cell):
         UserError: an argument is unknown or out of its range.
 
     Example:
-        >>> ACmix(64, num_heads=4)(ops.ones((1, 64, 14, 14))).shape
-        (1, 64, 14, 14)
+        >>> ACmix(64, num_heads=4)(ops.ones((1, 64, 14, 14))).shape  # (1, 64, 14, 14)
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class ACmix(nn.Cell):
         self.alpha: Any = None
         self.beta: Any = None
         if self.combination.attention == "learned":
-            self.alpha = Parameter(Tensor([0.5], mstype.float32), name="alpha")
+            self.alpha = Parameter(Tensor([0.5], float32), name="alpha")
         if self.combination.conv == "learned":
-            self.beta = Parameter(Tensor([0.5], mstype.float32), name="beta")
+            self.beta = Parameter(Tensor([0.5], float32), name="beta")
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply both stages; see the class."""

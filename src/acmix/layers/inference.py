@@ -17,6 +17,7 @@ A Cell describes itself by the following names. A Cell without them stays as it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -28,25 +29,46 @@ from acmix.utils.cells import replace_child
 from acmix.utils.parameters import forget, make_parameter
 
 
-def inference_form(cell: nn.Cell) -> nn.Cell:
-    """Rewrite a Cell and all below it, in place unless they are replaced; see the module."""
-    for name, child in cell.name_cells().items():
-        form = inference_form(child)
-        if form is not child:
-            replace_child(cell, name, form)
-    children = cell.name_cells()
-    for layer, norm in _folded_norms(cell):
-        if isinstance(children[norm], nn.BatchNorm2d) and absorb_output(
-            children[layer], *_affine(children[norm])
-        ):
-            replace_child(cell, norm, nn.Identity())
-    for norm, layer in getattr(cell, "fold_norm_into_next", ()):
-        own = children[norm]
-        # MindSpore's own operator, on Ascend, would multiply by ones all the same.
-        if isinstance(own, LayerNorm) and own.affine and not own.native:
-            if absorb_input(children[layer], own.gamma.asnumpy(), own.beta.asnumpy()):
-                own.drop_affine()
-    return cell.for_inference() if hasattr(cell, "for_inference") else cell
+def inference_form(network: nn.Cell) -> nn.Cell:
+    """Rewrite a Cell and all below it, in place unless they are replaced; see the module.
+
+    A Cell in several places is rewritten once and stays one. What depends on its neighbours is
+    left out, as they differ from place to place.
+    """
+    return _Rewriter(network).form_of(network)
+
+
+class _Rewriter:
+    def __init__(self, network: nn.Cell):
+        parents = [cell for _, cell in network.cells_and_names()]
+        self.uses = Counter(id(child) for parent in parents for child in parent._cells.values())
+        # The originals are kept, as the id of a Cell that is gone may be given to another one.
+        self.forms: dict[int, tuple[nn.Cell, nn.Cell]] = {}
+
+    def form_of(self, cell: nn.Cell) -> nn.Cell:
+        if id(cell) not in self.forms:
+            self.forms[id(cell)] = (cell, self._rewrite(cell))
+        return self.forms[id(cell)][1]
+
+    def _rewrite(self, cell: nn.Cell) -> nn.Cell:
+        single = {name for name, child in cell._cells.items() if self.uses[id(child)] == 1}
+        for name, child in list(cell._cells.items()):
+            form = self.form_of(child)
+            if form is not child:
+                replace_child(cell, name, form)
+        children = dict(cell._cells)
+        for layer, norm in _folded_norms(cell):
+            if {layer, norm} <= single and isinstance(children[norm], nn.BatchNorm2d):
+                if absorb_output(children[layer], *_affine(children[norm])):
+                    replace_child(cell, norm, nn.Identity())
+        for norm, layer in getattr(cell, "fold_norm_into_next", ()):
+            own = children[norm]
+            # MindSpore's own operator, on Ascend, would multiply by ones all the same.
+            foldable = isinstance(own, LayerNorm) and own.affine and not own.native
+            if foldable and {layer, norm} <= single:
+                if absorb_input(children[layer], own.gamma.asnumpy(), own.beta.asnumpy()):
+                    own.drop_affine()
+        return cell.for_inference() if hasattr(cell, "for_inference") else cell
 
 
 def absorb_output(cell: nn.Cell, scale: np.ndarray, shift: np.ndarray) -> bool:
@@ -146,5 +168,5 @@ def _affine(norm: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
 
 def _folded_norms(cell: nn.Cell) -> Iterator[tuple[str, str]]:
     if isinstance(cell, nn.SequentialCell):
-        yield from pairwise(cell.name_cells())
+        yield from pairwise(cell._cells)
     yield from getattr(cell, "fold_norm_into_previous", ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mindspore import nn
@@ -12,7 +12,8 @@ from mindspore import nn
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention import attention_class
-from acmix.utils.cells import replace_child
+from acmix.utils.cells import all_names, places_of, replace_child
+from acmix.utils.text import first_few
 
 Where = str | Callable[[str, nn.Conv2d], bool]
 
@@ -24,14 +25,20 @@ class Replacement:
     Attributes:
         replaced: names of the Cells that are ACmix now.
         skipped: reasons by name of the chosen convolutions that stayed.
+        shared: other names of those that several places share, by name.
     """
 
     replaced: tuple[str, ...]
     skipped: Mapping[str, str]
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return one line for each convolution."""
-        lines = [f"{name}: replaced" for name in self.replaced]
+        lines = [
+            f"{', '.join((name, *self.shared.get(name, ())))}: replaced"
+            + (", one Cell as before" if name in self.shared else "")
+            for name in self.replaced
+        ]
         lines += [f"{name}: kept, {reason}" for name, reason in self.skipped.items()]
         return "\n".join(lines)
 
@@ -40,6 +47,8 @@ def replace_conv(
     network: nn.Cell, where: Where | None = None, *, dry_run: bool = False, **acmix_arguments: Any
 ) -> Replacement:
     """Swap 3x3 convolutions for ACmix operators with the same channels, stride and dilation.
+
+    A convolution that several places share becomes one operator, which they share.
 
     The operators are new: their parameters have to be trained, and carry the names that the
     convolution's weight had, so that checkpoints of the changed network work as usual. Replace
@@ -75,8 +84,12 @@ def replace_conv(
     )
     made: dict[str, ACmix] = {}
     skipped: dict[str, str] = {}
-    for name, conv in _chosen(network, where):
-        reason = _obstacle(conv)
+    shared: dict[str, tuple[str, ...]] = {}
+    users = _users_of_parameters(network)
+    for (name, *others), conv in _chosen(network, where):
+        if others:
+            shared[name] = tuple(others)
+        reason = _obstacle(conv) or _shared_weight(conv, users)
         if reason is None:
             try:
                 made[name] = _twin(conv, acmix_arguments)
@@ -84,7 +97,7 @@ def replace_conv(
                 reason = str(error)
         if reason is not None:
             skipped[name] = reason
-    result = Replacement(tuple(made), skipped)
+    result = Replacement(tuple(made), skipped, shared)
     check(
         bool(made),
         f"no convolution can be replaced where={where!r}: {result}"
@@ -96,24 +109,30 @@ def replace_conv(
     return result
 
 
-def _chosen(network: nn.Cell, where: Where | None) -> Iterator[tuple[str, nn.Conv2d]]:
+def _chosen(network: nn.Cell, where: Where | None) -> Iterator[tuple[list[str], nn.Conv2d]]:
+    """Yield the chosen convolutions with all of their names."""
+    check(
+        type(network) is not nn.Conv2d,
+        "the network is itself a convolution; wrap it in another Cell.",
+    )
     if isinstance(where, str):
         try:
             pattern = re.compile(where)
         except re.error as error:
             raise UserError(f"where={where!r} is not a regular expression: {error}.") from None
-    for name, cell in network.cells_and_names():
-        if type(cell) is not nn.Conv2d:  # a subclass may compute something else
-            continue
+    convs: dict[int, tuple[list[str], nn.Conv2d]] = {}
+    for name, cell in all_names(network):
+        if type(cell) is nn.Conv2d:  # a subclass may compute something else
+            convs.setdefault(id(cell), ([], cell))[0].append(name)
+    for names, conv in convs.values():
         if where is None:
-            chosen = cell.kernel_size == (3, 3) and cell.group == 1
+            chosen = conv.kernel_size == (3, 3) and conv.group == 1
         elif isinstance(where, str):
-            chosen = pattern.search(name) is not None
+            chosen = any(pattern.search(name) for name in names)
         else:
-            chosen = where(name, cell)
+            chosen = any(where(name, conv) for name in names)
         if chosen:
-            check(bool(name), "the network is itself a convolution; wrap it in another Cell.")
-            yield name, cell
+            yield names, conv
 
 
 def _obstacle(conv: nn.Conv2d) -> str | None:
@@ -132,6 +151,23 @@ def _obstacle(conv: nn.Conv2d) -> str | None:
     return None
 
 
+def _users_of_parameters(network: nn.Cell) -> dict[int, list[str]]:
+    """Return the names of the Cells that own each parameter, by its id."""
+    users: dict[int, list[str]] = {}
+    for name, cell in network.cells_and_names():
+        for parameter in cell._params.values():
+            users.setdefault(id(parameter), []).append(name)
+    return users
+
+
+def _shared_weight(conv: nn.Conv2d, users: Mapping[int, list[str]]) -> str | None:
+    """Return which Cells share a weight, which an operator could not; None if none do."""
+    for parameter in conv._params.values():
+        if len(names := users.get(id(parameter), [])) > 1:
+            return f"it shares {parameter.name} with {first_few(names)}; ACmix has no such weight"
+    return None
+
+
 def _twin(conv: nn.Conv2d, arguments: Mapping[str, Any]) -> ACmix:
     twin = ACmix(
         conv.in_channels,
@@ -147,9 +183,9 @@ def _twin(conv: nn.Conv2d, arguments: Mapping[str, Any]) -> ACmix:
 
 
 def _swap(network: nn.Cell, made: Mapping[str, ACmix]) -> None:
-    convs = {id(cell): name for name, cell in network.cells_and_names() if name in made}
-    for _, parent in list(network.cells_and_names()):
-        for attribute, child in parent.name_cells().items():
-            if id(child) in convs:
-                replace_child(parent, attribute, made[convs[id(child)]])
-        parent.compile_cache.clear()  # a graph compiled before holds the old convolution
+    convs = {name: cell for name, cell in network.cells_and_names() if name in made}
+    for name, conv in convs.items():
+        for parent, attribute in places_of(conv, network):
+            replace_child(parent, attribute, made[name])
+    for _, cell in network.cells_and_names():
+        cell.compile_cache.clear()  # a graph compiled before holds the old convolution

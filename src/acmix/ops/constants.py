@@ -10,17 +10,28 @@ import numpy as np
 from mindspore import Tensor
 from mindspore.ops.primitive import constexpr
 
+from acmix.errors import check
+
 
 def constant(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let ``construct`` call a plain Python function of plain numbers.
 
     In graph mode the call runs at compile time and its value becomes a constant of the graph; in
     PyNative mode it is an ordinary call. Values are kept, one per argument list.
+
+    Raises:
+        UserError: while compiling, if an argument is a size that ``set_inputs`` leaves open.
     """
     kept = functools.lru_cache(maxsize=512)(function)
 
     @functools.wraps(function)
     def evaluate(*args: Any) -> Any:
+        check(
+            None not in args,
+            "Height and width must be known when a graph is compiled, and set_inputs leaves them "
+            "open. Give it their sizes: Tensor(shape=[None, C, H, W]). The batch may stay open; "
+            "each size is compiled once.",
+        )
         return kept(*args)
 
     return constexpr(evaluate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import nn
 
 from acmix.errors import check
-from acmix.utils.cells import replace_child
+from acmix.utils.cells import places_of, replace_child
 
 
 def synchronise_norms(network: nn.Cell, device: str) -> int:
@@ -29,13 +29,16 @@ def synchronise_norms(network: nn.Cell, device: str) -> int:
         f"{device}; set it to false. Every device then normalises with its own batch, so take "
         "data.batch_size of at least 16.",
     )
-    count = 0
-    for _, parent in list(network.cells_and_names()):
-        for attribute, cell in parent.name_cells().items():
-            if type(cell) is nn.BatchNorm2d and cell.use_batch_statistics is not False:
-                replace_child(parent, attribute, _synchronised(cell))
-                count += 1
-    return count
+    norms = [
+        cell
+        for _, cell in network.cells_and_names()
+        if type(cell) is nn.BatchNorm2d and cell.use_batch_statistics is not False
+    ]
+    for norm in norms:
+        synchronised = _synchronised(norm)
+        for parent, attribute in places_of(norm, network):
+            replace_child(parent, attribute, synchronised)
+    return len(norms)
 
 
 def _synchronised(norm: nn.BatchNorm2d) -> nn.Cell:
