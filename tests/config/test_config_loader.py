@@ -80,10 +80,10 @@ def test_overrides_are_yaml_values(write, override, expected):
 
 
 TEXTS = [
-    "runs/try #2", "#1", "2024_11_25", "2024-11-25", "12:30:00", "no", "true", "1e5", "0x10", "010",
-    "3", "-1", ".5", "~", "a: b", "'quoted'", '"quoted"', "[x", "{x", "]", " x", "x ", "*x", "&x", "!x",
-    "%x", "@x", "`x", "|", ">", "- x", "? x", "x,y", "x=y", "\t", "line\nbreak", "\\n", "ü", "\udce9",
-    "NULL", "null.ckpt", "<<", "=",
+    "runs/try #2", "#1", "2024_11_25", "2024-11-25", "12:30:00", "no", "true", "1e5", "0x10",
+    "010", "3", "-1", ".5", "~", "a: b", "'quoted'", '"quoted"', "[x", "{x", "]", " x", "x ", "*x",
+    "&x", "!x", "%x", "@x", "`x", "|", ">", "- x", "? x", "x,y", "x=y", "\t", "line\nbreak", "\\n",
+    "ü", "\udce9", "\x85", "\u2028", "\ufeff", "NULL", "null.ckpt", "<<", "=",
 ]  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.errors import check, suggest
+from acmix.utils.command_line import is_override
 
 if TYPE_CHECKING:
     from acmix.utils.table import Style
@@ -21,8 +21,6 @@ CONFIG_HELP = "configuration file, for example configs/classification/digits_acm
 MODELS_HELP = "name from 'acmix list' or 'acmix list --detectors'"
 OVERRIDES_HELP = "override of a configuration key, for example optim.lr=1e-3"
 SIZE_METAVAR = "S or HxW"
-
-_OVERRIDE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 
 
 # Types of values
@@ -166,19 +164,11 @@ def add_rounds(parser: ArgumentParser, warmup: int = 3, repeats: int = 20) -> No
 
 
 def split_overrides(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Separate files (or other names) from overrides ``key=value``.
-
-    An existing path is a file. So is an argument without a valid key before its ``=``, such as
-    ``runs/lr=1e-3/last.ckpt``.
-
-    Returns:
-        The files and the overrides, both in order.
-    """
+    """Return files (or other names) and overrides ``key=value``, both in order."""
     files: list[str] = []
     overrides: list[str] = []
     for argument in arguments:
-        is_override = _OVERRIDE.match(argument) and not os.path.exists(argument)
-        (overrides if is_override else files).append(argument)
+        (overrides if is_override(argument) else files).append(argument)
     return files, overrides
 
 

@@ -13,7 +13,6 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import (
     Annotated,
     Any,
@@ -123,11 +122,17 @@ class Section:
         return {name: _plain(getattr(self, name)) for name in annotations_of(type(self))}
 
 
-@cache  # evaluating them takes longer than all else that loading a configuration does
 def annotations_of(section: type[Section]) -> dict[str, Any]:
     """Return the annotation of every field of ``section``."""
-    hints = get_type_hints(section, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(section)}
+    if section not in _annotations:  # evaluating them would take most of the time of loading
+        hints = get_type_hints(section, include_extras=True)
+        _annotations[section] = {
+            field.name: hints[field.name] for field in dataclasses.fields(section)
+        }
+    return _annotations[section]
+
+
+_annotations: dict[Any, dict[str, Any]] = {}
 
 
 def is_section(annotation: Any) -> bool:

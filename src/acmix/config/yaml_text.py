@@ -64,11 +64,6 @@ def dump_yaml(tree: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._nodes = self._depth = 0  # an alias counts as many nodes as its anchor has
@@ -120,25 +115,31 @@ class _Loader(yaml.SafeLoader):
     def _number(self, node: yaml.ScalarNode, form: re.Pattern[str], what: str) -> str:
         text = str(self.construct_scalar(node))
         if len(text) > MAX_DIGITS:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"a number of more than {MAX_DIGITS} characters", node.start_mark
-            )
+            raise _error_at(f"a number of more than {MAX_DIGITS} characters", node)
         if not form.fullmatch(text):  # possible with a tag: !!int ten
-            raise yaml.constructor.ConstructorError(
-                None, None, f"'{shorten(text, 80)}' is not {what}", node.start_mark
-            )
+            raise _error_at(f"'{shorten(text, 80)}' is not {what}", node)
         return text
 
 
-def _error_at(reason: str, event: yaml.Event) -> yaml.YAMLError:
-    mark: Any = event.start_mark  # its class differs between PyYAML's Python and C parsers
+def _error_at(reason: str, place: yaml.Event | yaml.Node) -> yaml.YAMLError:
+    mark: Any = place.start_mark  # its class differs between PyYAML's Python and C parsers
     return yaml.composer.ComposerError(None, None, reason, mark)
 
 
 class _Dumper(yaml.SafeDumper):
     """Writer that quotes text that is no text in YAML 1.1 or 1.2, for readers of either."""
 
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        # PyYAML writes these line breaks as they are, and reads them as spaces.
+        style = '"' if re.search("[\x85\u2028\u2029\ufeff]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Dumper.add_representer(str, _Dumper.represent_str)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_float)
 for _class in (_Loader, _Dumper):
