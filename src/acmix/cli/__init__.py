@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from acmix.cli.console import print_error, set_up_console
+from acmix.cli.outputs import check_outputs
 from acmix.cli.parser import CommandParser, add_commands
 from acmix.errors import UserError
 from acmix.version import __version__
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_console(log)
     try:
         with _silence() if to_stdout else contextlib.nullcontext():
+            check_outputs(options)
             return options.run(options) or 0
     except UserError as error:
         print_error(options.prog, error)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acmix.cli.outputs import JsonOutput
 from acmix.errors import check, suggest
 from acmix.utils.command_line import is_override
 
@@ -41,28 +41,6 @@ def size(text: str) -> tuple[int, int]:
     """Parse height and width: ``224`` or ``800x1333``."""
     height, _, width = text.partition("x")
     return positive(height), positive(width or height)
-
-
-class JsonOutput:
-    """Destination of ``--json``: a file, or standard output for ``-``.
-
-    Attributes:
-        is_stdout: whether the result, and nothing else, goes to standard output.
-    """
-
-    def __init__(self, file: str):
-        self.is_stdout = file == "-"
-        self._file = file
-        self._stdout = sys.stdout  # saved now, because it is redirected while the command runs
-
-    def write(self, content: str) -> None:
-        """Write the result."""
-        if self.is_stdout:
-            print(content.rstrip("\n"), file=self._stdout)
-            return
-        from acmix.utils.files import write_text
-
-        write_text(Path(self._file), content)
 
 
 # Options

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_rounds, positive, split_overrides
+from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
 NAME = "ablate"
@@ -24,7 +25,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="configuration of each row, baseline first; overrides apply to every row",
     )
     parser.add_argument(
-        "--output", required=True, metavar="DIR", help="folder for runs, tables, JSON"
+        "--output",
+        type=OutputFolder,
+        required=True,
+        metavar="DIR",
+        help="folder for runs, tables, JSON",
     )
     parser.add_argument(
         "--batch-size",

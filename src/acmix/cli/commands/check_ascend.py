@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_markdown, load_files, style
+from acmix.utils.outputs import check_output_folder
 
 if TYPE_CHECKING:
     from acmix.tools.ascend_check.report import CheckReport
@@ -74,6 +75,7 @@ def run(options: Namespace) -> int:
         reports = [report for path in load_files(options.load) for report in _read(path)]
         print(results.render(reports, style(options)))
         return 0
+    check_output_folder(options.output, "--output")
     report = runner.run_checks(
         options.output, options.config, tables=options.tables, soc=options.soc
     )

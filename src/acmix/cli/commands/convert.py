@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_overrides, positive
+from acmix.cli.outputs import OutputFile
 from acmix.errors import check
 
 NAME = "convert"
@@ -30,7 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="number of classes; default: that of the file",
     )
-    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
+    )
 
 
 def run(options: Namespace) -> None:

@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.arguments import add_checkpoint, add_config, add_json
+from acmix.cli.outputs import OutputFile
 from acmix.config import TASK_CONFIGS, Config
 from acmix.errors import check
 from acmix.utils.text import printable
@@ -24,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
     for task, config in TASK_CONFIGS.items():
         for option, what in config.eval_files.items():
-            parser.add_argument(f"--{option}", metavar="FILE", help=f"{task}: {what}")
+            parser.add_argument(
+                f"--{option}", type=OutputFile, metavar="FILE", help=f"{task}: {what}"
+            )
     add_json(parser, "the metrics")
 
 

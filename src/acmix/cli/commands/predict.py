@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.arguments import add_json, positive
+from acmix.cli.outputs import OutputFolder
 
 NAME = "predict"
 HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
@@ -23,7 +24,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="classes to show; default: %(default)s"
     )
-    parser.add_argument("--output", metavar="DIR", help="folder for pictures and predictions.json")
+    parser.add_argument(
+        "--output",
+        type=OutputFolder,
+        metavar="DIR",
+        help="folder for pictures and predictions.json",
+    )
     add_json(parser, "the predictions")
 
 

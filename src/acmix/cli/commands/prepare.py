@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import CONFIG_HELP, add_overrides
+from acmix.cli.outputs import OutputFolder
 
 NAME = "prepare"
 HELP = "Convert a data set to the format that is fastest to read."
@@ -17,7 +18,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--mindrecord", action="store_true", required=True, help="write MindRecord files"
     )
     parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
-    parser.add_argument("output", metavar="DIR", help="new folder, to use as data.root")
+    parser.add_argument(
+        "output", type=OutputFolder, metavar="DIR", help="new folder, to use as data.root"
+    )
     add_overrides(parser)
 
 

@@ -23,10 +23,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Train, and print the metrics of the last epoch."""
-    from acmix import workflows
     from acmix.config import load_config
+    from acmix.utils.outputs import check_output_folder
 
     config = load_config(options.config, options.overrides)
+    check_output_folder(config.output)  # before slow imports and work
+    from acmix import workflows
+
     result = workflows.train(config, options.resume)
     if result.stopped_by:
         print(

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
+from acmix.cli.outputs import OutputFile
 
 NAME = "attention"
 HELP = "Draw the attention map of a pixel, for each head of an operator."
@@ -25,7 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--layer", metavar="NAME", help="operator; default: the last one")
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="PNG", help="picture to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PNG", help="picture to write"
+    )
 
 
 def run(options: Namespace) -> None:

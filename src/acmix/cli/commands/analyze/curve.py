@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.commands.analyze.shared import short_names
+from acmix.cli.outputs import OutputFile
 
 NAME = "curve"
 HELP = "Draw alpha and beta over the epochs of runs."
@@ -15,7 +16,9 @@ EXAMPLE = "acmix analyze curve runs/a runs/b --output curve.png"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folder")
-    parser.add_argument("--output", required=True, metavar="PNG", help="picture to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PNG", help="picture to write"
+    )
 
 
 def run(options: Namespace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acmix.cli.arguments import OVERRIDES_HELP, split_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides, short_names
+from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
 NAME = "path-bias"
@@ -23,7 +24,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"checkpoints of one model; with --model: {OVERRIDES_HELP}",
     )
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for CSV and plot")
+    parser.add_argument(
+        "--output", type=OutputFolder, required=True, metavar="DIR", help="folder for CSV and plot"
+    )
 
 
 def run(options: Namespace) -> None:
