@@ -30,30 +30,44 @@ def check_output_file(
             cannot be written: a missing permission, a full or read-only disk, a name that is too
             long, a parent that is a file.
     """
+    check_replaceable(path, inputs, what)
+    _probe(Path(path).parent, Path(path), what)
+
+
+def check_replaceable(
+    path: str | Path, inputs: Iterable[str | Path] = (), what: str = "output"
+) -> bool:
+    """Check what :func:`check_output_file` does, except that the disk takes a file.
+
+    Returns:
+        Whether there is a file that would be replaced.
+    """
     path = Path(path)
+    _check_names(path, what)
     status = _status(path, what)
-    if status is not None:
+    if status is None:
+        return False
+    check(
+        not stat.S_ISLNK(status.st_mode),
+        f"{what}: {path} is a link, through which nothing is written; name the file it leads "
+        "to, or remove it.",
+    )
+    check(not stat.S_ISDIR(status.st_mode), f"{what}: {path} is a folder; name a file.")
+    check(
+        stat.S_ISREG(status.st_mode),
+        f"{what}: {path} is no regular file but a pipe, socket or device; --json takes - for "
+        "standard output.",
+    )
+    check(
+        os.access(path, os.W_OK),
+        f"{what}: cannot write {path}: it is protected against writing.",
+    )
+    for name in inputs:
         check(
-            not stat.S_ISLNK(status.st_mode),
-            f"{what}: {path} is a link, through which nothing is written; name the file it leads "
-            "to, or remove it.",
+            not _is_same(name, status),
+            f"{what}: {path} is the input {name}, which would be lost; name another file.",
         )
-        check(not stat.S_ISDIR(status.st_mode), f"{what}: {path} is a folder; name a file.")
-        check(
-            stat.S_ISREG(status.st_mode),
-            f"{what}: {path} is no regular file but a pipe, socket or device; --json takes - for "
-            "standard output.",
-        )
-        check(
-            os.access(path, os.W_OK),
-            f"{what}: cannot write {path}: it is protected against writing.",
-        )
-        for name in inputs:
-            check(
-                not _is_same(name, status),
-                f"{what}: {path} is the input {name}, which would be lost; name another file.",
-            )
-    _probe(path.parent, path, what)
+    return True
 
 
 def check_output_folder(path: str | Path, what: str = "output") -> None:
@@ -63,7 +77,13 @@ def check_output_folder(path: str | Path, what: str = "output") -> None:
         UserError: ``path`` is a file, or cannot be made or written into, see
             :func:`check_output_file`.
     """
+    _check_names(Path(path), what)
     _probe(Path(path), Path(path), what)
+
+
+def _check_names(path: Path, what: str) -> None:
+    if max((len(os.fsencode(part)) for part in path.parts), default=0) > _LONGEST_NAME:
+        raise _refusal(path, what, os.strerror(errno.ENAMETOOLONG))
 
 
 def _is_same(name: str | Path, status: os.stat_result) -> bool:
@@ -85,9 +105,6 @@ def _status(path: Path, what: str) -> os.stat_result | None:
 
 def _probe(folder: Path, path: Path, what: str) -> None:
     """Write a small file into the nearest folder above ``path`` that exists, and remove it."""
-    for part in path.parts:
-        if len(os.fsencode(part)) > _LONGEST_NAME:
-            raise _refusal(path, what, os.strerror(errno.ENAMETOOLONG))
     while _status(folder, what) is None and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():

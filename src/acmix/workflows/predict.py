@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -19,16 +21,44 @@ from acmix.tasks.base import Prediction, Reader
 from acmix.workflows.runs import restore, run_config
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Takes the place of a :class:`acmix.tasks.base.Prediction` for an image without one."""
+
+    image: str
+    error: str
+
+    def lines(self) -> list[str]:
+        """Return the reason."""
+        return [self.error]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"image": self.image, "error": self.error}
+
+    def draw(self, path: Path) -> None:
+        """Draw nothing."""
+
+
 def predict(
-    model_file: str | Path, images: list[str], config: Config | None = None, top: int = 5
-) -> list[Prediction]:
-    """Return the predictions of a checkpoint or an exported file for images.
+    model_file: str | Path,
+    images: Iterable[str],
+    config: Config | None = None,
+    top: int = 5,
+    *,
+    keep_going: bool = False,
+) -> Iterator[Prediction]:
+    """Yield the predictions of a checkpoint or an exported file, one image after the other.
+
+    The model is loaded at once; an image is read when its prediction is asked for.
 
     Args:
         model_file: weights of a run, or an exported file next to its metadata file (side-car).
         images: paths.
         config: configuration of the run; None reads the one in the checkpoint's run folder.
         top: classes per image, for classifiers.
+        keep_going: yield :class:`Unreadable` for an image that cannot be read, instead of raising
+            its error.
 
     Raises:
         UserError: a file is missing or invalid.
@@ -36,27 +66,22 @@ def predict(
     check(top >= 1, f"--top must be at least 1, got {top}.")
     is_checkpoint = Path(model_file).suffix in WEIGHT_SUFFIXES
     load = _load_checkpoint if is_checkpoint else _load_export
-    run, reader, batch = load(model_file, config, top)
-    inputs = [reader.read(path) for path in images]  # fails on unreadable images before any run
-    predictions = []
-    for path, (tensor, context) in zip(images, inputs, strict=True):
+    return _predictions(load(model_file, config, top), images, keep_going)
+
+
+def _predictions(loaded: Loaded, images: Iterable[str], keep_going: bool) -> Iterator[Prediction]:
+    run, reader, batch = loaded
+    for path in images:
+        try:
+            tensor, context = reader.read(path)
+        except UserError as error:
+            if not keep_going:
+                raise
+            yield Unreadable(path, str(error))
+            continue
         outputs = run(np.repeat(tensor[None], batch, 0))
         first = tuple(o[0] for o in outputs) if isinstance(outputs, tuple) else outputs[0]
-        predictions.append(reader.interpret(path, first, context))
-    return predictions
-
-
-def picture_names(images: Sequence[str]) -> list[str]:
-    """Return a distinct PNG name for each image; a number is appended to repeated names."""
-    names: list[str] = []
-    for image in images:
-        stem, number = Path(image).stem, 1
-        name = f"{stem}.png"
-        while name in names:
-            number += 1
-            name = f"{stem}_{number}.png"
-        names.append(name)
-    return names
+        yield reader.interpret(path, first, context)
 
 
 Loaded = tuple[Callable[[np.ndarray], Outputs], Reader, int]

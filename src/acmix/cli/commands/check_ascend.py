@@ -87,8 +87,6 @@ def run(options: Namespace) -> int:
 
 def _read(path: Path) -> list[CheckReport]:
     """Read the reports of a folder, or of one file."""
-    from acmix.tools.ascend_check.report import CheckReport, read_reports
+    from acmix.tools.ascend_check.report import read_report, read_reports
 
-    if path.is_dir():
-        return read_reports(path)
-    return [CheckReport.from_json(path.read_text(encoding="utf-8"))]
+    return read_reports(path) if path.is_dir() else [read_report(path)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from acmix.cli.arguments import add_json, positive
 from acmix.cli.outputs import OutputFolder
+from acmix.errors import UserError
+from acmix.utils.text import printable
 
 NAME = "predict"
 HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
@@ -35,24 +36,35 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Print the predictions of each image."""
+    from acmix.utils.reading import check_regular
+
+    for image in options.images:
+        check_regular(image)  # before slow imports and work
     from acmix import workflows
     from acmix.config import load_config
-    from acmix.utils.files import write_text
 
+    folder = workflows.PictureFolder(options.output, options.images) if options.output else None
     config = load_config(options.config) if options.config else None
-    predictions = workflows.predict(options.model, options.images, config, options.top)
-    content = json.dumps([prediction.to_dict() for prediction in predictions], indent=1)
-    if options.output:
-        folder = Path(options.output)
-        names = workflows.picture_names(options.images)
-        for prediction, name in zip(predictions, names, strict=True):
-            prediction.draw(folder / name)
-        write_text(folder / "predictions.json", content)
-    for prediction in predictions:
-        print(prediction.image)
+    predictions = workflows.predict(
+        options.model, options.images, config, options.top, keep_going=True
+    )
+    entries, failed = [], []
+    for index, prediction in enumerate(predictions):
+        print(printable(prediction.image))
         for line in prediction.lines():
-            print(f"  {line}")
-    if options.output:
-        print(f"Wrote {len(predictions)} pictures and predictions.json into {options.output}")
+            print(f"  {printable(line)}")
+        entries.append(prediction.to_dict())
+        if isinstance(prediction, workflows.Unreadable):
+            failed.append(prediction.error)
+        elif folder:
+            folder.draw(index, prediction)
+    content = json.dumps(entries, indent=1)
+    if folder:
+        folder.write_predictions(content)
+        count = len(entries) - len(failed)
+        print(f"Wrote {count} pictures and predictions.json into {printable(folder.path)}")
     if options.json:
         options.json.write(content)
+    if failed:
+        more = f" {len(failed)} of {len(entries)} images have no prediction."
+        raise UserError(failed[0] + (more if len(entries) > 1 else ""))
