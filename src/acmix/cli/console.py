@@ -21,6 +21,11 @@ def set_up_console(log: TextIO) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+def say(text: object, keep: str = "") -> None:
+    """Print ``text`` with control characters as escapes; those in ``keep`` stay."""
+    print(printable(text, keep))
+
+
 def print_error(program: str, error: UserError) -> None:
     """Print one line of bounded length, and the details of the error below it."""
     print(f"{program}: error: {_bounded(printable(error))}", file=sys.stderr)

@@ -51,9 +51,9 @@ def check_outputs(options: Namespace) -> None:
         if isinstance(value, JsonOutput) and not value.is_stdout:
             check_output_file(value.file, inputs, "--json")
         elif isinstance(value, OutputFile):
-            check_output_file(value, inputs, f"--{option}")
+            check_output_file(value, inputs, option)
         elif isinstance(value, OutputFolder):
-            check_output_folder(value, "output" if option == "output" else f"--{option}")
+            check_output_folder(value, option)
 
 
 def _texts(value: object) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_rounds, positive, split_overrides
+from acmix.cli.console import say
 from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
@@ -55,4 +56,5 @@ def run(options: Namespace) -> None:
         warmup=options.warmup,
         repeats=options.repeats,
     )
-    print(f"\n{ablation.render(rows)}\n\nWrote {options.output}/table.md and ablation.json")
+    print(f"\n{ablation.render(rows)}\n")
+    say(f"Wrote {options.output}/table.md and ablation.json")

@@ -12,6 +12,7 @@ from acmix.cli.arguments import (
     add_fuse,
     add_input_size,
 )
+from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile
 from acmix.export.formats import FORMATS
 
@@ -62,4 +63,4 @@ def run(options: Namespace) -> None:
     checked = f"not verified: {report.note}"
     if report.max_abs_diff is not None:
         checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
-    print(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")
+    say(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")

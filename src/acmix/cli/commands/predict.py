@@ -6,9 +6,9 @@ import json
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_json, positive
+from acmix.cli.console import say
 from acmix.cli.outputs import OutputFolder
 from acmix.errors import UserError
-from acmix.utils.text import printable
 
 NAME = "predict"
 HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
@@ -38,8 +38,8 @@ def run(options: Namespace) -> None:
     """Print the predictions of each image."""
     from acmix.utils.reading import check_regular
 
-    for image in options.images:
-        check_regular(image)  # before slow imports and work
+    for file in (options.model, *options.images):
+        check_regular(file)  # before slow imports and work
     from acmix import workflows
     from acmix.config import load_config
 
@@ -50,9 +50,9 @@ def run(options: Namespace) -> None:
     )
     entries, failed = [], []
     for index, prediction in enumerate(predictions):
-        print(printable(prediction.image))
+        say(prediction.image)
         for line in prediction.lines():
-            print(f"  {printable(line)}")
+            say(f"  {line}")
         entries.append(prediction.to_dict())
         if isinstance(prediction, workflows.Unreadable):
             failed.append(prediction.error)
@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     if folder:
         folder.write_predictions(content)
         count = len(entries) - len(failed)
-        print(f"Wrote {count} pictures and predictions.json into {printable(folder.path)}")
+        say(f"Wrote {count} pictures and predictions.json into {folder.path}")
     if options.json:
         options.json.write(content)
     if failed:

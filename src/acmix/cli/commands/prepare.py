@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import CONFIG_HELP, add_overrides
+from acmix.cli.console import say
 from acmix.cli.outputs import OutputFolder
 
 NAME = "prepare"
@@ -32,4 +33,4 @@ def run(options: Namespace) -> None:
     config = load_config(options.config, options.overrides)
     counts = prepare_mindrecord(config.data, options.output)
     images = " and ".join(f"{count} images of {split}" for split, count in counts.items())
-    print(f"Wrote {images} into {options.output}; train with data.root={options.output}")
+    say(f"Wrote {images} into {options.output}; train with data.root={options.output}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_config
+from acmix.cli.console import say
 
 NAME = "train"
 HELP = "Train a model by a configuration."
@@ -32,10 +33,10 @@ def run(options: Namespace) -> None:
 
     result = workflows.train(config, options.resume)
     if result.stopped_by:
-        print(
+        say(
             f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
             f"{config.output}/checkpoints; continue with --resume auto"
         )
         return
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
-    print(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+    say(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
