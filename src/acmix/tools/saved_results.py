@@ -21,6 +21,7 @@ _OF_FOREIGN_CONTENT = (
     AttributeError,
     ArithmeticError,
     RecursionError,
+    StopIteration,
 )
 
 T = TypeVar("T")
