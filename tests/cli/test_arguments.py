@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acmix.cli import main
-from acmix.cli.arguments import load_files, split_overrides
+from acmix.cli.arguments import JsonOutput, load_files, split_overrides
 from acmix.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,3 +101,12 @@ def test_a_json_of_something_else_is_no_inventory(capsys):
 def test_overrides_of_a_run_are_refused(capsys):
     assert main(["analyze", "path-bias", "a.ckpt", "seed=1", "--output", "x"]) == 2
     assert "seed=1: overrides are for --model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["-", "numbers.json"])
+def test_json_has_null_where_there_is_no_number(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    JsonOutput(name).write(json.dumps({"cat": float("nan"), "dog": [float("inf"), 0.5]}))
+    text = capsys.readouterr().out if name == "-" else Path(name).read_text()
+    assert json.loads(text) == {"cat": None, "dog": [None, 0.5]}
+    assert "NaN" not in text

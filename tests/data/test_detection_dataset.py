@@ -323,11 +323,39 @@ def test_images_above_the_limit_of_pixels_count_as_corrupt(with_empty):
         open_split(with_empty, max_image_pixels=1000)
 
 
-def test_an_image_of_another_size_than_annotated_is_named_when_it_is_met(with_empty):
-    (with_empty / "train2017/0002.png").write_bytes(encode(pattern(32, 31)))
-    dataset = open_split(with_empty)
-    with pytest.raises(UserError, match=r"0002\.png has 31 x 32 pixels.* for 32 x 32"):
-        list(dataset.epoch(0))
+ANOTHER_SIZE = r"has 31 x 32 pixels, but its annotations are for 32 x 32"
+
+
+def test_images_of_another_size_than_annotated_are_refused_or_left_out_before_training(with_empty):
+    for name in ("val2017/0001.png", "val2017/0002.png", "train2017/0002.png"):
+        (with_empty / name).write_bytes(encode(pattern(32, 31)))
+    with pytest.raises(UserError, match=rf"2 of 2 .*0001\.png \({ANOTHER_SIZE}\); .*0002") as error:
+        open_split(with_empty, "val")
+    assert "EXIF" not in str(error.value)
+    (with_empty / "val2017/0002.png").write_bytes(encode(pattern(32, 32)))
+    dataset = open_split(with_empty, "val", on_corrupt="skip")
+    assert dataset.image_ids == (2,)
+    assert dataset.ground_truth.getImgIds() == [2]
+    unchecked = open_split(with_empty, on_corrupt="unchecked")
+    with pytest.raises(UserError, match=rf"0002\.png {ANOTHER_SIZE}.*data\.on_corrupt=skip"):
+        list(unchecked.epoch(0))
+
+
+def test_a_size_before_its_turn_by_exif_is_told_as_such(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write_split(tmp_path, coco_tree({1: (40, 30)}, [annotation(1, (0, 0, 9, 9))]))
+    (tmp_path / "train2017/0001.png").write_bytes(encode(pattern(30, 40), exif=exif))
+    with pytest.raises(UserError, match="for 40 x 30, its size before it is turned upright as its"):
+        open_split(tmp_path)
+
+
+@pytest.mark.parametrize("crowd", [0, 1])
+def test_a_validation_split_without_objects_is_refused(tmp_path, crowd):
+    boxes = [annotation(1, (0, 0, 9, 9), iscrowd=1)] * crowd
+    write_split(tmp_path, coco_tree({1: (32, 32)}, boxes), "val2017")
+    with pytest.raises(UserError, match="none of the 1 images of the validation split has an obj"):
+        open_split(tmp_path, "val")
 
 
 def test_orientation_in_the_exif_data_is_applied_before_sizes_are_compared(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from damages import answer_or_clear_error, answer_or_error, damaged
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
@@ -27,9 +27,29 @@ def encoded(format, mode="RGB"):
     return buffer.getvalue()
 
 
-def deep_tiff():
+def deep(format, kind, white):
     buffer = io.BytesIO()
-    Image.fromarray(PIXELS[..., 0].astype(np.uint16) << 8).save(buffer, "TIFF")
+    Image.fromarray((PIXELS[..., 0] / 255 * white).astype(kind)).save(buffer, format)
+    return buffer.getvalue()
+
+
+def with_texts(format):
+    """With EXIF data, a colour profile and, for PNG, texts that are compressed."""
+    exif, texts = Image.Exif(), PngImagePlugin.PngInfo()
+    exif[0x0112] = 6
+    for add in (texts.add_text, texts.add_itxt):
+        add("prompt", "x" * 3000, zip=True)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    options = {"pnginfo": texts} if format == "PNG" else {}
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, format, exif=exif, icc_profile=profile, **options)
+    return buffer.getvalue()
+
+
+def frames(format):
+    buffer = io.BytesIO()
+    pictures = [Image.fromarray(PIXELS), Image.fromarray(PIXELS[::-1])]
+    pictures[0].save(buffer, format, save_all=True, append_images=pictures[1:])
     return buffer.getvalue()
 
 
@@ -37,7 +57,14 @@ IMAGES = [
     *(encoded(format) for format in ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")),
     *(encoded(format, "P") for format in ("GIF", "PNG")),
     encoded("JPEG", "CMYK"),
-    deep_tiff(),
+    encoded("PNG", "LA"),
+    encoded("PNG", "1"),
+    deep("TIFF", np.uint16, 65535),
+    deep("TIFF", np.int32, 4095),
+    deep("TIFF", np.float32, 1),
+    deep("PNG", np.uint16, 65535),
+    *(with_texts(format) for format in ("JPEG", "PNG", "WEBP")),
+    *(frames(format) for format in ("GIF", "WEBP", "TIFF")),
 ]
 
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from acmix.config import load_config
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError
+from acmix.tasks import get_task
 from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationLoss, ClassificationObjective
 
@@ -164,3 +166,10 @@ def test_metric_of_nothing_is_refused():
 def test_impossible_arguments_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
         ClassificationObjective(nn.Identity(), **arguments)
+
+
+def test_a_folder_of_one_class_is_told_as_what_it_is():
+    task = get_task("classification")
+    config = load_config(None, ["data.root=photos", "model.name=acmix_resnet26"])
+    with pytest.raises(UserError, match=r"data\.root=photos holds one class; a classifier needs"):
+        task.build_model(config, 1)

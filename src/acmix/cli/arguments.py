@@ -58,7 +58,10 @@ class JsonOutput:
         self._stdout = sys.stdout  # saved now, because it is redirected while the command runs
 
     def write(self, content: str) -> None:
-        """Write the result."""
+        """Write the result, JSON; NaN and infinities become null."""
+        from acmix.utils.json_text import without_nan
+
+        content = without_nan(content)
         if self.is_stdout:
             print(content.rstrip("\n"), file=self._stdout)
             return

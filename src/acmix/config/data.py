@@ -61,11 +61,13 @@ class DataConfig(Section, prefix="data"):
     hflip: Probability = 0.5
     """Probability of a horizontal flip in training."""
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
-    """Treatment of images that cannot be decoded: ``refuse`` raises an error before training,
-    ``skip`` leaves them out, ``unchecked`` does not check them in advance."""
+    """Treatment of images that cannot be used: unreadable, corrupt, too large, or of another size
+    than annotated. ``refuse`` and ``skip`` decode every image before training; the first raises an
+    error that names them, the second leaves them out. ``unchecked`` reads none in advance: the
+    first one that is met ends the run."""
     max_image_pixels: Annotated[int, Range(low=1, high=178_956_970)] = 178_956_970
     """Maximum width x height of an image file; larger images count as corrupt (decompression
-    bombs). The upper bound is Pillow's limit."""
+    bombs). The upper bound is Pillow's limit; such an image takes about 1 GB to decode."""
 
     def validate(self) -> None:
         """Check rules that involve several fields."""

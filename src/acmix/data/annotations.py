@@ -1,11 +1,10 @@
-"""`DetectionSamples`: images with boxes, read from annotations in COCO format."""
+"""`DetectionSamples`: images with boxes."""
 
 from __future__ import annotations
 
 import io
 import logging
-import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,16 +12,9 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 
-from acmix.errors import UserError, check
+from acmix.data.decode import QUARTER_TURNS, turned_by
 
 _logger = logging.getLogger(__name__)
-
-# Required keys; annotations may also have ``area`` and ``iscrowd``.
-_KEYS = {
-    "images": ("id", "file_name", "width", "height"),
-    "annotations": ("image_id", "category_id", "bbox"),
-    "categories": ("id", "name"),
-}
 
 
 @dataclass(frozen=True)
@@ -97,23 +89,51 @@ class DetectionSamples:
             read=lambda i: read(kept[i]),
         )
 
+    def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:
+        """Return why an image is not of the size that its annotations are for; None if it is."""
+        record = self.records[index]
+        expected = record.width, record.height
+        if size == expected:
+            return None
+        reason = (
+            f"has {size[0]} x {size[1]} pixels, but its annotations are for {expected[0]} x "
+            f"{expected[1]}"
+        )
+        if turned_by(encoded) in QUARTER_TURNS and size[::-1] == expected:
+            reason += (
+                ", its size before it is turned upright as its EXIF data say; "
+                "remove that entry if the boxes fit the image as stored"
+            )
+        return reason
+
     def missing_in(self, kept: DetectionSamples) -> tuple[str, ...]:
         """Report the split if ``kept`` is empty; a split need not contain every class."""
         return () if len(kept) else ("the split",)
 
     def ground_truth(self) -> COCO:
-        """Return the annotations of exactly these images as a pycocotools object."""
+        """Return the annotations of exactly these images as a pycocotools object.
+
+        Boxes are those of the records: cut at the borders of their image, and only those with an
+        area there.
+        """
         tree = self.tree()
-        chosen = {record.image_id for record in self.records}
-        annotations = [one for one in tree["annotations"] if one["image_id"] in chosen]
+        sizes = {record.image_id: (record.width, record.height) for record in self.records}
+        cut = [
+            (one, cut_box(one["bbox"], *sizes[one["image_id"]]))
+            for one in tree["annotations"]
+            if one["image_id"] in sizes
+        ]
         coco = COCO()
         coco.dataset = {
             # COCO.loadRes requires this key.
             "info": tree.get("info", {}),
-            "images": [image for image in tree["images"] if image["id"] in chosen],
+            "images": [image for image in tree["images"] if image["id"] in sizes],
             "categories": tree["categories"],
             "annotations": [
-                _complete(one, number) for number, one in enumerate(annotations, start=1)
+                _complete(one, box, number)
+                for number, (one, box) in enumerate(
+                    ((one, box) for one, box in cut if box is not None), start=1
+                )
             ],
         }
         with redirect_stdout(io.StringIO()):
@@ -132,165 +152,19 @@ def drop_empty(samples: DetectionSamples) -> DetectionSamples:
     return samples.select(kept)
 
 
-def _complete(annotation: dict[str, Any], number: int) -> dict[str, Any]:
+def cut_box(box: Sequence[float], width: int, height: int) -> Sequence[float] | None:
+    """Cut a box (x, y, width, height) at the borders of its image; None if nothing is left."""
+    x, y, wide, high = box
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + wide, width), min(y + high, height)
+    if right <= left or bottom <= top:
+        return None
+    if (left, top, right, bottom) == (x, y, x + wide, y + high):
+        return box  # without rounding
+    return [left, top, right - left, bottom - top]
+
+
+def _complete(annotation: dict[str, Any], box: Sequence[float], number: int) -> dict[str, Any]:
     """Add the keys that COCOeval requires; ids start at 1, since it treats id 0 as unmatched."""
-    width, height = annotation["bbox"][2:]
-    return {"area": width * height, "iscrowd": 0} | annotation | {"id": number}
-
-
-def read_categories(tree: dict[str, Any], source: str) -> dict[int, str]:
-    """Return the category names by id, in ascending order of the ids.
-
-    Raises:
-        UserError: see :func:`read_records`.
-    """
-    categories = _entries(tree, "categories", source)
-    check(bool(categories), f"{source}: 'categories' is empty, so there is nothing to detect.")
-    _positions(categories, "categories", source)
-    names = {category["id"]: category["name"] for category in categories}
-    wrong = [i for i, name in names.items() if type(i) is not int or not isinstance(name, str)]
-    check(
-        not wrong,
-        f"{source}: category {wrong[:1]} must have a whole number as 'id' and a string as 'name'.",
-    )
-    return {i: names[i] for i in sorted(names)}
-
-
-def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
-    """Return the images of COCO annotations, in file order.
-
-    Category ids need not be contiguous: labels are 0..K-1 in the order of the ids. Boxes are
-    clipped to the image; boxes without area are dropped and their number is logged.
-
-    Args:
-        tree: parsed JSON.
-        source: name of the annotations for messages.
-
-    Raises:
-        UserError: a key is missing, an annotation refers to an unknown image or category, a box is
-            not four finite numbers or has a negative side, a size is invalid, or an id is repeated.
-    """
-    images = _entries(tree, "images", source)
-    annotations = _entries(tree, "annotations", source)
-    owner = _lookup(annotations, "image_id", _positions(images, "images", source), source)
-    label_of = {category: label for label, category in enumerate(read_categories(tree, source))}
-    labels = _lookup(annotations, "category_id", label_of, source)
-    _check_images(images, source)
-    _check_annotations(annotations, source)
-    boxes = _clipped_boxes(images, annotations, owner)
-    box_areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    areas = [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)]
-    crowd = [one.get("iscrowd", 0) for one in annotations]
-    fields = (boxes, labels.astype(np.int32), np.array(areas, float), np.array(crowd, bool))
-
-    kept = np.flatnonzero(box_areas > 0)
-    if len(kept) < len(boxes):
-        _logger.warning(
-            "%s: %d of %d boxes have no area inside of their image and are left out.",
-            source, len(boxes) - len(kept), len(boxes),
-        )  # fmt: skip
-    kept = kept[np.argsort(owner[kept], kind="stable")]
-    ends = np.searchsorted(owner[kept], np.arange(1, len(images)))
-    return tuple(
-        Record(
-            image["file_name"], image["id"], image["width"], image["height"],
-            *(field[own] for field in fields),
-        )
-        for image, own in zip(images, np.split(kept, ends), strict=False)
-    )  # fmt: skip
-
-
-def _clipped_boxes(
-    images: list[dict[str, Any]], annotations: list[dict[str, Any]], owner: np.ndarray
-) -> np.ndarray:
-    """Return all boxes as (n, 4) xyxy, clipped to their images."""
-    boxes = np.array([one["bbox"] for one in annotations], float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    sizes = np.array([(image["width"], image["height"]) for image in images], float)
-    return np.clip(boxes, 0, np.tile(sizes.reshape(-1, 2)[owner], 2))
-
-
-def _entries(tree: Any, name: str, source: str) -> list[dict[str, Any]]:
-    """Return the list ``name`` of ``tree`` after checking the required keys of its entries."""
-    entries = tree.get(name) if isinstance(tree, dict) else None
-    check(
-        isinstance(entries, list),
-        f"{source} has no list '{name}', so it is not of COCO's form for instances: an object with "
-        f"the lists {', '.join(_KEYS)}.",
-    )
-    for position, entry in enumerate(entries or ()):
-        missing = [key for key in _KEYS[name] if not isinstance(entry, dict) or key not in entry]
-        check(
-            not missing,
-            f"{source}: {name}[{position}] lacks {', '.join(map(repr, missing))}; "
-            f"each must have {', '.join(_KEYS[name])}.",
-        )
-    return entries or []
-
-
-def _positions(entries: list[dict[str, Any]], name: str, source: str) -> dict[Any, int]:
-    """Return the position of each id."""
-    positions: dict[Any, int] = {}
-    for position, entry in enumerate(entries):
-        key = entry["id"]
-        check(
-            isinstance(key, Hashable) and key not in positions,
-            f"{source}: {name}[{position}] has the id {key!r}; it must be a number that "
-            "no other has.",
-        )
-        positions[key] = position
-    return positions
-
-
-def _lookup(
-    annotations: list[dict[str, Any]], key: str, known: dict[Any, int], source: str
-) -> np.ndarray:
-    """Return the value in ``known`` for ``key`` of each annotation."""
-    found = np.empty(len(annotations), np.int64)
-    for i, annotation in enumerate(annotations):
-        value = annotation[key]
-        position = known.get(value) if isinstance(value, Hashable) else None
-        if position is None:
-            raise UserError(
-                f"{source}: {_name(annotations, i)} has {key}={value!r}, which is not in "
-                f"'{'images' if key == 'image_id' else 'categories'}'. Add it there, or remove "
-                "the annotation."
-            )
-        found[i] = position
-    return found
-
-
-def _check_annotations(annotations: list[dict[str, Any]], source: str) -> None:
-    for i, annotation in enumerate(annotations):
-        box = annotation["bbox"]
-        check(
-            isinstance(box, list) and len(box) == 4 and _finite(box) and min(box[2:]) >= 0,
-            f"{source}: {_name(annotations, i)} has bbox={box!r}; it must be [x, y, width, height] "
-            "of finite numbers, width and height not negative. Correct or remove it.",
-        )
-        area, crowd = annotation.get("area", 0), annotation.get("iscrowd", 0)
-        check(
-            _finite([area]) and area >= 0 and crowd in (0, 1),
-            f"{source}: {_name(annotations, i)} has {area=}, iscrowd={crowd!r}; they must be a "
-            "finite number that is not negative, and 0 or 1. Correct them or leave them out.",
-        )
-
-
-def _finite(values: list[Any]) -> bool:
-    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
-
-
-def _check_images(images: list[dict[str, Any]], source: str) -> None:
-    for position, image in enumerate(images):
-        name, width, height = (image[key] for key in ("file_name", "width", "height"))
-        check(
-            isinstance(name, str)
-            and all(type(side) is int and side > 0 for side in (width, height)),
-            f"{source}: images[{position}] has file_name={name!r}, {width=}, {height=}; they must "
-            "be a string and two whole numbers of at least 1.",
-        )
-
-
-def _name(annotations: list[dict[str, Any]], position: int) -> str:
-    annotation = annotations[position]
-    return f"annotations[{position}] (id {annotation.get('id')}, image {annotation['image_id']})"
+    area = box[2] * box[3]
+    return {"area": area, "iscrowd": 0} | annotation | {"bbox": list(box), "id": number}

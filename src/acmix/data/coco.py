@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from acmix.config import DetectionDataConfig
-from acmix.data.annotations import DetectionSamples, Record, read_categories, read_records
+from acmix.data.annotations import DetectionSamples, Record
+from acmix.data.coco_files import locate
+from acmix.data.coco_form import read_categories, read_records, report_unused
+from acmix.data.files import read_image_file
+from acmix.data.json_file import read_json
 from acmix.data.mindrecord import MindRecordImages, mindrecord_path
+from acmix.data.names import listed
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
-from acmix.utils.text import first_few
 
+_logger = logging.getLogger(__name__)
 _MAX_LISTED = 5
 
 
@@ -45,7 +49,8 @@ def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
     categories = read_categories(tree, str(file))
     records = read_records(tree, str(file))
     if split == "train":
-        _check_same_categories(categories, file, annotation_file(root, names["val"]))
+        report_unused(categories, records, str(file))
+        _check_same_categories(tree, file, annotation_file(root, names["val"]))
     read, image_names = _images(root, names[split], records, file)
     return DetectionSamples(
         categories=categories,
@@ -65,9 +70,9 @@ def _images(
         read = MindRecordImages(mindrecord, [record.name for record in records])
         return read, tuple(f"{record.name} in {mindrecord}" for record in records)
     folder = root / split
-    _check_images_exist(folder, records, file)
-    paths = tuple(folder / record.name for record in records)
-    return lambda i: paths[i].read_bytes(), tuple(str(path) for path in paths)
+    found = locate(folder, [record.name for record in records], file)
+    paths = tuple(str(folder / name) for name in found)
+    return lambda i: read_image_file(paths[i]), paths
 
 
 def annotation_file(root: Path, split: str) -> Path:
@@ -77,26 +82,24 @@ def annotation_file(root: Path, split: str) -> Path:
 
 def _read(file: Path) -> Any:
     """Parse an annotation file."""
-    try:
-        return json.loads(file.read_bytes())
-    except FileNotFoundError:
+    if not file.exists():
         present = sorted(path.name for path in file.parent.glob("*.json"))
         raise UserError(
             f"there is no {file}; set data.root, data.train_split and data.val_split to what there "
-            f"is. In that folder: {', '.join(present) or 'no JSON files'}."
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file} cannot be read as JSON: {error}. Download it again.") from error
+            f"is. In that folder: {listed(present) or 'no JSON files'}."
+        )
+    return read_json(file)
 
 
-def _check_same_categories(categories: dict[int, str], file: Path, val_file: Path) -> None:
+def _check_same_categories(tree: Any, file: Path, val_file: Path) -> None:
     """Compare the training categories with those of ``val``, if it exists.
 
     Evaluation makes no such check, since it would have to parse the large training annotations.
     """
     if not val_file.is_file():
         return
-    others = read_categories(_read(val_file), str(val_file))
+    val_tree = _read(val_file)
+    categories, others = read_categories(tree, str(file)), read_categories(val_tree, str(val_file))
     differing = [
         f"{i} is {categories.get(i, 'missing')!r} in {file.name} and {others.get(i, 'missing')!r} "
         f"in {val_file.name}"
@@ -106,33 +109,13 @@ def _check_same_categories(categories: dict[int, str], file: Path, val_file: Pat
     check(
         not differing,
         f"{file.parent}: training and validation must have the same categories, because labels are "
-        f"their positions; {first_few(differing, _MAX_LISTED)}.",
+        f"their positions; {listed(differing, _MAX_LISTED)}.",
     )
-
-
-def _check_images_exist(folder: Path, records: Sequence[Record], file: Path) -> None:
-    """Check that all images exist by listing each of their folders once."""
-    outside = [r.name for r in records if os.path.isabs(r.name) or ".." in Path(r.name).parts]
-    check(
-        not outside,
-        f"{file}: file names must be relative to {folder}, got {first_few(outside, _MAX_LISTED)}.",
-    )
-    present = {
-        (parent, entry.name)
-        for parent in {os.path.dirname(record.name) for record in records}
-        for entry in _entries(folder / parent)
-    }
-    missing = [record.name for record in records if os.path.split(record.name) not in present]
-    check(
-        not missing,
-        f"{len(missing)} of {len(records)} images of {file} are not in {folder}: "
-        f"{first_few(missing, _MAX_LISTED)}. "
-        "Complete the folder, or set data.root and the split to where they are.",
-    )
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        return list(entries)
+    written = [{one["id"]: one["name"] for one in each["categories"]} for each in (tree, val_tree)]
+    mixed = [categories[i] for i in categories if written[0][i] != written[1][i]]
+    if mixed:
+        _logger.warning(
+            "%s: the names of %s are written in two forms of Unicode that look the same (macOS "
+            "decomposes accents); they are taken as one category each.",
+            file.parent, listed([f"'{name}'" for name in mixed]),
+        )  # fmt: skip

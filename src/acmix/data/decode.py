@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from acmix.data.files import read_image_file
+from acmix.data.png import SIGNATURE, pixels_alone
+from acmix.data.value_range import to_8_bits
 from acmix.errors import UserError
 
 # Excludes Pillow's many other formats; some start other programs (EPS), few store photographs.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 DEFAULT_MAX_PIXELS = 178_956_970
 """Pillow refuses larger images as decompression bombs."""
+LARGE = 2**25
+"""Pixels from which images are decoded one at a time: threads together take no more memory than
+one of the largest images and one of this size for each of them."""
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+QUARTER_TURNS = range(5, 9)
+"""EXIF orientations that swap width and height."""
+_one_large = Lock()
 
 
 class DecodeError(Exception):
@@ -23,8 +44,10 @@ class DecodeError(Exception):
 def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     """Decode an image file to 8 bits per channel.
 
-    Grey, palette, CMYK and 16-bit images are converted, and an alpha channel is dropped. The EXIF
-    orientation is applied. Only the first frame of an animation is used.
+    Grey, palette, CMYK and 16-bit images are converted, and an alpha channel is dropped; other
+    ranges of values are scaled by :func:`acmix.data.value_range.to_8_bits`. The EXIF orientation is
+    applied. Only the first frame of an animation is used. Texts and colour profiles are ignored,
+    damaged or not.
 
     Args:
         encoded: content of the image file.
@@ -32,28 +55,22 @@ def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) 
         max_pixels: maximum width x height, checked in the header before memory is allocated.
 
     Raises:
-        DecodeError: not an image, truncated, or too large.
+        DecodeError: not an image, truncated, too large, or its values have no known white.
     """
     try:
-        image: Image.Image = Image.open(io.BytesIO(encoded), formats=_FORMATS)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise DecodeError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I"):
-            image = _from_16_bits(image)
-        mode = "L" if channels == 1 else "RGB"
-        if image.mode == mode:
-            image.load()  # convert() would also copy the pixels
-            return image
-        return image.convert(mode)
+        return _decode(encoded, channels, max_pixels)
     except DecodeError:
-        raise
-    except UnidentifiedImageError:
-        raise DecodeError("not an image of a known format") from None
-    # Pillow's plugins raise many types for broken files: OSError, SyntaxError, struct.error.
-    except Exception as error:
-        raise DecodeError(f"{error}" or type(error).__name__) from error
+        if not encoded.startswith(SIGNATURE):
+            raise
+        return _decode(pixels_alone(encoded), channels, max_pixels)
+
+
+def turned_by(encoded: bytes) -> int:
+    """Return the EXIF orientation of an image file; 1 is upright."""
+    try:
+        return _orientation(Image.open(io.BytesIO(encoded), formats=_FORMATS))
+    except Exception:  # as below
+        return 1
 
 
 def read_image(path: str | Path, channels: int) -> Image.Image:
@@ -63,13 +80,40 @@ def read_image(path: str | Path, channels: int) -> Image.Image:
         UserError: the file does not exist or is not an image; names the path.
     """
     try:
-        return decode(Path(path).read_bytes(), channels)
+        return decode(read_image_file(str(path)), channels)
     except (OSError, DecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read image {path}: {reason}.") from error
+        raise UserError(f"cannot read image {path}: {error}.") from error
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Keep the upper byte; Pillow's conversion would clip all values above 255 to white."""
-    pixels = np.asarray(image).astype(np.int64)
-    return Image.fromarray(np.clip(pixels >> 8, 0, 255).astype(np.uint8))
+def _decode(encoded: bytes, channels: int, max_pixels: int) -> Image.Image:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(encoded), formats=_FORMATS)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise DecodeError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
+        with _one_large if width * height > LARGE else nullcontext():
+            image.load()  # turns TIFF upright, and removes its orientation
+            turn = _TURNS.get(_orientation(image))
+            if image.mode.startswith(("I", "F")):
+                image = to_8_bits(image)
+            mode = "L" if channels == 1 else "RGB"
+            if image.mode != mode:  # convert() would copy the pixels anyway
+                image = image.convert(mode)
+            return image if turn is None else image.transpose(turn)
+    except DecodeError:
+        raise
+    except UnidentifiedImageError:
+        raise DecodeError("not an image of a known format") from None
+    except MemoryError:
+        raise DecodeError("needs more memory than there is") from None
+    # Pillow's plugins raise many types for broken files: OSError, SyntaxError, struct.error.
+    except Exception as error:
+        raise DecodeError(f"{error}" or type(error).__name__) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; 1, upright, where the EXIF data are missing or damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # of many types: the data are parsed without a check
+        return 1

@@ -53,11 +53,7 @@ class DetectionDataset(ShardedDataset):
     def __init__(
         self, samples: DetectionSamples, config: DetectionDataConfig, **sharding: Any
     ) -> None:
-        check(
-            len(samples) > 0,
-            f"data.root={config.root}: there are no images to use. Training leaves out images "
-            "without boxes unless data.empty_images=keep.",
-        )
+        _check_not_empty(samples, config, sharding["training"])
         super().__init__(samples.names, config, keys=samples.keys, **sharding)
         self.classes = tuple(samples.categories.values())
         self.category_ids = tuple(samples.categories)
@@ -151,17 +147,35 @@ class DetectionDataset(ShardedDataset):
     def _image(
         self, index: int, shape: Shape, short_side: int | None = None, flip: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        record, name = self._samples.records[index], self._samples.names[index]
+        name = self._samples.names[index]
         with reading(name):
             encoded = self._samples.read(index)
             image = decode(encoded, self.preprocess.channels, self._max_pixels)
+        mismatch = self._samples.mismatch(index, image.size, encoded)
         check(
-            image.size == (record.width, record.height),
-            f"image {name} has {image.width} x {image.height} pixels, upright as its EXIF data "
-            f"says, but its annotations are for {record.width} x {record.height}. Take the image "
-            "that was annotated, or leave it out of the annotations.",
+            mismatch is None,
+            f"image {name} {mismatch}. Take the image that was annotated, or start again with "
+            "data.on_corrupt=skip, which leaves it out.",
         )
         return self.preprocess.transform(image, shape, short_side, flip)
+
+
+def _check_not_empty(
+    samples: DetectionSamples, config: DetectionDataConfig, training: bool
+) -> None:
+    """Refuse a split that can be neither trained on nor evaluated."""
+    if training:
+        check(
+            len(samples) > 0,
+            f"data.root={config.root}: there are no images to use. Training leaves out images "
+            "without boxes unless data.empty_images=keep.",
+        )
+        return
+    check(
+        any(not record.is_empty for record in samples.records),
+        f"data.root={config.root}: none of the {len(samples)} images of the validation split has "
+        "an object, so there is nothing to evaluate. Name another with data.val_split.",
+    )
 
 
 def _training_boxes(record: Record, max_boxes: int) -> np.ndarray:

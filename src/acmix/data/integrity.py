@@ -1,4 +1,4 @@
-"""Find the images of a data set that cannot be decoded, before training starts."""
+"""Find the images of a data set that cannot be used, before training starts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from acmix.config import DataConfig
 from acmix.data.decode import DecodeError, decode
 from acmix.data.digest import digest_of
 from acmix.errors import UserError, check
+from acmix.utils.text import first_few
 
 _logger = logging.getLogger(__name__)
 _MAX_LISTED = 10
@@ -31,6 +32,15 @@ class Images(Protocol):
         """Function from an index to an encoded image."""
 
     def __len__(self) -> int: ...
+
+    def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:
+        """Return why an image does not fit what is known of it; None if it does.
+
+        Args:
+            index: of the image.
+            size: width and height after decoding.
+            encoded: content of its file.
+        """
 
     def select(self: S, indices: Sequence[int]) -> S:
         """Return the images at ``indices``."""
@@ -77,7 +87,7 @@ def drop_corrupt(samples: S, config: DataConfig) -> Checked[S]:
     _logger.warning("%s They are left out (data.on_corrupt=skip).", message)
     kept = samples.select([i for i in range(len(samples)) if i not in reasons])
     missing = samples.missing_in(kept)
-    check(not missing, f"all images of {', '.join(map(repr, missing))} are corrupt: {message}")
+    check(not missing, f"all images of {first_few([*map(repr, missing)])} are corrupt: {message}")
     return Checked(kept, tuple(samples.names[i] for i in reasons), content)
 
 
@@ -87,10 +97,10 @@ def _read_all(samples: Images, config: DataConfig) -> list[int | str]:
     def result(index: int) -> int | str:
         try:
             encoded = samples.read(index)
-            decode(encoded, config.channels, config.max_image_pixels)
+            image = decode(encoded, config.channels, config.max_image_pixels)
         except (DecodeError, OSError) as error:
             return str(error)
-        return zlib.crc32(encoded)
+        return samples.mismatch(index, image.size, encoded) or zlib.crc32(encoded)
 
     # Threads run in parallel, since Pillow's decoders release the interpreter lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -16,7 +16,9 @@ from typing import Any
 import mindspore.dataset as ds
 from mindspore.mindrecord import FileWriter
 
+from acmix.data.files import announced
 from acmix.data.integrity import Images
+from acmix.data.mindrecord_index import index_fault
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
 
@@ -82,15 +84,12 @@ class MindRecordImages:
             file.is_file() and Path(f"{file}.db").is_file(),
             f"{file} or {file.name}.db is missing. {REMEDY}",
         )
+        fault = index_fault(file, len(names), _PAGE_BYTES)
+        check(fault is None, f"cannot read {file}: {fault}. {REMEDY}")
         self._names = names
         self._lock = Lock()
         self._records = ds.MindDataset(str(file), ["name", "image"], shuffle=False)
         try:
-            count = self._records.get_dataset_size()
-            check(
-                count == len(names),
-                f"{file} has {count} images, but {len(names)} are listed beside it. {REMEDY}",
-            )
             self(0)  # opens the file before threads read it
         except (RuntimeError, OSError) as error:
             raise UserError(f"cannot read {file}: {_first_line(error)}. {REMEDY}") from error
@@ -102,7 +101,7 @@ class MindRecordImages:
             OSError: the record cannot be read, or has another name.
         """
         try:
-            with self._lock:
+            with announced(self._names[index]), self._lock:
                 name, image = self._records[index]
         except RuntimeError as error:
             raise OSError(_first_line(error)) from error
@@ -125,7 +124,7 @@ def _record(images: Images, index: int) -> dict[str, Any]:
     try:
         encoded = images.read(index)
     except OSError as error:
-        raise UserError(f"cannot read image {name}: {error.strerror}.") from error
+        raise UserError(f"cannot read image {name}: {error}.") from error
     check(
         0 < len(encoded) < _PAGE_BYTES,
         f"image {name} has {len(encoded)} bytes; MindRecord takes 1 to {_PAGE_BYTES - 1}. Remove "

@@ -17,7 +17,9 @@ from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
+from acmix.data.json_file import read_json
 from acmix.data.mindrecord import REMEDY, MindRecordImages, mindrecord_path, write_mindrecord
+from acmix.data.names import check_utf8
 from acmix.data.samples import Samples, Split
 from acmix.errors import UserError, check
 
@@ -51,7 +53,8 @@ def prepare_mindrecord(config: DataConfig, folder: str | Path) -> dict[str, int]
         The number of images of each split.
 
     Raises:
-        UserError: the data set has no files or is in MindRecord already; see also
+        UserError: the data set has no files or is in MindRecord already, or the name of an image
+            is not UTF-8, which MindRecord requires; see also
             :func:`acmix.data.mindrecord.write_mindrecord` and the reader of the data set.
     """
     check(
@@ -97,6 +100,7 @@ def _image_folder_content(config: DataConfig, root: Path) -> Content:
     present: list[Split] = ["train", "val"] if (root / "val").is_dir() else ["train"]
     for split in present:
         samples = image_folder(root, split)
+        check_utf8(samples.keys, "image files", root)
         splits[split] = samples = replace(samples, names=samples.keys)
         index = {key: getattr(samples, key) for key in _INDEX_KEYS}
         extra_files[f"{split}.json"] = json.dumps(index, ensure_ascii=False).encode()
@@ -112,6 +116,7 @@ def _coco_content(config: DetectionDataConfig, root: Path) -> Content:
         if split == "val" and not file.is_file():
             continue
         samples = coco(config, split)
+        check_utf8(samples.keys, "image files", file)
         splits[name] = replace(samples, names=tuple(record.name for record in samples.records))
         extra_files[str(file.relative_to(root))] = file.read_bytes()
     return splits, extra_files
@@ -127,10 +132,10 @@ COPY_SOURCES = {
 def _read_index(file: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
     """Return classes, names and labels."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         classes, names, labels = (tuple(content[key]) for key in _INDEX_KEYS)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{file} is damaged or missing: {error!r}. {REMEDY}") from error
+    except (UserError, TypeError, KeyError) as error:
+        raise UserError(f"{file} is damaged or missing: {error}. {REMEDY}") from error
     check(
         all(isinstance(name, str) for name in (*classes, *names))
         and len(labels) == len(names)

@@ -42,6 +42,9 @@ class Samples:
             read=lambda i: read(kept[i]),
         )
 
+    def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> None:
+        """Return None: any size fits a label."""
+
     def missing_in(self, kept: Samples) -> tuple[str, ...]:
         """Return the names of the classes that have no sample in ``kept``."""
         present = set(kept.labels)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from acmix.data.annotations import DetectionSamples, read_categories, read_records
+from acmix.data.annotations import DetectionSamples
+from acmix.data.coco_form import read_categories, read_records
 from acmix.data.samples import Split
 
 CLASSES = ("circle", "rectangle", "triangle")

@@ -12,7 +12,7 @@ from mindspore import Tensor, nn
 
 from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
-from acmix.errors import UserError
+from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
 from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
@@ -41,7 +41,16 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         return [f"model.name={name}"]
 
     def build_model(self, config: ClassificationConfig, num_classes: int) -> Backbone:
-        """Create the configured classifier."""
+        """Create the configured classifier.
+
+        Raises:
+            UserError: the data set has a single class, and ``model.num_classes`` is not set.
+        """
+        check(
+            num_classes != 1 or config.model.num_classes is not None,
+            f"data.root={config.data.root} holds one class; a classifier needs two. Sort the "
+            "images into a folder for each class, or set model.num_classes.",
+        )
         return create_model(config.model.name, num_classes=num_classes, **model_arguments(config))
 
     def backbone(self, model: Backbone) -> Backbone:
