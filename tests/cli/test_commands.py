@@ -10,6 +10,8 @@ from PIL import Image
 
 from acmix.cli import main, make_parser
 from acmix.environment import describe
+from acmix.errors import UserError
+from acmix.workflows import predict
 
 TINY = (
     "model={name: acmix_swin_tiny, kwargs: {patch_size: 2, embed_dim: 8, depths: [1], "
@@ -103,6 +105,33 @@ def test_export_and_predict_agree_with_the_checkpoint(run, config, folder, tmp_p
             from_checkpoint["probabilities"], from_file["probabilities"], atol=1e-5
         )
         assert sum(from_file["probabilities"]) == pytest.approx(1)
+
+
+def test_predict_keeps_the_rest_when_an_image_is_damaged(run, folder, tmp_path, capsys):
+    good, bad = str(folder / "val" / "dark" / "0.png"), tmp_path / "b\x1bad\n.png"
+    bad.write_bytes(b"no image")
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    arguments = [good, str(bad), good, "--output", str(out), "--json", str(report)]
+    assert main(["predict", str(run / "checkpoints" / "last.ckpt"), *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "b\\x1bad\\n.png" in printed.err
+    assert "1 of 3 images have no prediction" in printed.err
+    assert "\x1b" not in printed.out
+    assert f"Wrote 2 pictures and predictions.json into {out}" in printed.out
+    entries = json.loads(report.read_text())
+    assert ["classes" in entry for entry in entries] == [True, False, True]
+    assert entries[1]["image"] == str(bad)
+    assert json.loads((out / "predictions.json").read_text()) == entries
+    assert {path.name for path in out.iterdir()} == {"0.png", "0_2.png", "predictions.json"}
+
+
+def test_predict_reads_one_image_after_the_other(run, folder):
+    images = [str(folder / "val" / "dark" / "0.png"), "missing.png"]
+    predictions = predict(run / "checkpoints" / "last.ckpt", images)
+    assert next(predictions).image == images[0]
+    with pytest.raises(UserError, match=r"missing\.png"):
+        next(predictions)
 
 
 def test_bench_of_a_run_writes_samples(run, tmp_path, capsys):

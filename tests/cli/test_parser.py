@@ -72,13 +72,53 @@ def test_a_name_that_is_not_registered_suggests_the_near_one(arguments, message,
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train c.yaml seed=1 optim.lr=1 --resume auto",
+        "train c.yaml --resume auto seed=1 optim.lr=1",
+        "train --resume auto c.yaml seed=1 optim.lr=1",
+        "train seed=1 --resume=auto c.yaml optim.lr=1",
+        "train seed=1 optim.lr=1 c.yaml --resum auto",
+        "train --resume auto -- c.yaml seed=1 optim.lr=1",
+        "train seed=1 --resume auto c.yaml -- optim.lr=1",
+    ],
+)
+def test_options_files_and_overrides_in_any_order(line):
+    options = make_parser().parse_args(line.split())
+    assert (options.config, options.resume) == ("c.yaml", "auto")
+    assert options.overrides == ["seed=1", "optim.lr=1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "values"),
+    [
+        ("plan c.yaml --devices 8 64 seed=1 --json -", ("devices",), ([8, 64],)),
+        ("plan --devices 8 64 seed=1 --json - c.yaml", ("devices",), ([8, 64],)),
+        ("prepare seed=1 c.yaml --mindrecord out", ("output",), ("out",)),
+        ("eval c.yaml --per-class --checkpoint a=b seed=1", ("checkpoint",), ("a=b",)),
+        ("export seed=1 --format onnx --checkpoint a c.yaml --output o", ("format",), ("onnx",)),
+    ],
+)
+def test_an_override_is_no_value_of_an_option_of_several_values(line, names, values):
+    options = make_parser().parse_args(line.split())
+    assert (options.config, options.overrides) == ("c.yaml", ["seed=1"])
+    assert tuple(getattr(options, name) for name in names) == values
+
+
+def test_a_command_without_overrides_takes_names_with_an_equals_sign():
+    words = ["predict", "a.onnx", "x=1.png", "--top", "3", "--", "-y.png"]
+    options = make_parser().parse_args(words)
+    assert (options.images, options.top) == (["x=1.png", "-y.png"], 3)
+
+
 def test_options_may_stand_between_overrides():
     words = ["train", "a.yaml", "seed=1", "--resume", "auto", "optim.lr=1", "optim.name=sgd"]
     options = make_parser().parse_args(words)
     assert options.config == "a.yaml"
     assert options.overrides == ["seed=1", "optim.lr=1", "optim.name=sgd"]
     words = ["bench", "data", "seed=1", "a.yaml", "--seconds", "1", "optim.lr=1"]
-    assert make_parser().parse_args(words).config == ["seed=1", "a.yaml", "optim.lr=1"]
+    assert make_parser().parse_args(words).config == ["a.yaml", "seed=1", "optim.lr=1"]
 
 
 def test_the_parser_needs_none_of_the_slow_libraries():

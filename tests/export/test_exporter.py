@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 
 import mindspore as ms
 import numpy as np
@@ -14,6 +15,7 @@ from acmix.errors import UserError
 from acmix.export import check_export, export_model, load_exported, read_sidecar, sidecar_path
 from acmix.utils.modes import execution_mode
 
+needs_onnxruntime = pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs onnxruntime")
 SIDECAR = {
     "task": "classification",
     "model": "tiny",
@@ -70,6 +72,25 @@ def test_mindir_and_back_is_the_evaluated_network(network, tmp_path, mode):
     expected = network.set_train(False)(Tensor(images())).asnumpy()
     assert np.abs(load_exported(path)(images()) - expected).max() < 1e-6
     assert ms.get_context("mode") == (ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
+
+
+NAMES = ["my models/net", "a+b", "网/é", "q'\"#", "new\nline", "caf\udce9/net\udcff", "-%s $X"]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        *((name, "mindir") for name in NAMES),
+        *(pytest.param(name, "onnx", marks=needs_onnxruntime) for name in NAMES[-2:]),
+    ],
+    ids=ascii,
+)
+def test_a_file_of_any_name_is_written_and_run(name, format, tmp_path):
+    path = tmp_path / f"{name}.{format}"
+    export(Levels(), path, format=format)
+    double, _ = load_exported(path)(images())
+    assert np.array_equal(double, 2 * images())
+    assert sorted(tmp_path.rglob("*.*")) == sorted([path, sidecar_path(path)])
 
 
 def test_side_car_says_how_to_feed_the_network(network, tmp_path):

@@ -6,6 +6,7 @@ from damages import answer_or_clear_error, answer_or_error, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acmix.cli import make_parser
 from acmix.config import TASK_CONFIGS, Config, load_config
 from acmix.config.yaml_text import dump_yaml, parse_yaml
 
@@ -105,3 +106,34 @@ def test_any_override(section, value, data):
         assert error
     else:
         assert Config.from_dict(parse_yaml(config.to_yaml())) == config
+
+
+WORDS = st.one_of(
+    st.builds(
+        "{}={}".format,
+        st.sampled_from(["seed", "output", "optim.lr", "model.kwargs", "data.root", "x", "_base_"])
+        | st.lists(st.text(max_size=3), max_size=4).map(".".join),
+        st.lists(st.sampled_from(FRAGMENTS), max_size=3).map("".join) | st.text(max_size=8),
+    ),
+    st.sampled_from(["--resume", "auto", "--", "-", "-1", "--res", "--resume=x", "=", "c.yaml"]),
+    st.text(st.characters(exclude_characters="\0"), max_size=5),
+)
+
+
+@given(words=st.lists(WORDS, max_size=6))
+def test_any_command_line_is_taken_or_refused(words):
+    options, error = answer_or_error(make_parser().parse_args, ["train", *words], error=SystemExit)
+    if options is None:
+        assert error in ("0", "2")  # argparse has printed the help, or why
+        return
+    config, error = answer_or_error(load_config, None, options.overrides)
+    assert config is not None or error
+
+
+@given(text=st.text(max_size=30) | st.lists(st.sampled_from(FRAGMENTS), max_size=4).map("".join))
+def test_a_key_that_takes_text_takes_any(file, text):
+    config = load_config(None, [f"model.pretrained={text}", f"data.root={text}"])
+    expected = None if text in ("", "null") else text
+    assert (config.model.pretrained, config.data.root) == (expected, expected)
+    file.write_text(config.to_yaml(), encoding="utf-8", errors="strict")
+    assert load_config(file) == config

@@ -93,6 +93,17 @@ def test_mistakes_are_one_line_and_exit_code_2(capsys):
     assert all(error.startswith("acmix launch: error: ") for error in errors)
 
 
+def test_options_and_overrides_in_any_order(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("acmix.launch.__main__.launch", lambda *job: given.append(job[1]) or 0)
+    config = tmp_path / "c.yaml"
+    config.write_text("")
+    words = f"seed=1 --device cpu {config} --workers 1 --resume auto output={tmp_path}/a optim.lr=1"
+    assert main(words.split()) == 0
+    expected = f"{config} seed=1 output={tmp_path}/a optim.lr=1 runtime.device=CPU --resume auto"
+    assert given[0][3:] == expected.split()
+
+
 # What msrun does of which the supervisor takes notice, without MindSpore.
 MSRUN = """
 import os, signal, subprocess, sys, time

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from acmix.errors import UserError
-from acmix.utils.files import publish, staging_folder, write_text
+from acmix.utils.files import plain_path, publish, staging_folder, utf8_path, write_text
 
 
 def test_text_replaces_the_older_one_with_usual_rights(tmp_path):
@@ -93,3 +94,46 @@ def test_a_parent_that_is_a_file_is_a_clear_error(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="cannot write into"):
         write_text(tmp_path / "taken" / "note.txt", "text")
+
+
+@pytest.mark.parametrize("name", ["note.txt", "caf\udce9.txt", "new\nline", "x" * 255])
+def test_any_name_and_any_text_is_written(tmp_path, name):
+    write_text(tmp_path / name, '{"class": "\udce9ü\x1b"}')
+    assert (tmp_path / name).read_bytes() == '{"class": "\\udce9ü\x1b"}'.encode()
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "folder", "pipe"])
+def test_a_name_that_cannot_be_written_is_a_clear_error(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=f"cannot write .*{name}: "):
+        write_text(tmp_path / name, "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "link").symlink_to("victim")
+    write_text(tmp_path / "link", "text")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "a+b", "网", "q'\"", "new\nline", "caf\udce9"])
+@pytest.mark.parametrize("temporary", ["/tmp", "other folder"])
+def test_a_plain_path_leads_to_any_folder(tmp_path, monkeypatch, name, temporary):
+    (tmp_path / name).mkdir()
+    (tmp_path / "other folder").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / temporary))
+    with plain_path(tmp_path / name) as plain:
+        assert re.fullmatch(r"[0-9A-Za-z@_\-.:/\\]+", str(plain))  # what MindSpore takes
+        (plain / "file").write_text("here")
+    assert (tmp_path / name / "file").read_text() == "here"
+    assert not plain.exists() or name == "plain"
+
+
+def test_a_file_without_utf8_name_is_read_by_a_copy(tmp_path):
+    for name in ("caf\udce9.onnx", "ü.onnx"):
+        (tmp_path / name).write_text("weights")
+        with utf8_path(tmp_path / name) as readable:
+            str(readable).encode()
+            assert (readable.read_text(), readable.suffix) == ("weights", ".onnx")

@@ -20,5 +20,5 @@ class OtherFiles(World):
 def test_machines_with_other_images_do_not_train(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "join", lambda: OtherFiles(0, 2))
     tree = {"runtime": {"device": "CPU"}, "data": {"name": "digits"}, "output": str(tmp_path)}
-    with pytest.raises(UserError, match="list of training images of rank 1 is not that of rank 0"):
+    with pytest.raises(UserError, match="training data of rank 1 is not that of rank 0"):
         train(Config.from_dict(tree))

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from acmix.cli.console import print_error, set_up_console
+from acmix.cli.console import print_error, report_lost_output, set_up_console
+from acmix.cli.outputs import check_outputs
 from acmix.cli.parser import CommandParser, add_commands
 from acmix.errors import UserError
+from acmix.utils.streams import protect_streams
 from acmix.version import __version__
 
 COMMANDS = (
@@ -38,9 +40,12 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, 1 for a failed check, 2 for a user error.
 
+    A standard stream that is closed or full ends nothing; the loss of a ``--json -`` is an error.
+
     A :class:`UserError` prints one line. Any other exception is a bug and shows its traceback.
     """
     os.environ.setdefault("GLOG_v", "3")  # hides MindSpore's internal warnings
+    protect_streams()  # before anything is opened
     options = make_parser().parse_args(arguments)
     json_output = getattr(options, "json", None)
     to_stdout = json_output is not None and json_output.is_stdout
@@ -48,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_console(log)
     try:
         with _silence() if to_stdout else contextlib.nullcontext():
-            return options.run(options) or 0
+            check_outputs(options)
+            code = options.run(options) or 0
     except UserError as error:
         print_error(options.prog, error)
         return 2
-    except BrokenPipeError:  # the reader, such as a pager or head, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    lost = report_lost_output(options.prog)
+    return 2 if lost and to_stdout else code
 
 
 def make_parser() -> CommandParser:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acmix.cli.outputs import JsonOutput
 from acmix.errors import check, suggest
+from acmix.utils.command_line import is_override
 
 if TYPE_CHECKING:
     from acmix.utils.table import Style
@@ -21,8 +21,6 @@ CONFIG_HELP = "configuration file, for example configs/classification/digits_acm
 MODELS_HELP = "name from 'acmix list' or 'acmix list --detectors'"
 OVERRIDES_HELP = "override of a configuration key, for example optim.lr=1e-3"
 SIZE_METAVAR = "S or HxW"
-
-_OVERRIDE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 
 
 # Types of values
@@ -43,31 +41,6 @@ def size(text: str) -> tuple[int, int]:
     """Parse height and width: ``224`` or ``800x1333``."""
     height, _, width = text.partition("x")
     return positive(height), positive(width or height)
-
-
-class JsonOutput:
-    """Destination of ``--json``: a file, or standard output for ``-``.
-
-    Attributes:
-        is_stdout: whether the result, and nothing else, goes to standard output.
-    """
-
-    def __init__(self, file: str):
-        self.is_stdout = file == "-"
-        self._file = file
-        self._stdout = sys.stdout  # saved now, because it is redirected while the command runs
-
-    def write(self, content: str) -> None:
-        """Write the result, JSON; NaN and infinities become null."""
-        from acmix.utils.json_text import without_nan
-
-        content = without_nan(content)
-        if self.is_stdout:
-            print(content.rstrip("\n"), file=self._stdout)
-            return
-        from acmix.utils.files import write_text
-
-        write_text(Path(self._file), content)
 
 
 # Options
@@ -169,19 +142,11 @@ def add_rounds(parser: ArgumentParser, warmup: int = 3, repeats: int = 20) -> No
 
 
 def split_overrides(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Separate files (or other names) from overrides ``key=value``.
-
-    An existing path is a file. So is an argument without a valid key before its ``=``, such as
-    ``runs/lr=1e-3/last.ckpt``.
-
-    Returns:
-        The files and the overrides, both in order.
-    """
+    """Return files (or other names) and overrides ``key=value``, both in order."""
     files: list[str] = []
     overrides: list[str] = []
     for argument in arguments:
-        is_override = _OVERRIDE.match(argument) and not os.path.exists(argument)
-        (overrides if is_override else files).append(argument)
+        (overrides if is_override(argument) else files).append(argument)
     return files, overrides
 
 

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 from typing import TextIO
 
 from acmix.errors import UserError
+from acmix.utils.streams import lost_output
 from acmix.utils.text import printable
 
+_LONGEST = 1000
 _LAYOUT = "\n\t"  # of tables; the log's other control characters come from names
 
 
 def set_up_console(log: TextIO) -> None:
-    """Log to ``log``, and let no name of a file or class end the program or change the terminal."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is written as an escape
-            stream.reconfigure(errors="backslashreplace")
+    """Log to ``log``, and let no name of a file or class change the terminal."""
     handler = logging.StreamHandler(log)
     handler.setFormatter(_PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+def say(text: object, keep: str = "") -> None:
+    """Print ``text`` with control characters as escapes; those in ``keep`` stay."""
+    print(printable(text, keep))
+
+
 def print_error(program: str, error: UserError) -> None:
-    """Print one line, and the details of the error below it."""
-    print(f"{program}: error: {printable(error)}", file=sys.stderr)
+    """Print one line of bounded length, and the details of the error below it."""
+    print(f"{program}: error: {_bounded(printable(error))}", file=sys.stderr)
     if error.details:
         print(printable(error.details, keep=_LAYOUT), file=sys.stderr)
+
+
+def report_lost_output(program: str) -> bool:
+    """Say that standard output could not be written; return whether that is so."""
+    lost = lost_output()
+    if lost is None or isinstance(lost, BrokenPipeError):  # the reader, such as head, has enough
+        return False
+    reason = f"standard output: {lost.strerror}; what was printed from then on is lost."
+    print_error(program, UserError(reason))
+    return True
+
+
+def _bounded(text: str) -> str:
+    """Cut the middle of a text of more than about ten lines; the remedy is at its end."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 300]} [...] {text[-300:]}"
 
 
 class _PrintableFormatter(logging.Formatter):

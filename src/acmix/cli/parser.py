@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
 from acmix.errors import suggest
+from acmix.utils.command_line import in_order
 from acmix.utils.text import printable
 
 
@@ -38,8 +40,6 @@ class Command(Protocol):
 
 class CommandParser(ArgumentParser):
     """Parser that accepts options and positionals in any order, and suggests command names."""
-
-    _intermixing = False
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -75,16 +75,12 @@ class CommandParser(ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # one signature for all of its overloads
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
-        """Parse; an override may follow an option, which plain argparse rejects."""
+        """Parse options, files and overrides in any order."""
         self.fill()
-        # Intermixed parsing calls this method again, and does not support sub-commands.
-        if self.commands or self._intermixing:
+        if self.commands:
             return super().parse_known_args(args, namespace)
-        self._intermixing = True
-        try:
-            namespace, unknown = self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._intermixing = False
+        given = sys.argv[1:] if args is None else args
+        namespace, unknown = super().parse_known_args(in_order(self, given), namespace)
         if unknown:  # reported here, to show the usage of the sub-command
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown

@@ -7,16 +7,22 @@ separately, so that an error names the file or override that contains the mistak
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from acmix.config.override_text import annotation_at, read_value
 from acmix.config.run import Config, check_keys, config_class
-from acmix.config.yaml_text import MAX_CHARACTERS, parse_yaml
+from acmix.config.yaml_text import MAX_CHARACTERS, MAX_DEPTH, parse_yaml
 from acmix.errors import UserError, check
+from acmix.utils.reading import read_bytes
+from acmix.utils.text import first_few, shorten
 
 _BASE = "_base_"
+MAX_FILES = 100
+"""Maximum number of files of a configuration; those here have at most four."""
 
 Source = tuple[str, dict[str, Any]]
 """Name for error messages, and the partial configuration from that source."""
@@ -27,7 +33,9 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
 
     A file lists its base files under ``_base_`` (one path or a list, relative to the file).
     Sections are merged key by key: later bases override earlier ones, and the file overrides its
-    bases. An override ``optim.lr=1e-3`` assigns a YAML value to a dotted key, after all files.
+    bases. An override ``optim.lr=1e-3`` assigns a value to a dotted key, after all files. The
+    type of the key decides how the text is read: a key that takes text gets it as it is, every
+    other key takes YAML (:func:`acmix.config.override_text.read_value`).
 
     Args:
         path: YAML file; None for the defaults.
@@ -41,11 +49,12 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     sources: list[Source] = []
     if path is not None:
         tree["output"] = f"runs/{Path(path).stem}"
-        sources = list(_files(Path(path), chain=()))
+        sources = list(_files(Path(path), chain=(), total=count(1)))
         for _, own in sources:
             tree = merge(tree, own)
+    task_class = _override_class(tree, overrides)
     for override in overrides:
-        tree, source = _apply_override(tree, override)
+        tree, source = _apply_override(tree, override, task_class)
         sources.append(source)
     try:
         cls = config_class(tree)
@@ -69,31 +78,39 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _files(path: Path, chain: tuple[Path, ...]) -> Iterator[Source]:
-    """Yield all base files of a file, then the file itself."""
+def _files(path: Path, chain: tuple[Path, ...], total: Iterator[int]) -> Iterator[Source]:
+    """Yield all base files of a file, then the file itself; ``total`` counts them."""
+    check(
+        next(total) <= MAX_FILES,
+        f"{path}: more than {MAX_FILES} files by way of {_BASE}; one that is named twice counts "
+        "twice. Remove some.",
+    )
     resolved = _resolved(path)
-    circle = " -> ".join(str(step) for step in (*chain, resolved))
-    check(resolved not in chain, f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
+    if resolved in chain:
+        circle = first_few([*chain[chain.index(resolved) :], resolved], limit=5)
+        raise UserError(f"{_BASE} goes in a circle: {circle}. Remove one of the steps.")
     own = _read(path)
     bases = own.pop(_BASE, [])
     if isinstance(bases, str):
         bases = [bases]
     check(
         isinstance(bases, list) and all(isinstance(base, str) for base in bases),
-        f"{path}: {_BASE} must be a path or a list of paths, got {bases!r}.",
+        f"{path}: {_BASE} must be a path or a list of paths, got {shorten(repr(bases))}.",
     )
     for base in bases:
-        yield from _files(path.parent / base, (*chain, resolved))
+        yield from _files(path.parent / base, (*chain, resolved), total)
     yield str(path), own
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(MAX_CHARACTERS + 1)  # bounded: a device file has no end
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from None
-    tree = _parse_yaml(text, str(path))
+        text = read_bytes(path, 4 * MAX_CHARACTERS).decode()
+    except (UserError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the configuration: {_about(path, error)}") from None
+    try:
+        tree = parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise _not_yaml(str(path), error) from None
     if tree is None:
         return {}
     check(
@@ -105,25 +122,45 @@ def _read(path: Path) -> dict[str, Any]:
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise _unreadable(path, error) from None
+    except (OSError, ValueError, RuntimeError) as error:  # a null character; a circle of links
+        raise UserError(f"cannot read the configuration: {_about(path, error)}") from None
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = getattr(error, "strerror", None) or error
-    return UserError(f"cannot read the configuration {path}: {reason}.")
+def _about(path: Path, error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{path}: {error}."
 
 
-def _apply_override(tree: Mapping[str, Any], override: str) -> tuple[dict[str, Any], Source]:
+def _override_class(tree: Mapping[str, Any], overrides: Sequence[str]) -> type[Config] | None:
+    """Return the class that says what type an override has; None for an unknown task."""
+    tasks = [text for key, _, text in (item.partition("=") for item in overrides) if key == "task"]
+    try:
+        return config_class({"task": tasks[-1]} if tasks else _only(tree, "task"))
+    except UserError:  # reported later, with the source that is wrong
+        return None
+
+
+def _only(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {key: tree[key]} if key in tree else {}
+
+
+def _apply_override(
+    tree: Mapping[str, Any], override: str, cls: type[Config] | None
+) -> tuple[dict[str, Any], Source]:
     """Apply one ``dotted.key=value``; a mapping replaces the old value and is not merged."""
+    name = f"override '{shorten(override)}'"
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     check(
         bool(equals) and all(parts),
-        f"override '{override}' must have the form key=value, for example optim.lr=1e-3.",
+        f"{name} must have the form key=value, for example optim.lr=1e-3.",
     )
-    name = f"override '{override}'"
-    value = _parse_yaml(text, name)
+    check(len(parts) <= MAX_DEPTH, f"{name} is nested deeper than {MAX_DEPTH} levels.")
+    try:
+        value = read_value(text, annotation_at(cls, parts))
+    except yaml.YAMLError as error:
+        raise _not_yaml(name, error) from None
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
     return _assign(tree, parts, value), (name, _nest(parts, value))
 
 
@@ -153,8 +190,6 @@ def _task_source(path: str | Path | None, sources: Sequence[Source]) -> str:
     return f"{path}: " if path else ""
 
 
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        return parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{source}: not valid YAML: {' '.join(str(error).split())}.") from None
+def _not_yaml(source: str, error: yaml.YAMLError) -> UserError:
+    reason = " ".join(str(error).replace('"<unicode string>", ', "").split())
+    return UserError(f"{source}: not valid YAML: {shorten(reason, 400)}.")

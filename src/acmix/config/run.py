@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from acmix.config.data import DataConfig
 from acmix.config.sections import (
@@ -14,9 +14,10 @@ from acmix.config.sections import (
     ScheduleConfig,
     TrainConfig,
 )
-from acmix.config.typed import NonNegativeInt, Section, annotations_of, check_tree, is_section
+from acmix.config.typed import Range, Section, annotations_of, check_tree, is_section
 from acmix.config.yaml_text import dump_yaml
 from acmix.errors import UserError, check, suggest
+from acmix.utils.text import shorten
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Config(Section):
     networks: ClassVar[str]
     eval_files: ClassVar[Mapping[str, str]] = {}
 
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Range(low=0, high=2**32 - 1)] = 0
     """Random seed for initial weights, data order, augmentation and dropout."""
     output: str = "runs/acmix"
     """Run folder; a configuration file defaults to ``runs/<file name without suffix>``."""
@@ -57,6 +58,7 @@ class Config(Section):
 
     def validate(self) -> None:
         """Check rules that involve several sections."""
+        check(bool(self.output.strip()), "output is empty; name a folder for the run.")
         check(
             self.schedule.warmup_epochs <= self.train.epochs,
             f"schedule.warmup_epochs={self.schedule.warmup_epochs} must not exceed "
@@ -117,7 +119,8 @@ def config_class(tree: Mapping[str, Any]) -> type[Config]:
     if not isinstance(task, str) or task not in TASK_CONFIGS:
         known = ", ".join(map(repr, TASK_CONFIGS))
         raise UserError(
-            f"task must be one of {known}, got {task!r}.{suggest(str(task), TASK_CONFIGS)}"
+            f"task must be one of {known}, got {shorten(repr(task))}."
+            f"{suggest(shorten(str(task)), TASK_CONFIGS)}"
         )
     data = tree.get("data")
     if isinstance(data, Mapping):

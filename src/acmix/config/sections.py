@@ -35,6 +35,14 @@ class RuntimeConfig(Section, prefix="runtime"):
     """Graph compiler level; empty uses MindSpore's default. O2 is for Ascend only."""
 
 
+_ELSEWHERE = {
+    "num_classes": "model.num_classes",
+    "in_channels": "data.channels",
+    "drop_path_rate": "model.drop_path_rate",
+}
+"""Arguments of every model that have keys of their own."""
+
+
 @dataclass(frozen=True)
 class ModelConfig(Section, prefix="model"):
     """Arguments of ``acmix.create_model``."""
@@ -64,6 +72,8 @@ class ModelConfig(Section, prefix="model"):
             self.pretrained is not None or (self.warm_start == "strict" and not self.reset_head),
             "model.warm_start and model.reset_head say how model.pretrained is used; name a file.",
         )
+        for key, owner in _ELSEWHERE.items():
+            check(key not in self.kwargs, f"model.kwargs.{key}: set {owner} instead.")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from typing import (
 )
 
 from acmix.errors import UserError, check, suggest
+from acmix.utils.text import shorten
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,15 @@ class Section:
 
 def annotations_of(section: type[Section]) -> dict[str, Any]:
     """Return the annotation of every field of ``section``."""
-    hints = get_type_hints(section, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(section)}
+    if section not in _annotations:  # evaluating them would take most of the time of loading
+        hints = get_type_hints(section, include_extras=True)
+        _annotations[section] = {
+            field.name: hints[field.name] for field in dataclasses.fields(section)
+        }
+    return _annotations[section]
+
+
+_annotations: dict[Any, dict[str, Any]] = {}
 
 
 def is_section(annotation: Any) -> bool:
@@ -141,7 +149,10 @@ def check_tree(section: type[Section], tree: Mapping[Any, Any]) -> None:
     annotations = annotations_of(section)
     for name, value in tree.items():
         key = f"{section.prefix}{name}"
-        check(name in annotations, f"unknown key '{key}'.{_hint(section, str(name))}")
+        check(
+            name in annotations,
+            f"unknown key '{shorten(key, 80)}'.{_hint(section, shorten(str(name), 80))}",
+        )
         annotation = annotations[name]
         if is_section(annotation) and isinstance(value, Mapping):
             check_tree(annotation, value)
@@ -164,8 +175,10 @@ def convert(value: Any, annotation: Any, key: str) -> Any:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    try:
+        return shorten(repr(value))
+    except ValueError:  # Python refuses to print an integer of thousands of digits
+        return f"a value of type {type(value).__name__} that is too long to print"
 
 
 class _Mismatch(Exception):
@@ -207,6 +220,7 @@ def _convert_scalar(value: Any, kind: type) -> Any:
         value = float(value)
     # type() rather than isinstance(), because bool is a subclass of int.
     _require(type(value) is kind, value, _NOUNS[kind])
+    _require(kind is not int or abs(value) < 2**63, value, "an integer of at most 64 bits")
     return _require(kind is not float or math.isfinite(value), value, "a finite number")
 
 
@@ -256,6 +270,8 @@ def _convert_value(value: Any) -> Any:
         return _convert_mapping(value)
     if isinstance(value, (list, tuple)):
         return tuple(_convert_value(item) for item in value)
+    if type(value) is int:
+        return _convert_scalar(value, int)
     plain = value is None or type(value) in _NOUNS
     return _require(plain, value, "made of mappings, lists, strings, numbers, true, false and null")
 

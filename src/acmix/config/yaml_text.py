@@ -1,7 +1,11 @@
-"""Parse and write YAML with YAML 1.2 numbers, rejecting duplicate keys.
+"""Parse and write YAML with the scalars of YAML 1.2, rejecting duplicate keys.
 
 Parsing is safe for untrusted text: it creates plain types only, and bounds the length, the nesting
-depth and the number of values after alias expansion.
+depth, the length of numbers, and the number of values after alias expansion.
+
+PyYAML reads YAML 1.1, where ``2024_11_25`` and ``12:30:00`` are integers, ``010`` is 8, ``1e-3`` is
+text and ``2024-11-25`` a date. Here the first two are text, ``010`` is 10, ``1e-3`` a number and
+the date text. ``yes``, ``no``, ``on`` and ``off`` stay booleans.
 """
 
 from __future__ import annotations
@@ -12,10 +16,21 @@ from typing import Any
 
 import yaml
 
+from acmix.utils.text import shorten
+
 MAX_CHARACTERS = 2**20
 """Maximum length of a text; the longest configuration here has 2,000 characters."""
+MAX_DIGITS = 1000
+"""Maximum length of a number; the largest float has 309 digits, and Python prints 4,300."""
 _MAX_NODES = 100_000
-_MAX_DEPTH = 50
+MAX_DEPTH = 50
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_NUMBER_STARTS = list("-+.0123456789")
+_REPLACED = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp", "value")}
 
 
 def parse_yaml(text: str) -> Any:
@@ -29,8 +44,18 @@ def parse_yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        # Raised by PyYAML's constructors, for example for 2001-99-99 (a date) or !!int text.
+        # Raised by PyYAML's constructors, for example for !!timestamp 2001-99-99 (a date).
         raise yaml.YAMLError(f"a value that cannot be read: {error}") from error
+
+
+def has_comment(text: str) -> bool:
+    """Return whether YAML leaves a part of ``text`` out, from a ``#`` to the end of the line."""
+    end = 0
+    for token in yaml.scan(text, Loader=_Loader):
+        if "#" in text[end : token.start_mark.index]:
+            return True
+        end = max(end, token.end_mark.index)
+    return "#" in text[end:]
 
 
 def dump_yaml(tree: Any) -> str:
@@ -48,8 +73,8 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()
         before = self._nodes
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise _error_at(f"nested deeper than {_MAX_DEPTH} levels", event)
+        if self._depth > MAX_DEPTH:
+            raise _error_at(f"nested deeper than {MAX_DEPTH} levels", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
@@ -70,26 +95,55 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, Hashable):
                 if key in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"key '{key}' is given twice", key_node.start_mark
+                        None,
+                        None,
+                        f"key '{shorten(str(key), 80)}' is given twice",
+                        key_node.start_mark,
                     )
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
+    def construct_int(self, node: yaml.ScalarNode) -> int:
+        text = self._number(node, _INT, "an integer")
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text, base)
 
-def _error_at(reason: str, event: yaml.Event) -> yaml.YAMLError:
-    mark: Any = event.start_mark  # its class differs between PyYAML's Python and C parsers
+    def construct_float(self, node: yaml.ScalarNode) -> float:
+        text = self._number(node, _FLOAT, "a number").lower()
+        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+    def _number(self, node: yaml.ScalarNode, form: re.Pattern[str], what: str) -> str:
+        text = str(self.construct_scalar(node))
+        if len(text) > MAX_DIGITS:
+            raise _error_at(f"a number of more than {MAX_DIGITS} characters", node)
+        if not form.fullmatch(text):  # possible with a tag: !!int ten
+            raise _error_at(f"'{shorten(text, 80)}' is not {what}", node)
+        return text
+
+
+def _error_at(reason: str, place: yaml.Event | yaml.Node) -> yaml.YAMLError:
+    mark: Any = place.start_mark  # its class differs between PyYAML's Python and C parsers
     return yaml.composer.ComposerError(None, None, reason, mark)
 
 
 class _Dumper(yaml.SafeDumper):
-    pass
+    """Writer that quotes text that is no text in YAML 1.1 or 1.2, for readers of either."""
+
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        # PyYAML writes these line breaks as they are, and reads them as spaces.
+        style = '"' if re.search("[\x85\u2028\u2029\ufeff]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-# PyYAML parses 1e-3 as a string, since YAML 1.1 requires 1.0e-3. The dumper needs the same rule to
-# quote the string '1e-3'.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Dumper.add_representer(str, _Dumper.represent_str)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_float)
 for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-        list("-+.0123456789"),
-    )
+    for _tag, _form in (("int", _INT), ("float", _FLOAT)):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form.pattern})$"), _NUMBER_STARTS
+        )

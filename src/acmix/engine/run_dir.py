@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from acmix.engine.checkpoint import Progress
 from acmix.engine.checkpoint_folder import CheckpointFolder
 from acmix.errors import UserError
 from acmix.utils.files import translate_disk_errors, write_text
+from acmix.utils.json_text import to_json
 from acmix.utils.reading import unusable
 
 logger = logging.getLogger(__name__)
@@ -163,12 +163,4 @@ def git_commit() -> str | None:
 
 
 def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(record)) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return to_json(record, indent=None) + "\n"

@@ -18,8 +18,9 @@ from acmix.export.precision import half_precision
 from acmix.export.sidecar import SideCar, sidecar_path
 from acmix.export.verify import max_difference
 from acmix.export.writer import write_model
-from acmix.utils.files import publish, sha256_of, staging_folder, write_text
+from acmix.utils.files import plain_path, publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
+from acmix.utils.outputs import check_output_file
 from acmix.version import __version__
 
 
@@ -55,7 +56,8 @@ def check_export(path: str | Path, format: str) -> None:
         Path(path).suffix == kind.suffix,
         f"output: {str(path)!r} must end in '{kind.suffix}' for the format {format}.",
     )
-    check(not Path(path).is_dir(), f"output: {path} is a folder; name a file.")
+    check_output_file(path)
+    check_output_file(sidecar_path(path))
     kind.check_host()
 
 
@@ -97,8 +99,12 @@ def export_model(
         f"dynamic_batch: '{format}' has fixed shapes only.",
     )
     metadata = _make_metadata(format, input_shape, sidecar, dynamic_batch, fp16)
-    with staging_folder(path.parent) as folder, evaluation_mode(network):
-        staged = folder / path.name
+    with (
+        staging_folder(path.parent) as folder,
+        plain_path(folder) as plain,
+        evaluation_mode(network),
+    ):
+        staged = plain / f"network{kind.suffix}"
         with half_precision(network) if fp16 else nullcontext():
             operators = write_model(network, staged, kind, metadata.input_shape)
         difference, note = None, "not verified on request"

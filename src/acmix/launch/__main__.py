@@ -13,13 +13,16 @@ from acmix.environment import DEVICES
 from acmix.errors import UserError
 from acmix.launch.job import DEFAULT_PORT, Job
 from acmix.launch.supervisor import launch
+from acmix.utils.command_line import in_order
 
 _DEVICES = {name.lower(): name for name in DEVICES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train a configuration; return 0, 1 if a worker failed, 2 for a user error."""
-    options = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(in_order(parser, given))
     device = _DEVICES[options.device]
     try:
         job = Job(

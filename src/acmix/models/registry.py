@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from acmix.errors import UserError, check, suggest
+from acmix.models.arguments import check_types, explaining
 from acmix.utils.registry import Registry, load_object
 
 if TYPE_CHECKING:
@@ -121,4 +122,9 @@ def create_model(name: str, **arguments: Any) -> Backbone:
     known = entry.cls.argument_names()
     for key in arguments:
         check(key in known, f"model '{name}' takes no argument '{key}'.{suggest(key, known)}")
-    return entry.cls(**{**entry.arguments, **arguments})
+    what = f"model '{name}'"
+    check_types(what, entry.cls, arguments)
+    if entry.cls.default_options is not None:
+        check_types(what, type(entry.cls.default_options), arguments)
+    with explaining(what, arguments):
+        return entry.cls(**{**entry.arguments, **arguments})

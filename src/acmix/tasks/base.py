@@ -204,6 +204,9 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         per_class = dict(zip(classes, metric.per_class().tolist(), strict=False))
         return {**metric.compute(), "per_class": per_class}
 
+    def check_eval_file(self, option: str, path: Path) -> None:  # default: any name will do
+        """Raise UserError unless :meth:`write_eval_file` can write a file of that name."""
+
     @abstractmethod
     def write_eval_file(
         self, option: str, metric: MetricT, classes: Sequence[str], path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from acmix.errors import UserError
 
 _STAGING = ".tmp-"
+_PLAIN = re.compile(r"[0-9A-Za-z_./-]+")
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
@@ -39,6 +41,42 @@ def staging_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def plain_path(folder: Path) -> Iterator[Path]:
+    """Yield a path to ``folder`` of letters, digits and ``/ _ - .`` only.
+
+    MindSpore refuses the names of other files: a space, ``+``, an accent. A link in the system's
+    folder of temporary files leads to such a folder.
+    """
+    if _PLAIN.fullmatch(str(folder)):
+        yield folder
+        return
+    parent = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(dir=parent if _PLAIN.fullmatch(parent) else "/tmp") as links:
+        link = Path(links) / "folder"
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield link
+
+
+@contextmanager
+def utf8_path(file: Path) -> Iterator[Path]:
+    """Yield ``file``, or a temporary copy of it if its path is not UTF-8.
+
+    MindSpore and ONNX Runtime take paths as UTF-8 only, and resolve links.
+    """
+    try:
+        str(file.resolve()).encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        yield file
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"copy{file.suffix}"
+        shutil.copyfile(file, copy)
+        yield copy
+
+
+@contextmanager
 def translate_disk_errors(folder: Path) -> Iterator[None]:
     """Raise a UserError that names ``folder`` for a full, failing or read-only disk."""
     try:
@@ -52,6 +90,17 @@ def translate_disk_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise a UserError that names ``path`` for a system error other than trouble with the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:  # for translate_disk_errors
+            raise
+        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
 def remove_staging_folders(parent: Path) -> None:
     """Remove the folders of killed processes; no process may be writing at the same time."""
     for folder in parent.glob(f"{_STAGING}*"):
@@ -63,13 +112,19 @@ def publish(staged: Path, target: Path) -> None:
 
     Args:
         staged: a complete file on the same file system as ``target``.
-        target: its new path; an existing file is replaced.
+        target: its new path; an existing file is replaced, and so is a link, not what it leads to.
+
+    Raises:
+        UserError: ``target`` is a folder or a device, or cannot be written.
     """
-    # MindSpore creates files with mode 0400; use the umask instead.
-    os.chmod(staged, 0o666 & ~_umask())
-    with open(staged, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(staged, target)
+    with writing(target):
+        if os.path.lexists(target) and not (target.is_symlink() or target.is_file()):
+            raise UserError(f"cannot write {target}: it is no regular file.")
+        # MindSpore creates files with mode 0400; use the umask instead.
+        os.chmod(staged, 0o666 & ~_umask())
+        with open(staged, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(staged, target)
     # The rename is durable only after fsync of the folder, which some network file systems refuse.
     with suppress(OSError):
         folder = os.open(target.parent, os.O_RDONLY)
@@ -80,10 +135,14 @@ def publish(staged: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically."""
-    with staging_folder(path.parent) as folder:
+    r"""Write ``text`` to ``path`` atomically, as UTF-8.
+
+    What has no UTF-8, such as a byte of a file's name, becomes an escape like ``\udce9``, which
+    JSON reads back.
+    """
+    with staging_folder(path.parent) as folder, writing(path):
         staged = folder / path.name
-        staged.write_text(text, encoding="utf-8")
+        staged.write_text(text, encoding="utf-8", errors="backslashreplace")
         publish(staged, path)
 
 

@@ -62,12 +62,15 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
     try:
         # Without O_NONBLOCK, opening a pipe waits for its writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             check_regular(path, status)
             if status.st_size > limit:
                 raise UserError(f"{path} has {status.st_size} bytes, more than {limit}.")
-            return file.read(limit)
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(limit)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise unusable(path, error) from error
 

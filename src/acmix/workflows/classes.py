@@ -49,13 +49,7 @@ def class_names(
     """
     if file is None:
         return known_class_names(checkpoint) or _numbers(config, checkpoint)
-    names = read_class_file(file)
-    count = count_classes(config, checkpoint)
-    check(
-        len(names) == count,
-        f"--classes {file} holds {len(names)} names, but {checkpoint} has {count} classes.",
-    )
-    return names
+    return read_class_file(file, count_classes(config, checkpoint), checkpoint)
 
 
 def known_class_names(checkpoint: str | Path) -> tuple[str, ...] | None:
@@ -67,12 +61,28 @@ def known_class_names(checkpoint: str | Path) -> tuple[str, ...] | None:
     return read_class_file(file) if file.is_file() else None
 
 
-def read_class_file(path: str | Path) -> tuple[str, ...]:
+def read_class_file(
+    path: str | Path, count: int | None = None, network: str | Path = ""
+) -> tuple[str, ...]:
     """Return the names in a file: a JSON list, or text in UTF-8 with one name on each line.
 
+    Args:
+        path: the file.
+        count: number of classes of the file ``network``, if names are for one.
+        network: for messages.
+
     Raises:
-        UserError: the file is missing or not text, or a name is empty or appears twice.
+        UserError: the file is missing or not text, a name is empty, or there are not ``count``.
     """
+    names = _read_names(path)
+    check(
+        count is None or len(names) == count,
+        f"--classes {path} holds {len(names)} names, but {network} has {count} classes.",
+    )
+    return names
+
+
+def _read_names(path: str | Path) -> tuple[str, ...]:
     content = read_bytes(path, _MAX_BYTES)
     try:
         text = content.decode("utf-8-sig")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from acmix.errors import UserError, check
 from acmix.utils.figures import save_figure
+from acmix.utils.reading import read_bytes
+
+_MAX_BYTES = 2**30  # a hundred times what 300 epochs of ImageNet write
 
 
 def plot_training_curve(
@@ -46,12 +50,12 @@ def plot_training_curve(
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Read the lines of a ``metrics.jsonl``; raise UserError if it is missing or damaged."""
     check(path.is_file(), f"metrics file: {path} does not exist; it is written by 'acmix train'.")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_bytes(path, _MAX_BYTES).decode(errors="replace").splitlines()
     records = []
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             # A killed run may leave an incomplete last line.
             if number == len(lines):
                 break
@@ -62,7 +66,22 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def _series(records: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
-    return [(record["step"], record[name]) for record in records if {"step", name} <= record.keys()]
+    """Return step and value of the records that have both as numbers; null is NaN."""
+    points = [
+        (_number(record["step"]), _number(record[name]))
+        for record in records
+        if {"step", name} <= record.keys()
+    ]
+    return [(step, value) for step, value in points if step is not None and value is not None]
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return math.nan
+    try:
+        return float(value) if type(value) in (int, float) else None
+    except OverflowError:  # an integer of more than 308 digits
+        return None
 
 
 def _draw(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -16,19 +18,50 @@ from acmix.export import load_exported
 from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
 from acmix.tasks.base import Prediction, Reader
+from acmix.workflows.classes import read_class_file
 from acmix.workflows.runs import restore, run_config
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Takes the place of a :class:`acmix.tasks.base.Prediction` for an image without one."""
+
+    image: str
+    error: str
+
+    def lines(self) -> list[str]:
+        """Return the reason."""
+        return [self.error]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"image": self.image, "error": self.error}
+
+    def draw(self, path: Path) -> None:
+        """Draw nothing."""
+
+
 def predict(
-    model_file: str | Path, images: list[str], config: Config | None = None, top: int = 5
-) -> list[Prediction]:
-    """Return the predictions of a checkpoint or an exported file for images.
+    model_file: str | Path,
+    images: Iterable[str],
+    config: Config | None = None,
+    top: int = 5,
+    *,
+    class_file: str | Path | None = None,
+    keep_going: bool = False,
+) -> Iterator[Prediction]:
+    """Yield the predictions of a checkpoint or an exported file, one image after the other.
+
+    The model is loaded at once; an image is read when its prediction is asked for.
 
     Args:
         model_file: weights of a run, or an exported file next to its metadata file (side-car).
         images: paths.
         config: configuration of the run; None reads the one in the checkpoint's run folder.
         top: classes per image, for classifiers.
+        class_file: names of the classes; None takes those of the model file.
+        keep_going: yield :class:`Unreadable` for an image that cannot be read, instead of raising
+            its error.
 
     Raises:
         UserError: a file is missing or invalid.
@@ -36,36 +69,33 @@ def predict(
     check(top >= 1, f"--top must be at least 1, got {top}.")
     is_checkpoint = Path(model_file).suffix in WEIGHT_SUFFIXES
     load = _load_checkpoint if is_checkpoint else _load_export
-    run, reader, batch = load(model_file, config, top)
-    inputs = [reader.read(path) for path in images]  # fails on unreadable images before any run
-    predictions = []
-    for path, (tensor, context) in zip(images, inputs, strict=True):
+    return _predictions(load(model_file, config, top, class_file), images, keep_going)
+
+
+def _predictions(loaded: Loaded, images: Iterable[str], keep_going: bool) -> Iterator[Prediction]:
+    run, reader, batch = loaded
+    for path in images:
+        try:
+            tensor, context = reader.read(path)
+        except UserError as error:
+            if not keep_going:
+                raise
+            yield Unreadable(path, str(error))
+            continue
         outputs = run(np.repeat(tensor[None], batch, 0))
         first = tuple(o[0] for o in outputs) if isinstance(outputs, tuple) else outputs[0]
-        predictions.append(reader.interpret(path, first, context))
-    return predictions
-
-
-def picture_names(images: Sequence[str]) -> list[str]:
-    """Return a distinct PNG name for each image; a number is appended to repeated names."""
-    names: list[str] = []
-    for image in images:
-        stem, number = Path(image).stem, 1
-        name = f"{stem}.png"
-        while name in names:
-            number += 1
-            name = f"{stem}_{number}.png"
-        names.append(name)
-    return names
+        yield reader.interpret(path, first, context)
 
 
 Loaded = tuple[Callable[[np.ndarray], Outputs], Reader, int]
 """Function from a batch of images to outputs, reader, and batch size of the function."""
 
 
-def _load_checkpoint(file: str | Path, config: Config | None, top: int) -> Loaded:
+def _load_checkpoint(
+    file: str | Path, config: Config | None, top: int, class_file: str | Path | None
+) -> Loaded:
     config = config or run_config(file)
-    model, classes = restore(config, file)
+    model, classes = restore(config, file, class_file)
     task = get_task(config.task)
     network = task.deployed(model)
     network.set_train(False)
@@ -77,7 +107,9 @@ def _load_checkpoint(file: str | Path, config: Config | None, top: int) -> Loade
     return run, task.reader(description, classes, None, top), 1
 
 
-def _load_export(file: str | Path, config: Config | None, top: int) -> Loaded:
+def _load_export(
+    file: str | Path, config: Config | None, top: int, class_file: str | Path | None
+) -> Loaded:
     set_device(config.runtime if config else RuntimeConfig())
     predictor = load_exported(file)
     sidecar = predictor.sidecar
@@ -85,6 +117,9 @@ def _load_export(file: str | Path, config: Config | None, top: int) -> Loaded:
         task = get_task(sidecar.task)
     except UserError as error:
         raise UserError(f"side-car of {file}: {error}") from None
+    classes = tuple(sidecar.classes)
+    if class_file is not None:
+        classes = read_class_file(class_file, len(classes), file)
     description = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
-    reader = task.reader(description, sidecar.classes, sidecar.image_shape, top)
+    reader = task.reader(description, classes, sidecar.image_shape, top)
     return predictor, reader, sidecar.input_shape[0] or 1

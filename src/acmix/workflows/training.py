@@ -56,8 +56,8 @@ def _train(
     val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
     for split, data in (("training", train_data), ("validation", val_data)):
         world.check_equal(
-            f"The list of {split} images",
-            (f"{name}\n".encode() for name in data.names),
+            f"The {split} data",
+            (f"{part} {value}\n".encode() for part, value in data.digest().items()),
             "give all machines the same files; what cannot be decoded on one of them counts, too",
         )
     model = build_model(config, len(train_data.classes))

@@ -101,5 +101,5 @@ def test_missing_inventories_are_named(name, message, tmp_path):
 
 def test_a_file_that_is_no_inventory_is_named(tmp_path):
     (tmp_path / "x.json").write_text("nonsense")
-    with pytest.raises(UserError, match=r"x\.json is not an inventory"):
+    with pytest.raises(UserError, match=r"x\.json: this is not an inventory"):
         Inventory.load(tmp_path / "x.json")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_rounds, positive, split_overrides
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
 NAME = "ablate"
@@ -24,7 +26,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="configuration of each row, baseline first; overrides apply to every row",
     )
     parser.add_argument(
-        "--output", required=True, metavar="DIR", help="folder for runs, tables, JSON"
+        "--output",
+        type=OutputFolder,
+        required=True,
+        metavar="DIR",
+        help="folder for runs, tables, JSON",
     )
     parser.add_argument(
         "--batch-size",
@@ -50,4 +56,5 @@ def run(options: Namespace) -> None:
         warmup=options.warmup,
         repeats=options.repeats,
     )
-    print(f"\n{ablation.render(rows)}\n\nWrote {options.output}/table.md and ablation.json")
+    print(f"\n{ablation.render(rows)}\n")
+    say(f"Wrote {options.output}/table.md and ablation.json")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_markdown, load_files, style
+from acmix.cli.console import say
+from acmix.utils.outputs import check_output_folder
 
 if TYPE_CHECKING:
     from acmix.tools.ascend_check.report import CheckReport
@@ -67,26 +69,24 @@ def run(options: Namespace) -> int:
 
     if options.merge:
         for file in results.merge(options.merge, options.results):
-            print(f"Wrote {file}")
+            say(f"Wrote {file}")
         print("Now run python scripts/update_docs.py")
         return 0
     if options.load:
         reports = [report for path in load_files(options.load) for report in _read(path)]
         print(results.render(reports, style(options)))
         return 0
+    check_output_folder(options.output)
     report = runner.run_checks(
         options.output, options.config, tables=options.tables, soc=options.soc
     )
-    print(
-        f"\n{results.render([report], style(options))}\n\nWrote {options.output}/check_ascend.json"
-    )
+    print(f"\n{results.render([report], style(options))}\n")
+    say(f"Wrote {options.output}/check_ascend.json")
     return int(report.failed)
 
 
 def _read(path: Path) -> list[CheckReport]:
     """Read the reports of a folder, or of one file."""
-    from acmix.tools.ascend_check.report import CheckReport, read_reports
+    from acmix.tools.ascend_check.report import read_report, read_reports
 
-    if path.is_dir():
-        return read_reports(path)
-    return [CheckReport.from_json(path.read_text(encoding="utf-8"))]
+    return read_reports(path) if path.is_dir() else [read_report(path)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_overrides, positive
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFile
 from acmix.errors import check
 
 NAME = "convert"
@@ -30,7 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="number of classes; default: that of the file",
     )
-    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
+    )
 
 
 def run(options: Namespace) -> None:
@@ -44,8 +48,8 @@ def run(options: Namespace) -> None:
     if options.source:
         check(options.model is not None, "--from torch needs --model NAME, out of 'acmix list'.")
         config = named_config(options.model, overrides)
-        print(workflows.import_torch(options.file, options.output, config))
+        say(workflows.import_torch(options.file, options.output, config), keep="\n\t")
     else:
         count = workflows.export_torch(options.file, options.output, options.model, overrides)
         print(f"{count} tensors under the official names")
-    print(f"Wrote {options.output}")
+    say(f"Wrote {options.output}")

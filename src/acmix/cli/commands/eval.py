@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from acmix.cli.arguments import add_checkpoint, add_config, add_json
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFile
 from acmix.config import TASK_CONFIGS, Config
 from acmix.errors import check
-from acmix.utils.text import printable
 
 NAME = "eval"
 HELP = "Evaluate a checkpoint on the validation split."
@@ -24,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
     for task, config in TASK_CONFIGS.items():
         for option, what in config.eval_files.items():
-            parser.add_argument(f"--{option}", metavar="FILE", help=f"{task}: {what}")
+            parser.add_argument(
+                f"--{option}", type=OutputFile, metavar="FILE", help=f"{task}: {what}"
+            )
     add_json(parser, "the metrics")
 
 
@@ -36,17 +39,19 @@ def run(options: Namespace) -> None:
 
     config = load_config(options.config, options.overrides)
     files = _files(config, options)
-    metric, classes = workflows.evaluate(config, options.checkpoint)
     task = get_task(config.task)
+    for option, file in files.items():
+        task.check_eval_file(option, file)
+    metric, classes = workflows.evaluate(config, options.checkpoint)
     report = task.report(metric, classes)
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, value in report["per_class"].items():
             shown = "no images" if value is None or math.isnan(value) else f"{value:.4f}"
-            print(f"  {printable(name)}: {shown}")
+            say(f"  {name}: {shown}")
     for option, file in files.items():
         task.write_eval_file(option, metric, classes, file)
-        print(f"Wrote {file}")
+        say(f"Wrote {file}")
     if options.json:
         options.json.write(json.dumps(report, indent=1))
 

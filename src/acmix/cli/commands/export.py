@@ -12,6 +12,8 @@ from acmix.cli.arguments import (
     add_fuse,
     add_input_size,
 )
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFile
 from acmix.export.formats import FORMATS
 
 NAME = "export"
@@ -24,7 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add_checkpoint(parser)
     parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="file format")
-    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
+    )
     add_exported_batch(parser)
     add_input_size(parser, "image size of a detector, in pixels")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
@@ -59,4 +63,4 @@ def run(options: Namespace) -> None:
     checked = f"not verified: {report.note}"
     if report.max_abs_diff is not None:
         checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
-    print(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")
+    say(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")

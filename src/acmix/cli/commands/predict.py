@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from acmix.cli.arguments import add_json, positive
+from acmix.cli.arguments import add_class_file, add_json, positive
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFolder
+from acmix.errors import UserError
+from acmix.utils.json_text import to_json
 
 NAME = "predict"
 HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
@@ -23,30 +25,52 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="classes to show; default: %(default)s"
     )
-    parser.add_argument("--output", metavar="DIR", help="folder for pictures and predictions.json")
+    parser.add_argument(
+        "--output",
+        type=OutputFolder,
+        metavar="DIR",
+        help="folder for pictures and predictions.json",
+    )
+    add_class_file(parser)
     add_json(parser, "the predictions")
 
 
 def run(options: Namespace) -> None:
     """Print the predictions of each image."""
+    from acmix.utils.reading import check_regular
+
+    for file in (options.model, *options.images):
+        check_regular(file)  # before slow imports and work
     from acmix import workflows
     from acmix.config import load_config
-    from acmix.utils.files import write_text
 
+    folder = workflows.PictureFolder(options.output, options.images) if options.output else None
     config = load_config(options.config) if options.config else None
-    predictions = workflows.predict(options.model, options.images, config, options.top)
-    content = json.dumps([prediction.to_dict() for prediction in predictions], indent=1)
-    if options.output:
-        folder = Path(options.output)
-        names = workflows.picture_names(options.images)
-        for prediction, name in zip(predictions, names, strict=True):
-            prediction.draw(folder / name)
-        write_text(folder / "predictions.json", content)
-    for prediction in predictions:
-        print(prediction.image)
+    predictions = workflows.predict(
+        options.model,
+        options.images,
+        config,
+        options.top,
+        class_file=options.classes,
+        keep_going=True,
+    )
+    entries, failed = [], []
+    for index, prediction in enumerate(predictions):
+        say(prediction.image)
         for line in prediction.lines():
-            print(f"  {line}")
-    if options.output:
-        print(f"Wrote {len(predictions)} pictures and predictions.json into {options.output}")
+            say(f"  {line}")
+        entries.append(prediction.to_dict())
+        if isinstance(prediction, workflows.Unreadable):
+            failed.append(prediction.error)
+        elif folder:
+            folder.draw(index, prediction)
+    content = to_json(entries)
+    if folder:
+        folder.write_predictions(content)
+        count = len(entries) - len(failed)
+        say(f"Wrote {count} pictures and predictions.json into {folder.path}")
     if options.json:
         options.json.write(content)
+    if failed:
+        more = f" {len(failed)} of {len(entries)} images have no prediction."
+        raise UserError(failed[0] + (more if len(entries) > 1 else ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import CONFIG_HELP, add_overrides
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFolder
 
 NAME = "prepare"
 HELP = "Convert a data set to the format that is fastest to read."
@@ -17,7 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--mindrecord", action="store_true", required=True, help="write MindRecord files"
     )
     parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
-    parser.add_argument("output", metavar="DIR", help="new folder, to use as data.root")
+    parser.add_argument(
+        "output", type=OutputFolder, metavar="DIR", help="new folder, to use as data.root"
+    )
     add_overrides(parser)
 
 
@@ -29,4 +33,4 @@ def run(options: Namespace) -> None:
     config = load_config(options.config, options.overrides)
     counts = prepare_mindrecord(config.data, options.output)
     images = " and ".join(f"{count} images of {split}" for split, count in counts.items())
-    print(f"Wrote {images} into {options.output}; train with data.root={options.output}")
+    say(f"Wrote {images} into {options.output}; train with data.root={options.output}")

@@ -98,9 +98,10 @@ def _count_table(options: Namespace) -> list[Count]:
 
 def _load(patterns: Sequence[str]) -> list[Count]:
     from acmix.tools.analysis.counts import counts_from_json
+    from acmix.tools.saved_results import load_result
 
     files = load_files(patterns)
-    return [c for file in files for c in counts_from_json(file.read_text(encoding="utf-8"))]
+    return [count for file in files for count in load_result(file, counts_from_json)]
 
 
 def _render_table(counts: list[Count], options: Namespace) -> str:

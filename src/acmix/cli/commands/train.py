@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import add_config
+from acmix.cli.console import say
 
 NAME = "train"
 HELP = "Train a model by a configuration."
@@ -23,16 +24,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Train, and print the metrics of the last epoch."""
-    from acmix import workflows
     from acmix.config import load_config
+    from acmix.utils.outputs import check_output_folder
 
     config = load_config(options.config, options.overrides)
+    check_output_folder(config.output)  # before slow imports and work
+    from acmix import workflows
+
     result = workflows.train(config, options.resume)
     if result.stopped_by:
-        print(
+        say(
             f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
             f"{config.output}/checkpoints; continue with --resume auto"
         )
         return
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
-    print(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+    say(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")

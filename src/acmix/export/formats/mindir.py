@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from acmix.errors import UserError
 from acmix.export.formats.base import Format, register_format
+from acmix.utils.files import utf8_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,7 @@ def load_network(path: Path) -> nn.Cell:
     import mindspore as ms
 
     try:
-        return ms.nn.GraphCell(ms.load(str(path)))
+        with utf8_path(path) as readable:
+            return ms.nn.GraphCell(ms.load(str(readable)))
     except RuntimeError as error:
         raise UserError(f"model: MindSpore cannot load {path}: {error}") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from acmix.errors import UserError, check
 from acmix.export.formats.base import INPUT_NAME, Format, register_format
 from acmix.export.formats.onnx_operators import restore_operators, substitute_operators
+from acmix.utils.files import utf8_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,13 +39,14 @@ class Onnx(Format):
         import mindspore as ms
 
         from acmix.export.checked_mindir import write_mindir
+        from acmix.export.formats.mindir import load_network
 
         mindir = path.with_suffix(".mindir")
         substituted: set[str] = set()
         operators = write_mindir(
             network, images, mindir, lambda model: substituted.update(substitute_operators(model))
         )
-        graph = ms.nn.GraphCell(ms.load(str(mindir)))
+        graph = load_network(mindir)
         try:
             ms.onnx.export(
                 graph,
@@ -71,7 +73,10 @@ class Onnx(Format):
         import onnxruntime
 
         try:
-            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            with utf8_path(path) as readable:
+                session = onnxruntime.InferenceSession(
+                    str(readable), providers=["CPUExecutionProvider"]
+                )
         except Exception as error:  # onnxruntime's exception classes are not public
             raise UserError(f"model: onnxruntime cannot load {path}: {error}") from error
         (source,) = session.get_inputs()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from acmix.errors import check, suggest
+from acmix.models.arguments import check_types, explaining
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.post_process import PostProcess
@@ -59,4 +60,7 @@ def create_detector(
     freeze_stages(body, frozen_stages)
     if frozen_norm:
         freeze_norm(body)
-    return cls(body, **arguments)
+    what = f"detector '{name}'"
+    check_types(what, cls, arguments)
+    with explaining(what, arguments):
+        return cls(body, **arguments)

@@ -9,6 +9,7 @@ import numpy as np
 
 from acmix.errors import check
 from acmix.utils.figures import save_figure
+from acmix.utils.fonts import drawable
 
 _LARGEST_MATRIX_WITH_NUMBERS = 20
 
@@ -42,8 +43,9 @@ def plot_confusion_matrix(
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(title=title, xlabel="predicted", ylabel="true")
-    axes.set_xticks(range(count), classes, rotation=90)
-    axes.set_yticks(range(count), classes)
+    names = [item.text for item in drawable(classes)]
+    axes.set_xticks(range(count), names, rotation=90)
+    axes.set_yticks(range(count), names)
     if count <= _LARGEST_MATRIX_WITH_NUMBERS:
         for row, column in np.argwhere(matrix):
             color = "white" if shares[row, column] > 0.5 else "black"

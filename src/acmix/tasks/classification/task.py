@@ -19,6 +19,7 @@ from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
 from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.classification.prediction import ClassificationReader
+from acmix.utils.figures import check_picture
 
 
 @register_task
@@ -112,6 +113,10 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         """Return the reader for the described evaluation transform."""
         preprocess = Preprocess.from_dict(dict(description["preprocess"]))
         return ClassificationReader(preprocess, classes, top)
+
+    def check_eval_file(self, option: str, path: Path) -> None:
+        """Raise UserError unless the suffix is that of a picture."""
+        check_picture(path)
 
     def write_eval_file(
         self, option: str, metric: ClassificationMetric, classes: Sequence[str], path: Path

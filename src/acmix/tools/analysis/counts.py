@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from mindspore import nn
 
@@ -54,6 +55,12 @@ def counts_from_json(text: str) -> list[Count]:
     Raises:
         UserError: ``text`` was not written by :func:`counts_to_json`.
     """
-    with parsing("counts: this is not a JSON of 'acmix summary'"):
+    with parsing("this is not a JSON of 'acmix summary'"):
         rows = json.loads(text)
-        return [Count(**{**row, "size": tuple(map(int, row["size"]))}) for row in rows]
+        return [_count(row) for row in rows]
+
+
+def _count(row: dict[str, Any]) -> Count:
+    height, width = map(int, row["size"])
+    counts = {name: int(row[name]) for name in ("params", "macs", "san_macs")}
+    return Count(**{**row, **counts, "name": str(row["name"]), "size": (height, width)})

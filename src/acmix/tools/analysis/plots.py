@@ -10,6 +10,7 @@ import numpy as np
 
 from acmix.errors import check
 from acmix.tools.analysis.path_bias import PathBias, check_comparable, path_biases
+from acmix.tools.saved_results import parsing
 from acmix.utils.figures import save_figure
 from acmix.workflows.curve import read_records
 
@@ -127,14 +128,24 @@ def plot_attention(
 
 
 def _curves(metrics_file: Path) -> tuple[list[float], list[list[PathBias]]]:
-    records = [record for record in read_records(metrics_file) if record.get("scalars")]
-    biases = [path_biases(record["scalars"]) for record in records]
+    epochs, biases = [], []
+    for record in read_records(metrics_file):
+        weights = record.get("scalars")
+        if weights:
+            with parsing(f"{metrics_file}: 'epoch' and 'scalars' must be numbers"):
+                epochs.append(float(record["epoch"]))
+                biases.append(path_biases({name: float(weights[name]) for name in weights}))
     check(
         bool(biases) and bool(biases[0]),
         f"{metrics_file} holds no weights of two paths; they are logged by 'acmix train' at the "
         "end of each epoch of an ACmix model.",
     )
-    return [record["epoch"] for record in records], biases
+    names = [[bias.operator for bias in epoch] for epoch in biases]
+    check(
+        all(operators == names[0] for operators in names),
+        f"{metrics_file} holds epochs of different models.",
+    )
+    return epochs, biases
 
 
 def _depth_color(share: float) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from acmix.errors import check
 from acmix.tools.bench.models_report import ModelsReport
-from acmix.tools.saved_results import parsing
+from acmix.tools.saved_results import load_result, parsing
 from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
 
@@ -86,13 +86,20 @@ class CheckReport:
             )
             if not all(step.status in STATUSES for step in steps):
                 raise ValueError("a status is none of " + ", ".join(STATUSES))
-            return cls(**content, steps=steps)
+            report = cls(**content, steps=steps)
+            _render_one(report, "text")
+            return report
+
+
+def read_report(file: str | Path) -> CheckReport:
+    """Return the report of a file; raise UserError, naming it, if it holds none."""
+    return load_result(file, CheckReport.from_json)
 
 
 def read_reports(folder: str | Path) -> list[CheckReport]:
     """Return the reports that :func:`merge` wrote into ``folder``."""
     files = sorted(Path(folder).glob(f"{PREFIX}*.json"))
-    return [CheckReport.from_json(file.read_text(encoding="utf-8")) for file in files]
+    return [read_report(file) for file in files]
 
 
 def render(reports: Sequence[CheckReport], style: Style = "text") -> str:
@@ -133,7 +140,7 @@ def merge(file: str | Path, folder: str | Path) -> list[Path]:
     """
     file, folder = Path(file), Path(folder)
     check(file.is_file(), f"{file} does not exist; 'acmix check-ascend' writes one.")
-    report = CheckReport.from_json(file.read_text(encoding="utf-8"))
+    report = read_report(file)
     contents = {PREFIX + report.machine: report.to_json()}
     for table, content in report.tables.items():
         # Parsing rejects malformed benchmarks before they reach the documentation.

@@ -12,7 +12,7 @@ from acmix.errors import check
 from acmix.tools.audit.evidence import evidence_of
 from acmix.tools.audit.report import SCOPE, Audit, marks
 from acmix.tools.audit.verdict import judge
-from acmix.tools.saved_results import parsing
+from acmix.tools.saved_results import load_result, parsing
 from acmix.utils.table import Style, render_table
 
 
@@ -45,9 +45,15 @@ class Inventory:
         check(bool(files), f"{', '.join(map(str, paths))} holds no .json file.")
         for path in files:
             check(path.is_file(), f"{path} does not exist.")
-            with parsing(f"{path} is not an inventory"):
-                graphs.update(_graphs(json.loads(path.read_text(encoding="utf-8"))))
+            graphs.update(load_result(path, cls._parse))
         return cls(graphs)
+
+    @classmethod
+    def _parse(cls, text: str) -> dict[str, dict[str, Any]]:
+        with parsing("this is not an inventory"):
+            graphs = _graphs(json.loads(text))
+            cls(graphs).render()
+        return graphs
 
     def to_json(self) -> str:
         """Return the inventory with one line per operator, for readable diffs."""

@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from acmix.config.typed import NonNegative, Positive, PositiveInt, Section
-from acmix.config.yaml_text import parse_yaml
+from acmix.config.yaml_text import MAX_CHARACTERS, parse_yaml
 from acmix.errors import UserError, check, suggest
+from acmix.utils.reading import read_bytes
+from acmix.utils.text import shorten
 
 THIS_MACHINE = "this-machine"
 """Device name that asks for a measurement of the present machine."""
@@ -68,9 +70,10 @@ def find_device(name: str) -> Device:
         + suggest(name, [*known, THIS_MACHINE]),
     )
     try:
-        figures = parse_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the device {path}: {' '.join(str(error).split())}.") from None
+        figures = parse_yaml(read_bytes(path, MAX_CHARACTERS).decode())
+    except (UserError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = shorten(" ".join(str(error).split()), 400)
+        raise UserError(f"cannot read the device {path}: {reason}") from None
     try:
         return Device.from_dict(figures)
     except UserError as error:

@@ -7,6 +7,9 @@ from argparse import ArgumentParser, Namespace
 
 from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFile
+from acmix.utils.figures import check_picture
 
 NAME = "attention"
 HELP = "Draw the attention map of a pixel, for each head of an operator."
@@ -25,11 +28,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--layer", metavar="NAME", help="operator; default: the last one")
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="PNG", help="picture to write")
+    parser.add_argument(
+        "--output", type=OutputFile, required=True, metavar="PNG", help="picture to write"
+    )
 
 
 def run(options: Namespace) -> None:
     """Draw the maps."""
+    check_picture(options.output)
     check_overrides(options.model, options.overrides)
     import numpy as np
 
@@ -46,7 +52,7 @@ def run(options: Namespace) -> None:
     shown = image.transpose(1, 2, 0) * np.array(config.data.std) + np.array(config.data.mean)
     title = f"{layer}, query {options.query[0]},{options.query[1]}"
     plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title)
-    print(f"Wrote {options.output}: {len(shares)} heads of {layer}")
+    say(f"Wrote {options.output}: {len(shares)} heads of {layer}")
 
 
 def _pixel(text: str) -> tuple[int, int]:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from acmix.cli.arguments import OVERRIDES_HELP, split_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides, short_names
+from acmix.cli.console import say
+from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
+from acmix.utils.text import first_few
 
 NAME = "path-bias"
 HELP = "Tabulate and plot alpha, beta and log(alpha / beta) over depth of runs (Fig. 5)."
@@ -23,7 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"checkpoints of one model; with --model: {OVERRIDES_HELP}",
     )
     add_model(parser)
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for CSV and plot")
+    parser.add_argument(
+        "--output", type=OutputFolder, required=True, metavar="DIR", help="folder for CSV and plot"
+    )
 
 
 def run(options: Namespace) -> None:
@@ -43,12 +48,12 @@ def run(options: Namespace) -> None:
     folder = Path(options.output)
     plot_path_biases(runs, folder / "path_bias.png")
     write_path_biases(runs, folder / "path_bias.csv")
-    print(f"Wrote {folder / 'path_bias.csv'} and {folder / 'path_bias.png'}")
+    say(f"Wrote {folder / 'path_bias.csv'} and {folder / 'path_bias.png'}")
     undefined = undefined_ratios(runs)
     if undefined:
-        print(
+        say(
             f"log(alpha / beta) is undefined (nan) where the ratio is not positive, "
-            f"{len(undefined)} times: {', '.join(undefined)}"
+            f"{len(undefined)} times: {first_few(undefined)}"
         )
 
 

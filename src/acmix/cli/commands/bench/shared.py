@@ -132,6 +132,11 @@ def show_result(
 def _load(options: Namespace, requested: Sequence[str] | str | None) -> list[Report]:
     check(not requested, "--load: shows results, and measures nothing; name no more than files.")
     from acmix.tools.bench.reports import read_report
+    from acmix.tools.saved_results import load_result
 
-    files = load_files(options.load)
-    return [read_report(file.read_text(encoding="utf-8")) for file in files]
+    def parse(text: str) -> Report:
+        report = read_report(text)
+        report.render()
+        return report
+
+    return [load_result(file, parse) for file in load_files(options.load)]

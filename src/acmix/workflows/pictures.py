@@ -1,0 +1,90 @@
+"""The folder that ``acmix predict --output`` writes, in which no file of the user is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from acmix.errors import check
+from acmix.tasks.base import Prediction
+from acmix.tasks.drawing import is_drawn
+from acmix.utils.files import write_text
+from acmix.utils.outputs import check_replaceable
+from acmix.utils.reading import read_bytes
+
+PREDICTIONS_FILE = "predictions.json"
+_MAX_BYTES = 2**30
+
+
+def picture_names(images: Sequence[str]) -> list[str]:
+    """Return a distinct PNG name for each image; a number is appended to repeated names."""
+    names: dict[str, None] = {}
+    numbers: dict[str, int] = {}
+    for image in images:
+        stem = Path(image).stem
+        name = f"{stem}.png"
+        while name in names:
+            numbers[stem] = numbers.get(stem, 1) + 1
+            name = f"{stem}_{numbers[stem]}.png"
+        names[name] = None
+    return list(names)
+
+
+class PictureFolder:
+    """Folder of a picture for each image, and of ``predictions.json``.
+
+    Args:
+        path: the folder; made with the first picture.
+        images: paths of the images, all of which are read.
+
+    Raises:
+        UserError: a picture would replace an image, or a file that this class did not write; or a
+            file cannot be written, see :func:`acmix.utils.outputs.check_replaceable`.
+    """
+
+    def __init__(self, path: str | Path, images: Sequence[str]):
+        self.path = Path(path)
+        self._names = picture_names(images)
+        by_identity = {_identity(image): image for image in images}
+        for name in self._names:
+            target = self.path / name
+            image = by_identity.get(_identity(target)) if target.exists() else None
+            if check_replaceable(target, [] if image is None else [image]):
+                check(is_drawn(target), _not_ours(target))
+        self._check_predictions()
+
+    def draw(self, index: int, prediction: Prediction) -> None:
+        """Write the picture of the image with number ``index``."""
+        prediction.draw(self.path / self._names[index])
+
+    def write_predictions(self, content: str) -> None:
+        """Write ``predictions.json``."""
+        write_text(self.path / PREDICTIONS_FILE, content)
+
+    def _check_predictions(self) -> None:
+        target = self.path / PREDICTIONS_FILE
+        if not check_replaceable(target):
+            return
+        try:
+            content = json.loads(read_bytes(target, _MAX_BYTES))
+        except (ValueError, RecursionError):
+            content = None
+        ours = isinstance(content, list) and all(
+            isinstance(entry, dict) and "image" in entry for entry in content
+        )
+        check(ours, _not_ours(target))
+
+
+def _not_ours(target: Path) -> str:
+    return f"output: {target} exists and is none of acmix predict's; name another folder."
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Return what two names of one file have in common, None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
