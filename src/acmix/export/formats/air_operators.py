@@ -55,7 +55,9 @@ def _constant(graph: Any, name: str, number: float, kind: TensorType) -> str:
     """Add a constant tensor without axes, of the dtype of ``kind``; return its name."""
     attribute = _value(graph, name)
     attribute.type = attribute.TENSORS
-    tensor = attribute.tensors.add(name="value0", raw_data=_NUMPY[kind.dtype](number).tobytes())
+    tensor = attribute.tensors.add(
+        name="value0", raw_data=np.array(number, _NUMPY[kind.dtype]).tobytes()
+    )
     tensor.data_type = tensor.DataType.Value(kind.dtype)
     return name
 
