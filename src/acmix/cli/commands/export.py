@@ -14,10 +14,9 @@ from acmix.cli.arguments import (
 )
 from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile
-from acmix.environment import DEVICES
 from acmix.export.formats import FORMATS
 
-_TARGETS = {name.lower(): name for name in DEVICES}
+_TARGETS = {"ascend": "Ascend", "cpu": "CPU", "gpu": "GPU"}
 
 NAME = "export"
 HELP = "Export a checkpoint to MindIR, ONNX or AIR, and verify the file."
