@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from acmix.utils.mindir import CONSTANT, REFERENCE, TensorType, values_of
 
-_NUMPY = {"FLOAT": np.float32, "FLOAT16": np.float16, "INT32": np.int32, "INT64": np.int64}
+_NUMPY = {"FLOAT": "float32", "FLOAT16": "float16", "INT32": "int32", "INT64": "int64"}
 
 
 def spell_for_air(model: Any) -> None:
@@ -53,6 +51,8 @@ def _primitive(model: Any, operator: str) -> str:
 
 def _constant(graph: Any, name: str, number: float, kind: TensorType) -> str:
     """Add a constant tensor without axes, of the dtype of ``kind``; return its name."""
+    import numpy as np  # the command line imports all formats, and must not wait for it
+
     attribute = _value(graph, name)
     attribute.type = attribute.TENSORS
     tensor = attribute.tensors.add(
