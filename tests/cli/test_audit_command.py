@@ -72,3 +72,10 @@ def test_kept_inventories_are_shown(capsys):
 def test_mistakes_are_explained(arguments, message, capsys):
     assert main(["audit", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_file_can_be_exported_for_every_target():
+    from acmix.cli.commands.export import _TARGETS
+    from acmix.utils.target import TARGETS
+
+    assert sorted(_TARGETS.values()) == sorted(TARGETS)

@@ -48,7 +48,10 @@ def test_there_and_back_is_bit_exact(official, tmp_path, capsys):
             "unexpected: layers.0.blocks.0.attn.",
         ),
         (["--to", "torch", "FILE", "--model", "swin_tiny", "--output", "x.pth"], ".safetensors or"),
-        (["--to", "torch", "gone.ckpt", "--output", "x.npz"], "gone.ckpt: No such file or directory"),
+        (
+            ["--to", "torch", "gone.ckpt", "--output", "x.npz"],
+            "gone.ckpt: No such file or directory",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(official, tmp_path, capsys, arguments, message):

@@ -48,8 +48,9 @@ def test_constant_maps_stay_constant():
         np.testing.assert_allclose(out.asnumpy(), 1, atol=1e-6)
 
 
-def test_unfold_orders_channels_then_rows_then_columns(maps):
-    out = unfold(Tensor(maps), 3).asnumpy()
+@pytest.mark.parametrize("strided", [False, True])
+def test_unfold_orders_channels_then_rows_then_columns(maps, strided):
+    out = unfold(Tensor(maps), 3, strided).asnumpy()
     assert out.shape == (2, 27, 2, 4)
     for channel in range(3):
         for i in range(3):

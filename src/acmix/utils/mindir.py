@@ -18,8 +18,12 @@ from acmix.errors import UserError, check
 CALL = "Call"
 """Operator name of a node that calls another graph of the file."""
 
-_REFERENCE = "REF::"
-_CONSTANT = "Constant"
+REFERENCE = "REF::"
+"""How the ``op_type`` of a node begins that refers to a primitive."""
+
+CONSTANT = "Constant"
+"""``op_type`` of a node that holds a value."""
+
 _BYTES = {
     "BOOL": 1, "INT8": 1, "UINT8": 1, "INT16": 2, "UINT16": 2, "FLOAT16": 2, "BFLOAT16": 2,
     "INT32": 4, "UINT32": 4, "FLOAT": 4, "INT64": 8, "UINT64": 8, "DOUBLE": 8, "FLOAT64": 8,
@@ -119,21 +123,9 @@ def load_graph(path: str | Path) -> Graph:
 def parse_graph(model: Any) -> Graph:
     """Read a ``mindspore.train.mind_ir_pb2.ModelProto``."""
     graphs = (model.graph, *model.functions)
-    primitives = {
-        _REFERENCE + primitive.name: (primitive.op_type, _attributes(primitive.attribute))
-        for primitive in model.primitives
-    }
-    values: dict[str, Value] = {}
+    primitives = _primitives(model)
+    values = values_of(model)
     inputs: list[TensorType] = []
-    for graph in graphs:
-        for tensor in graph.parameter:
-            values[tensor.name] = Value((_tensor_type(tensor),))
-        for argument in graph.input:
-            value = Value(tuple(map(_tensor_type, argument.tensor)), name=argument.name)
-            values.setdefault(argument.name, value)
-        for node in graph.node:
-            operator, _ = primitives.get(node.op_type, (None, None))
-            values.update((name, _output(node, operator)) for name in node.output)
     for argument in model.graph.input:
         inputs += map(_tensor_type, argument.tensor)
     return Graph(
@@ -146,12 +138,36 @@ def parse_graph(model: Any) -> Graph:
             )
             for graph in graphs
             for node in graph.node
-            if node.op_type != _CONSTANT
+            if node.op_type != CONSTANT
         ),
         constants=tuple(_constant_tensors(graphs)),
         parameters=tuple(_tensor_type(tensor) for tensor in model.graph.parameter),
         inputs=tuple(inputs),
     )
+
+
+def values_of(model: Any) -> dict[str, Value]:
+    """Return the parameters, inputs and results of a ``ModelProto`` by their names in it."""
+    primitives = _primitives(model)
+    values: dict[str, Value] = {}
+    for graph in (model.graph, *model.functions):
+        for tensor in graph.parameter:
+            values[tensor.name] = Value((_tensor_type(tensor),))
+        for argument in graph.input:
+            value = Value(tuple(map(_tensor_type, argument.tensor)), name=argument.name)
+            values.setdefault(argument.name, value)
+        for node in graph.node:
+            operator, _ = primitives.get(node.op_type, (None, None))
+            values.update((name, _output(node, operator)) for name in node.output)
+    return values
+
+
+def _primitives(model: Any) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Return operator and attributes by the name with which nodes refer to them."""
+    return {
+        REFERENCE + primitive.name: (primitive.op_type, _attributes(primitive.attribute))
+        for primitive in model.primitives
+    }
 
 
 def _operator(node: Any, primitives: Mapping[str, tuple]) -> tuple[str, str, Mapping[str, Any]]:
@@ -163,12 +179,12 @@ def _operator(node: Any, primitives: Mapping[str, tuple]) -> tuple[str, str, Map
 def _constant_tensors(graphs: tuple) -> Iterator[TensorType]:
     for graph in graphs:
         for node in graph.node:
-            if node.op_type == _CONSTANT:
+            if node.op_type == CONSTANT:
                 yield from _types(node.attribute[0])
 
 
 def _output(node: Any, operator: str | None) -> Value:
-    if node.op_type == _CONSTANT:
+    if node.op_type == CONSTANT:
         (attribute,) = node.attribute
         return Value(tuple(_types(attribute)), _literal(attribute), constant=True)
     types = [kind for attribute in node.attribute for kind in _types(attribute)]

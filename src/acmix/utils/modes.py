@@ -24,6 +24,17 @@ def execution_mode(mode: int) -> Iterator[None]:
 
 
 @contextmanager
+def jit_level(level: str) -> Iterator[None]:
+    """Compile the graphs of the body at a level of MindSpore's compiler: O0, O1 or O2."""
+    before = ms.get_context("jit_level")
+    ms.set_context(jit_level=level)
+    try:
+        yield
+    finally:
+        ms.set_context(jit_level=before)
+
+
+@contextmanager
 def evaluation_mode(network: nn.Cell) -> Iterator[None]:
     """Switch ``network`` to evaluation; restore the training flag of every Cell afterwards."""
     before = [(cell, cell.training) for _, cell in network.cells_and_names()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from acmix.config import Config
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse
 from acmix.export.formats import FORMATS
 from acmix.tasks import get_task
-from acmix.workflows.runs import restore
+from acmix.utils.target import target_set_to
+from acmix.workflows.runs import build_model, restore
+from acmix.workflows.weights import load_model
 
 
 def export(
@@ -24,6 +27,7 @@ def export(
     class_file: str | Path | None = None,
     fused: bool = True,
     verify: bool = True,
+    target: str | None = None,
     **options: Any,
 ) -> ExportReport:
     """Export a checkpoint together with its metadata file (side-car).
@@ -39,6 +43,9 @@ def export(
         class_file: names of the classes; None takes those of the checkpoint.
         fused: export the network's inference form, see :func:`acmix.export.fuse`.
         verify: compare the inference form with the network, and the file with that form.
+        target: device for which the file is made, a name in ``TARGETS``; None makes it for that of
+            the process. Layers choose formulations by it; what they compute is compared with the
+            network of the process.
         **options: further arguments of :func:`acmix.export.export_model`.
 
     Raises:
@@ -53,25 +60,29 @@ def export(
     shape = (channels, *(input_size or size))
     post_process = FORMATS[format].holds_post_processing
     model, classes = restore(config, checkpoint, class_file)
-    network, fusion_diff = model, 0.0
-    if fused:
-        network = fuse(model)
-        fusion_diff = check_fused(model, network, shape) if verify else 0.0
-    report = export_model(
-        task.deployed(network, post_process),
-        output,
-        format=format,
-        input_shape=(batch_size, *shape),
-        verify=verify,
-        sidecar={
-            "task": config.task,
-            "model": config.network_name,
-            "classes": list(classes),
-            **task.describe(config, model, post_process),
-        },
-        **options,
-    )
+    with target_set_to(target) if target else nullcontext():
+        network, form_diff = model, 0.0
+        if target:
+            network = build_model(config, len(classes)).set_train(False)
+            load_model(network, checkpoint)
+        form = fuse(network) if fused else network
+        if form is not model and verify:
+            form_diff = check_fused(model, form, shape)
+        report = export_model(
+            task.deployed(form, post_process),
+            output,
+            format=format,
+            input_shape=(batch_size, *shape),
+            verify=verify,
+            sidecar={
+                "task": config.task,
+                "model": config.network_name,
+                "classes": list(classes),
+                **task.describe(config, model, post_process),
+            },
+            **options,
+        )
     if report.max_abs_diff is None:
         return report
-    # Triangle inequality: bounds the difference between the file and the network before fusion.
-    return replace(report, max_abs_diff=report.max_abs_diff + fusion_diff)
+    # Triangle inequality: bounds the difference between the file and the network as it was.
+    return replace(report, max_abs_diff=report.max_abs_diff + form_diff)

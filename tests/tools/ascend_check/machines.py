@@ -38,6 +38,10 @@ REPORT = ModelsReport(
 )  # fmt: skip
 
 
+LOGGED = "\n[WARNING] ME(7:7,MainProcess):2026-01-01 [te] is missing: FAIL\n"
+"""What MindSpore logs on a machine that is sound otherwise."""
+
+
 class Machine:
     """An Ascend host: ``execute`` runs real programs, but answers acmix's commands itself.
 
@@ -81,10 +85,14 @@ class Machine:
             return Finished(0, "")
         name, *arguments = rest
         if name in self.codes:
-            return Finished(self.codes[name], f"first\n{name} broke\n")
-        return Finished(0, getattr(self, name)(*arguments))
+            return Finished(self.codes[name], "first\n", f"{name} broke\n{LOGGED}")
+        return Finished(0, getattr(self, name)(*arguments) + LOGGED, LOGGED)
 
-    def env(self, *_) -> str:
+    def env(self, *arguments) -> str:
+        Path(arguments[-1]).write_text(self.environment())
+        return ""
+
+    def environment(self) -> str:
         facts = {"acmix": "0", "python": "3.11", "mindspore": "2.8.0", "device": "Ascend",
                  "cann": "8.1", "ascend_driver": "25.0"}  # fmt: skip
         return json.dumps({"facts": facts, "problems": []})
@@ -118,4 +126,4 @@ def in_process(command) -> Finished:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         code = main(list(command[3:]))
-    return Finished(code, printed.getvalue())
+    return Finished(code, printed.getvalue(), "")

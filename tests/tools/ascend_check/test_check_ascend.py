@@ -172,9 +172,9 @@ def test_cann_without_its_environment_fails(check, monkeypatch):
 
 
 def test_mindspore_that_does_not_see_the_npu_fails(check, machine):
-    env = json.loads(machine.env())
+    env = json.loads(machine.environment())
     env["facts"]["device"] = "CPU"
-    machine.env = lambda *_: json.dumps(env)
+    machine.environment = lambda *_: json.dumps(env)
     results = check()
     assert results["device"].status == "FAIL"
     assert {results[name].status for name in ("forward", "air", "table models")} == {"SKIP"}
@@ -182,12 +182,14 @@ def test_mindspore_that_does_not_see_the_npu_fails(check, machine):
 
 def test_an_error_of_the_environment_fails_in_its_words(check, machine):
     problem = {"level": "error", "what": "numpy 2 is not 1.x"}
-    machine.env = lambda *_: json.dumps({**json.loads(Machine.env(machine)), "problems": [problem]})
+    machine.environment = lambda *_: json.dumps(
+        {**json.loads(Machine.environment(machine)), "problems": [problem]}
+    )
     assert "numpy 2 is not 1.x" in check()["environment"].reason
 
 
 def test_a_step_that_breaks_does_not_break_the_check(check, machine):
-    machine.env = lambda *_: "no JSON"
+    machine.environment = lambda *_: "no JSON"
     results = check()
     assert results["environment"].status == "FAIL"
     assert "JSONDecodeError" in results["environment"].reason

@@ -34,6 +34,13 @@ EXAMPLE = "acmix audit acmix_swin_tiny --training train.amp=O2"
 _CONFIG_SUFFIXES = (".yaml", ".yml")
 
 
+EXPORT_FOR_ASCEND = (
+    "A file holds the formulations of the device for which it was exported. On any host, write "
+    "Ascend's: acmix export CONFIG --checkpoint CKPT --format mindir --target ascend --output FILE"
+)
+"""Remedy for a file that does not pass."""
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
@@ -68,7 +75,14 @@ def run(options: Namespace) -> int:
     print(result.render(style(options)))
     if options.json:
         options.json.write(result.to_json())
-    return 0 if result.passed(options.strict) else 1
+    passed = result.passed(options.strict)
+    if not passed and _is_file(targets[0]):
+        print(f"\n{EXPORT_FOR_ASCEND}")
+    return 0 if passed else 1
+
+
+def _is_file(target: str) -> bool:
+    return Path(target).suffix == ".mindir"
 
 
 def _show_saved(options: Namespace) -> int:
@@ -84,7 +98,7 @@ def _show_saved(options: Namespace) -> int:
 def _audit(target: str, overrides: Sequence[str], options: Namespace) -> Audit:
     from acmix.tools.audit.audit import audit_config, audit_file
 
-    if Path(target).suffix == ".mindir":
+    if _is_file(target):
         _check_file_options(overrides, options)
         return audit_file(target)
     return audit_config(

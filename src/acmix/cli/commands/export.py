@@ -16,6 +16,8 @@ from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile
 from acmix.export.formats import FORMATS
 
+_TARGETS = {"ascend": "Ascend", "cpu": "CPU", "gpu": "GPU"}
+
 NAME = "export"
 HELP = "Export a checkpoint to MindIR, ONNX or AIR, and verify the file."
 EXAMPLE = "acmix export CONFIG --checkpoint CKPT --format mindir --output model.mindir"
@@ -32,6 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_exported_batch(parser)
     add_input_size(parser, "image size of a detector, in pixels")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
+    parser.add_argument(
+        "--target",
+        choices=_TARGETS,
+        help="make the file for this device; default: for the device of this process",
+    )
     add_class_file(parser)
     add_fuse(parser)
     parser.add_argument(
@@ -39,8 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(options: Namespace) -> None:
-    """Write the file, and print its difference to the checkpoint."""
+def run(options: Namespace) -> int:
+    """Write the file, and print its difference to the checkpoint; 1 if Ascend cannot run it."""
     from acmix.export import check_export
 
     check_export(options.output, options.format)  # before slow imports and work
@@ -59,8 +66,17 @@ def run(options: Namespace) -> None:
         class_file=options.classes,
         fused=options.fuse,
         verify=not options.no_verify,
+        target=_TARGETS[options.target] if options.target else None,
     )
     checked = f"not verified: {report.note}"
     if report.max_abs_diff is not None:
         checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
-    say(f"Wrote {report.path} ({report.bytes / 2**20:.1f} MiB) and {report.path}.json; {checked}")
+    verdict, code = "", 0
+    if options.target == "ascend" and options.format == "mindir":
+        from acmix.tools.audit.audit import audit_file
+
+        audit = audit_file(report.path)
+        verdict, code = f"; audit for Ascend: {audit.verdict.value}", int(not audit.passed(False))
+    size = report.bytes / 2**20
+    say(f"Wrote {report.path} ({size:.1f} MiB) and {report.path}.json; {checked}{verdict}")
+    return code

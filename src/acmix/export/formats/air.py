@@ -26,14 +26,30 @@ class Air(Format):
     dynamic_batch = False
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
-        """Write the graph, and the checked MindIR file next to it."""
+        """Write the graph, and the checked MindIR file next to it.
+
+        Raises:
+            UserError: the exporter lacks an operator of the network.
+        """
         import mindspore as ms
 
         from acmix.export.checked_mindir import write_mindir
-        from acmix.export.exported import Exported
+        from acmix.export.formats.air_operators import spell_for_air
+        from acmix.utils.modes import jit_level
 
-        operators = write_mindir(network, images, path.with_suffix(".mindir"))
-        ms.export(Exported(network), images, file_name=str(path), file_format="AIR")
+        mindir = path.with_suffix(".mindir")
+        operators = write_mindir(network, images, mindir, spell_for_air)
+        graph = ms.nn.GraphCell(ms.load(str(mindir)))
+        try:
+            with jit_level(
+                "O2"
+            ):  # MindSpore writes AIR in this level only, and is silent in others
+                ms.export(graph, images, file_name=str(path), file_format="AIR")
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"format: MindSpore's AIR exporter refuses this network: {reason} Use mindir."
+            ) from error
         return operators
 
     def missing_runner(self) -> str | None:

@@ -97,10 +97,12 @@ class PatchwiseAttention(AttentionMode):
         self.fc2 = torch_conv(self.weight_channels, kernel_size**2 * self.weight_channels, 1)
         self.relu = nn.ReLU()
         self.product = SharedProduct(share_planes)
+        self.strided = not current_target().slice_gradient
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend; see the class."""
-        neighbours = unfold(reflect_pad(k, self.kernel_size // 2), self.kernel_size)
+        padded = reflect_pad(k, self.kernel_size // 2)
+        neighbours = unfold(padded, self.kernel_size, self.strided)
         relation = ops.cat((q, neighbours), 1)
         weights = self.fc1(self.relu(self.bn1(relation)))
         weights = self.fc2(self.relu(self.bn2(weights)))
@@ -114,8 +116,8 @@ class PatchwiseAttention(AttentionMode):
         # One weight for every column of the neighbourhood, all rows of it side by side.
         weights = weights.reshape((-1, shared, size, pixels))
         by_column = ops.split(weights, 1, 2)
-        rows = unfold_rows(reflect_pad(v, size // 2), size)
-        columns = shifted_columns(rows, size)
+        rows = unfold_rows(reflect_pad(v, size // 2), size, self.strided)
+        columns = shifted_columns(rows, size, self.strided)
         total: Any = None
         for index in range(size):
             column = columns[index].reshape((-1, self.share_planes, shared * pixels))

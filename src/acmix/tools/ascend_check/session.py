@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from acmix.export.formats import FORMATS
+
+_LOGGED = re.compile(r"\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]")
 
 TIMEOUT = 3600
 """Seconds after which a program is killed; compiling for Ascend may take many minutes."""
@@ -27,10 +30,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """Exit code and output (both streams) of a finished program."""
+    """Exit code and both streams of a finished program, apart: MindSpore and CANN log into one."""
 
     code: int
     output: str
+    errors: str = ""
 
 
 Execute = Callable[[Sequence[str]], Finished]
@@ -45,16 +49,15 @@ def execute(command: Sequence[str]) -> Finished:
     try:
         done = subprocess.run(
             command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             timeout=TIMEOUT,
             encoding="utf-8",
             errors="replace",
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Finished(124, f"given up after {TIMEOUT} s")
-    return Finished(done.returncode, done.stdout)
+        return Finished(124, "", f"given up after {TIMEOUT} s")
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
@@ -95,18 +98,20 @@ class Session:
         return self.folder / f"net{FORMATS[format].suffix}"
 
     def call(self, *command: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
-        """Run a program, append its output to the log, and return the output.
+        """Run a program, append both streams to the log, and return its standard output.
 
         Raises:
-            Failed: its exit code is none of ``accepted``; with the last line of output.
+            Failed: its exit code is none of ``accepted``; with the last line that it printed.
         """
         words = [str(word) for word in command]
         self.commands.append(shlex.join(words))
         done = self.execute(words)
         with open(self.folder / "log.txt", "a", encoding="utf-8") as log:
-            log.write(f"$ {shlex.join(words)}\n{done.output}\n[exit code {done.code}]\n\n")
+            streams = f"{done.output}\n{done.errors}"
+            log.write(f"$ {shlex.join(words)}\n{streams}\n[exit code {done.code}]\n\n")
         if done.code not in accepted:
-            raise Failed(f"exit code {done.code}: {last_line(done.output)}")
+            told = last_line(done.errors, last_line(done.output))
+            raise Failed(f"exit code {done.code}: {told}")
         return done.output
 
     def acmix(self, *arguments: str | Path, accepted: tuple[int, ...] = (0,)) -> str:
@@ -135,7 +140,8 @@ class Session:
             raise Skipped(f"there is no usable Ascend device, only {self.device or 'nothing'}")
 
 
-def last_line(output: str) -> str:
-    """Return the last line that is not blank."""
+def last_line(output: str, otherwise: str = "no output") -> str:
+    """Return the last line that is neither blank nor of MindSpore's log."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no output"
+    told = [line for line in lines if not _LOGGED.match(line)]
+    return told[-1][:300] if told else otherwise

@@ -34,8 +34,9 @@ def driver(session: Session) -> str:
 
 def environment(session: Session) -> str:
     """Check that ``acmix env`` reports no errors."""
-    # Exit code 1 means errors, which are parsed below.
-    found = json.loads(session.acmix("env", "--json", "-", accepted=(0, 1)))
+    file = session.folder / "env.json"
+    session.acmix("env", "--json", file, accepted=(0, 1))  # 1 means errors, which are read below
+    found = json.loads(session.need(file, "environment").read_text(encoding="utf-8"))
     session.facts = found["facts"]
     session.device = session.facts["device"] or ""
     versions = ", ".join(f"{key} {session.facts[key]}" for key in ("acmix", "python", "mindspore"))
