@@ -63,7 +63,8 @@ def test_an_error_is_one_harmless_line_of_bounded_length(capsys):
 def test_log_lines_are_harmless(capsys):
     set_up_console(sys.stdout)
     logging.getLogger("acmix").info("Reading %s", HOSTILE)
-    assert capsys.readouterr().out == f"Reading {HARMLESS.replace(chr(92) + 'n', chr(10))}\n"
+    logging.getLogger("acmix").info("a table\nof two lines")
+    assert capsys.readouterr().out == f"Reading {HARMLESS}\na table\nof two lines\n"
 
 
 @pytest.mark.parametrize(

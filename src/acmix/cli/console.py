@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from typing import TextIO
@@ -51,5 +52,13 @@ def _bounded(text: str) -> str:
 
 
 class _PrintableFormatter(logging.Formatter):
+    """Keeps the layout of a message; its arguments, which may be names, stay on one line."""
+
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.args, tuple):
+            record = copy.copy(record)
+            numbers = (int, float)
+            record.args = tuple(
+                arg if isinstance(arg, numbers) else printable(arg) for arg in record.args or ()
+            )
         return printable(super().format(record), keep=_LAYOUT)

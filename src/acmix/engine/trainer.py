@@ -197,9 +197,8 @@ class Trainer:
         if not self.world.is_first:
             return
         profile.write_trace(self.run_dir.profile_file)
-        logger.info(
-            "%s\nTimeline for chrome://tracing: %s", profile.render(), self.run_dir.profile_file
-        )
+        logger.info(profile.render())
+        logger.info("Timeline for chrome://tracing: %s", self.run_dir.profile_file)
 
     def _train_epoch(self, progress: Progress, data: Dataset, rates: np.ndarray) -> Progress:
         """Train an epoch or the rest of it.
