@@ -177,6 +177,14 @@ def test_weights_without_names_have_numbers_or_those_of_a_file(config, converted
         class_names(config, converted, tmp_path / "names.txt")
 
 
+def test_the_names_of_a_run_in_another_order_are_refused(checkpoint, config, tmp_path):
+    (tmp_path / "names.txt").write_text("Ameise\nBiene\nKatze\n")
+    assert class_names(config, checkpoint, tmp_path / "names.txt") == ("Ameise", "Biene", "Katze")
+    (tmp_path / "names.txt").write_text("bee\ncat\nant\n")
+    with pytest.raises(UserError, match="in another order: 'bee', 'cat', 'ant' instead of 'ant'"):
+        class_names(config, checkpoint, tmp_path / "names.txt")
+
+
 def test_classes_of_a_detector_are_counted_in_its_weights(tmp_path):
     keys = [
         "task=detection", "model.name=resnet26", "model.kwargs={width: 8}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,10 @@ def class_names(
         UserError: a file cannot be read, or ``file`` has another number of names than the network
             has classes.
     """
+    known = known_class_names(checkpoint)
     if file is None:
-        return known_class_names(checkpoint) or _numbers(config, checkpoint)
-    return read_class_file(file, count_classes(config, checkpoint), checkpoint)
+        return known or _numbers(config, checkpoint)
+    return renamed(file, known or map(str, range(count_classes(config, checkpoint))), checkpoint)
 
 
 def known_class_names(checkpoint: str | Path) -> tuple[str, ...] | None:
@@ -61,28 +62,36 @@ def known_class_names(checkpoint: str | Path) -> tuple[str, ...] | None:
     return read_class_file(file) if file.is_file() else None
 
 
-def read_class_file(
-    path: str | Path, count: int | None = None, network: str | Path = ""
-) -> tuple[str, ...]:
-    """Return the names in a file: a JSON list, or text in UTF-8 with one name on each line.
+def renamed(path: str | Path, known: Iterable[str], network: str | Path) -> tuple[str, ...]:
+    """Return the names in a file for the classes of a network.
 
     Args:
-        path: the file.
-        count: number of classes of the file ``network``, if names are for one.
-        network: for messages.
+        path: see :func:`read_class_file`.
+        known: names so far, or numbers.
+        network: file of the network, for messages.
 
     Raises:
-        UserError: the file is missing or not text, a name is empty, or there are not ``count``.
+        UserError: there is another number of names, or they are the known ones in another order.
     """
-    names = _read_names(path)
+    names, known = read_class_file(path), tuple(known)
     check(
-        count is None or len(names) == count,
-        f"--classes {path} holds {len(names)} names, but {network} has {count} classes.",
+        len(names) == len(known),
+        f"--classes {path} holds {len(names)} names, but {network} has {len(known)} classes.",
+    )
+    check(
+        names == known or sorted(names) != sorted(known),
+        f"--classes {path} holds the names of {network} in another order: {quoted(names)} instead "
+        f"of {quoted(known)}. Labels are positions; leave --classes out, or take this order.",
     )
     return names
 
 
-def _read_names(path: str | Path) -> tuple[str, ...]:
+def read_class_file(path: str | Path) -> tuple[str, ...]:
+    """Return the names in a file: a JSON list, or text in UTF-8 with one name on each line.
+
+    Raises:
+        UserError: the file is missing or not text, or a name is empty.
+    """
     content = read_bytes(path, _MAX_BYTES)
     try:
         text = content.decode("utf-8-sig")

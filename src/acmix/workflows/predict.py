@@ -18,7 +18,7 @@ from acmix.export import load_exported
 from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
 from acmix.tasks.base import Prediction, Reader
-from acmix.workflows.classes import read_class_file
+from acmix.workflows.classes import renamed
 from acmix.workflows.runs import restore, run_config
 
 
@@ -119,7 +119,7 @@ def _load_export(
         raise UserError(f"side-car of {file}: {error}") from None
     classes = tuple(sidecar.classes)
     if class_file is not None:
-        classes = read_class_file(class_file, len(classes), file)
+        classes = renamed(class_file, classes, file)
     description = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
     reader = task.reader(description, classes, sidecar.image_shape, top)
     return predictor, reader, sidecar.input_shape[0] or 1
