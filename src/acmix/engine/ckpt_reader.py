@@ -29,15 +29,6 @@ _CRC_MARK, _CRC_BYTES = b"crc_num", 10
 """MindSpore ends a ``.ckpt`` with this mark and the CRC-32, big-endian, of the preceding bytes."""
 
 
-def looks_like_ckpt(start: bytes) -> bool:
-    """Whether a file that begins with these bytes may be a ``.ckpt``: a value that has a name."""
-    try:
-        _, at = wire.varint(memoryview(start), 1)
-    except (wire.WireError, IndexError):
-        return False
-    return start[:1] == b"\x0a" and start[at : at + 1] == b"\x0a"
-
-
 def crc_fits(content: bytes) -> bool | None:
     """Whether a ``.ckpt`` ends with the CRC of its content; None if it has no CRC."""
     end = len(content) - len(_CRC_MARK) - _CRC_BYTES

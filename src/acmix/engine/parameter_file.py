@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import numpy as np
 from mindspore import Parameter
 from safetensors import SafetensorError
 
-from acmix.engine.ckpt_reader import crc_fits, looks_like_ckpt, parse_ckpt
+from acmix.engine.ckpt_reader import crc_fits, parse_ckpt
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
 from acmix.utils.limits import MAX_FILE_BYTES
-from acmix.utils.reading import check_regular, read_bytes, reading
-from acmix.utils.safetensors_file import looks_like_safetensors, read_metadata, read_safetensors
+from acmix.utils.reading import read_bytes, reading
+from acmix.utils.safetensors_file import read_metadata, read_safetensors
+from acmix.utils.weight_kind import CKPT, SAFETENSORS, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ MAX_MANIFEST_BYTES = 2**24
 """Largest manifest that is read; an entry takes 500 bytes."""
 
 _NOTE = "acmix_progress"  # training stores its progress in the note
+_OF_PYTORCH = (
+    "holds PyTorch's weights, not a checkpoint; those are read by 'acmix convert --from torch' and "
+    "as model.pretrained."
+)
 _OWN = "/"
 """In names that no parameter of a model has: the optimizer's, the average's, the scaler's."""
 
@@ -76,12 +82,11 @@ def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     Raises:
         UserError: the file is missing, cannot be read, is damaged, or not written by MindSpore.
     """
-    check(path.exists(), f"There is no checkpoint {path}.")
-    check_regular(path)
+    check(os.path.lexists(path), f"There is no checkpoint {path}.")
+    kind = kind_of(path)
+    check(kind in (CKPT, SAFETENSORS), f"{path} {_OF_PYTORCH}")
     with reading(path):
-        if looks_like_safetensors(_start(path)):
-            return _read_safetensors(path), ""
-        return _read_ckpt(path)
+        return _read_ckpt(path) if kind == CKPT else (_read_safetensors(path), "")
 
 
 def is_mindspore_file(path: Path) -> bool:
@@ -90,12 +95,11 @@ def is_mindspore_file(path: Path) -> bool:
     ``.safetensors`` record it in their metadata.
     """
     try:
-        check_regular(path)
-        start = _start(path)
-        if looks_like_safetensors(start):
+        kind = kind_of(path)
+        if kind == SAFETENSORS:
             return read_metadata(path).get("format") == "ms"
-        return looks_like_ckpt(start)
-    except (UserError, OSError):
+        return kind == CKPT
+    except UserError:
         return False
 
 
@@ -103,8 +107,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     arrays, metadata = read_safetensors(path)
     check(
         metadata.get("format") == "ms",
-        f"{path} is damaged or holds PyTorch's weights; those are read by "
-        "'acmix convert --from torch' and as model.pretrained.",
+        f"{path} {_OF_PYTORCH}",
     )
     return arrays
 
@@ -130,8 +133,3 @@ def _is_listed(path: Path) -> bool:
         return path.name in tree["checkpoints"]
     except (UserError, ValueError, TypeError, KeyError, RecursionError):
         return False
-
-
-def _start(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(32)

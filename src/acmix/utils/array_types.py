@@ -14,6 +14,12 @@ _NUMPY = {
     "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
     "int64": 8, "uint64": 8, "float16": 2, "float32": 4, "float64": 8,
 }  # fmt: skip
+NUMPY_KINDS = {
+    "f2": "float16", "f4": "float32", "f8": "float64", "i1": "int8", "i2": "int16", "i4": "int32",
+    "i8": "int64", "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64", "b1": "bool",
+}  # fmt: skip
+"""Element types by NumPy's short names."""
+
 BYTES = {**_NUMPY, BFLOAT16: 2}
 """Bytes of an element by the name of its type; other types are not read."""
 
