@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from acmix.errors import UserError
 from acmix.export.formats.base import Format, register_format
 from acmix.utils.files import utf8_path
+from acmix.utils.mindir import input_shape
+from acmix.utils.text import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +29,11 @@ class MindIR(Format):
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write the checked graph."""
         from acmix.export.checked_mindir import write_mindir
+        from acmix.export.probe import remember
 
-        return write_mindir(network, images, path)
+        operators = write_mindir(network, images, path)
+        remember(path)
+        return operators
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
         """Return a function that runs a file with MindSpore on the current device."""
@@ -45,15 +50,19 @@ class MindIR(Format):
 
 
 def load_network(path: Path) -> nn.Cell:
-    """Load a MindIR file as a Cell.
+    """Load a MindIR file as a Cell, first in a process apart if it was not written here.
 
     Raises:
-        UserError: MindSpore cannot load the file.
+        UserError: MindSpore cannot load the file, or would die of it.
     """
     import mindspore as ms
 
+    from acmix.export.probe import check_loadable
+
+    check_loadable(path, input_shape(path))
     try:
         with utf8_path(path) as readable:
             return ms.nn.GraphCell(ms.load(str(readable)))
     except RuntimeError as error:
-        raise UserError(f"model: MindSpore cannot load {path}: {error}") from error
+        reason = shorten(str(error).strip().splitlines()[0])
+        raise UserError(f"model: MindSpore cannot load {path}: {reason}") from error
