@@ -9,6 +9,7 @@ from fuzz_pickles import CONTENTS, NAMES, programs
 from hypothesis import given
 from hypothesis import strategies as st
 from mindspore import Parameter, Tensor
+from mindspore.train.checkpoint_pb2 import Checkpoint
 from torch_files import Call, Files
 
 from acmix.convert import official_state, read_state, write_state
@@ -24,6 +25,21 @@ from acmix.workflows.weights import read_tensors
 STATE = {"layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array([7])}
 
 
+NAME = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+VALUES = st.fixed_dictionaries(
+    {"tag": st.sampled_from(["w", "ema/w", "acmix_progress", ""]) | NAME},
+    optional={
+        "tensor": st.fixed_dictionaries(
+            {},
+            optional={
+                "dims": st.lists(st.integers(0, 4) | st.integers(-(2**63), 2**63 - 1), max_size=3),
+                "tensor_type": st.sampled_from(["Float32", "Bool", "str", "BFloat16", "Int4", "x"]),
+                "tensor_content": st.binary(max_size=20),
+            },
+        ),
+        "maptensor": st.just({}),
+    },
+)
 FOREIGN = ["ours.safetensors", "theirs.safetensors", "good.npz", "good.pth", "good.tar", "good.pkl"]
 
 
@@ -101,6 +117,14 @@ def test_content_decides_whatever_the_suffix(folder, contents, name, data):
     file.write_bytes(contents[name])
     assert_good_or_error(read_state, file)
     file.unlink()
+
+
+@given(file_values=st.lists(VALUES, max_size=4), crc=st.booleans(), tail=st.binary(max_size=4))
+def test_any_values_of_a_checkpoint(folder, file_values, crc, tail):
+    content = Checkpoint(value=file_values).SerializePartialToString() + tail
+    file = folder / "a.ckpt"
+    file.write_bytes(sealed(content) if crc else content)
+    assert_arrays_or_error(load_weights, file)
 
 
 @given(content=CONTENTS, legacy=st.booleans(), key=st.none() | st.text(max_size=6))

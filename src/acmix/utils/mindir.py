@@ -7,6 +7,7 @@ and shapes are an attribute of the node that computes them. Literals are nodes c
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -164,8 +165,11 @@ def _read_model(path: Path) -> Any:
     model = ModelProto()
     try:
         model.ParseFromString(read_bytes(path, MAX_FILE_BYTES))
-    except DecodeError as error:
-        raise UserError(f"{path} is not a MindIR file, or is encrypted ({error}).") from error
+    except (
+        DecodeError, ValueError, LookupError, TypeError, RecursionError, struct.error
+    ) as error:  # fmt: skip  # the parser in Python, which MindSpore asks for, passes on its own
+        reason = shorten(str(error), 80)
+        raise UserError(f"{path} is not a MindIR file, or is encrypted ({reason}).") from error
     check(len(model.graph.node) > 0, f"{path} holds no graph; is it a MindIR file?")
     return model
 
