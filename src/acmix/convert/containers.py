@@ -234,6 +234,8 @@ def _type(value: object) -> str:
         return shorten(value.name, 80)
     if isinstance(value, Global):
         return shorten(f"the name {value.name}", 80)
+    if isinstance(value, Leaf):
+        return "single tensor"
     return "dict" if isinstance(value, Mapping) else type(value).__name__
 
 

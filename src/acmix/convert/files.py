@@ -35,7 +35,7 @@ from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
 from acmix.utils.limits import MAX_NAME, MAX_TENSORS, check_unpacked
 from acmix.utils.reading import reading
-from acmix.utils.safetensors_file import read_safetensors, unread_type
+from acmix.utils.safetensors_file import read_safetensors
 from acmix.utils.text import first_few, shorten
 from acmix.utils.weight_kind import CKPT, PICKLE, READ, SAFETENSORS, kind_of
 
@@ -132,7 +132,7 @@ def _arrays(path: Path, found: Found) -> State:
         logger.info("Left out are entries that are no tensors: %s", first_few(others))
     pending = {name: leaf for name, leaf in found.tensors.items() if isinstance(leaf, Pending)}
     for name, tensor in pending.items():
-        check(not tensor.problem, unread_type(path, name, tensor.problem))
+        check(not tensor.problem, f"{path}: '{shorten(name, 100)}' {tensor.problem}.")
     check(
         len(found.tensors) <= MAX_TENSORS and all(len(name) <= MAX_NAME for name in found.tensors),
         f"{path} holds {len(found.tensors)} tensors, or names of more than {MAX_NAME} characters; "

@@ -18,7 +18,7 @@ class Pending:
         kind: its element type, a key of :data:`acmix.utils.array_types.BYTES` or another name.
         shape: of the tensor.
         read: returns the array.
-        problem: why it is not read; empty if it is.
+        problem: why it is not read, as what follows its name; empty if it is read.
     """
 
     kind: str

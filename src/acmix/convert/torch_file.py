@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from acmix.convert.archive import Archive, damage_reported
 from acmix.convert.pickled import MAX_PICKLE_BYTES, Pickled, PickleError, Stored, read_pickle
-from acmix.convert.torch_tensors import Meaning, element_type
+from acmix.convert.torch_tensors import Meaning, storage_bytes
 from acmix.errors import check
-from acmix.utils.array_types import BYTES
 from acmix.utils.limits import MAX_FILE_BYTES
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -110,7 +109,7 @@ def _storages(
     sizes = {}
     for identity in (item.identity for item in stored):
         if isinstance(identity, tuple) and len(identity) >= 5 and identity[0] == "storage":
-            sizes[str(identity[2])] = BYTES.get(element_type(identity[1]), 0)
+            sizes[str(identity[2])] = storage_bytes(identity[1])
     places, at = {}, memory.tell()
     for key in map(str, keys):
         count = int.from_bytes(memory[at : at + 8], order)

@@ -12,13 +12,19 @@ import numpy as np
 from acmix.convert.pending import Pending
 from acmix.convert.pickled import Global, PickleError, Record, Stored
 from acmix.utils.array_types import BYTES, NUMPY_KINDS, bytes_of, to_array
-from acmix.utils.limits import shape_problem
+from acmix.utils.limits import shape_problem, unread_type
 
 _STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
     "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
-    "Bool": "bool",
+    "Bool": "bool", "ComplexFloat": "complex64", "ComplexDouble": "complex128",
 }  # fmt: skip
+_OTHER_STORAGES = {
+    "complex64": 8, "complex128": 16, "untyped": 1, "qint8": 1, "quint8": 1, "qint32": 4,
+    "quint4x2": 1, "quint2x4": 1,
+}  # fmt: skip
+"""Bytes of elements that are not read, but passed over in files before torch 1.6."""
+
 _DTYPES = {
     "float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32",
     "short": "int16",
@@ -86,34 +92,34 @@ class Meaning:
         if function == "_rebuild_from_type_v2" and len(arguments) >= 3:
             return self._of_record(Record(arguments[0], arguments[2]), depth + 1)
         if function not in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
-            return _unread(function.removeprefix("_rebuild_"))
+            return _unread_type(function.removeprefix("_rebuild_"))
         if len(arguments) < 4 or not isinstance(arguments[0], Stored):
-            return _unread("a tensor without a storage")
+            return _unread("has no storage")
         stored, offset, shape, strides = arguments[:4]
         named = arguments[6] if function.endswith("v3") and len(arguments) > 6 else None
         if named is None and len(arguments) > 6 and isinstance(arguments[6], dict):
             if any(value is True for value in arguments[6].values()):
-                return _unread("a tensor that is conjugated or negated")
+                return _unread("is a view that is conjugated or negated")
         identity = stored.identity
         if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-            return _unread("a tensor without a storage")
+            return _unread("has no storage")
         kind = element_type(named if named is not None else identity[1])
         if kind not in BYTES:
-            return _unread(kind)
+            return _unread_type(kind)
         return self._strided(kind, str(identity[2]), offset, _sizes(shape), _sizes(strides))
 
     def _strided(
         self, kind: str, key: str, offset: Any, shape: tuple[int, ...], strides: tuple[int, ...]
     ) -> Pending:
         if problem := shape_problem(shape) or shape_problem(strides) or shape_problem((offset,)):
-            return _unread(f"a tensor that {problem}")
+            return _unread(problem)
         if len(strides) != len(shape):
-            return _unread("a tensor whose strides do not fit its shape")
+            return _unread("has strides that do not fit its shape")
         count = prod(shape)
         reach = sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
         extent = 1 + reach if count else 0
         if count > max(extent, _REPEATED):
-            return _unread(f"a tensor of {count} elements that are {extent} repeated")
+            return _unread(f"has {count} elements, which repeat {extent} of its storage")
         size = BYTES[kind]
 
         def read() -> np.ndarray:
@@ -152,11 +158,17 @@ def _mapping(value: object) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _unread(kind: str) -> Pending:
-    def read() -> np.ndarray:
-        raise PickleError(kind)
+def _unread(problem: str) -> Pending:
+    """Return a tensor that is not read; ``problem`` follows its name in the message."""
 
-    return Pending(kind, (), read, problem=kind)
+    def read() -> np.ndarray:
+        raise PickleError(problem)
+
+    return Pending("", (), read, problem)
+
+
+def _unread_type(kind: str) -> Pending:
+    return _unread(unread_type(kind))
 
 
 def element_type(named: object) -> str:
@@ -167,6 +179,12 @@ def element_type(named: object) -> str:
     if last.endswith("Storage"):
         return _STORAGES.get(last.removesuffix("Storage"), last.removesuffix("Storage").lower())
     return _DTYPES.get(last, last)
+
+
+def storage_bytes(named: object) -> int:
+    """Return the bytes of an element of a storage's class; 0 if it is unknown."""
+    kind = element_type(named)
+    return BYTES.get(kind, 0) or _OTHER_STORAGES.get(kind, 0)
 
 
 def _sizes(value: object) -> tuple[Any, ...]:
@@ -193,10 +211,10 @@ def _numpy(function: str, record: Record) -> object:
         return record
     kind, big = _numpy_kind(dtype)
     if kind not in BYTES:
-        return _unread(f"an array of {kind}")
+        return _unread_type(kind)
     sizes = _sizes(shape)
     if problem := shape_problem(sizes):
-        return _unread(f"an array that {problem}")
+        return _unread(problem)
 
     def read() -> np.ndarray:
         found = _bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acmix.errors import check
+from acmix.utils.text import shorten
 
 MAX_FILE_BYTES = 2**33
 """Largest file of weights; four times the training state of the paper's largest model."""
@@ -33,6 +34,14 @@ def check_unpacked(path: object, size: int, file_size: int) -> None:
         size <= limit,
         f"{path} unpacks to {size / 2**30:.1f} GiB; a file of {file_size / 2**20:.1f} MiB may "
         f"unpack to {limit / 2**30:.1f} GiB.",
+    )
+
+
+def unread_type(kind: str) -> str:
+    """Return what follows the name of a tensor of a type that NumPy lacks."""
+    return (
+        f"is of type {shorten(kind, 30)}, which is not read; convert it to float16 or float32 in "
+        "PyTorch"
     )
 
 

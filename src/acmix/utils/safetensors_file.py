@@ -16,7 +16,13 @@ import numpy as np
 
 from acmix.errors import UserError, check
 from acmix.utils.array_types import bytes_of, to_array
-from acmix.utils.limits import MAX_FILE_BYTES, MAX_NAME, MAX_TENSORS, shape_problem
+from acmix.utils.limits import (
+    MAX_FILE_BYTES,
+    MAX_NAME,
+    MAX_TENSORS,
+    shape_problem,
+    unread_type,
+)
 from acmix.utils.reading import read_bytes
 from acmix.utils.text import shorten
 
@@ -71,14 +77,6 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
         for name, (kind, shape, begin, stop) in places.items()
     }
     return arrays, metadata
-
-
-def unread_type(path: object, name: str, kind: str) -> str:
-    """Return the message for a tensor of a type that NumPy lacks."""
-    return (
-        f"{path}: {_quoted(name)} is of type {shorten(kind, 30)}, which is not read; convert it to "
-        "float16 or float32 in PyTorch."
-    )
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -150,7 +148,7 @@ def _place(path: Path, name: str, entry: object) -> Place:
         case _:
             raise UserError(f"{path} is damaged: {quoted} has no type, shape or place.")
     if kind is None:
-        raise UserError(unread_type(path, name, dtype))
+        raise UserError(f"{path}: {quoted} {unread_type(dtype)}.")
     check(
         not shape_problem(tuple(shape)),
         f"{path} is damaged: {quoted} {shape_problem(tuple(shape))}.",
