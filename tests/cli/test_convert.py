@@ -62,6 +62,14 @@ def test_one_of_several_sets_of_weights_is_chosen(tmp_path, capsys):
     np.testing.assert_array_equal(load_weights(output)["norm.beta"], average["norm.bias"])
 
 
+def test_names_in_a_file_do_not_reach_the_terminal(official, tmp_path, capsys):
+    state = {f"backbone.{name}": value for name, value in load_file(official).items()}
+    save_file({**state, "neck.\x1b[2J": np.ones(1)}, official)
+    call = ["--from", "torch", str(official), OVERRIDE, "--model", "acmix_swin_tiny"]
+    assert main(["convert", *call, "--output", str(tmp_path / "x.ckpt")]) == 0
+    assert r"1 tensors ignored: not of the network: 'neck.\x1b[2J'" in capsys.readouterr().out
+
+
 def test_weights_that_are_no_numbers_are_not_converted(official, tmp_path, capsys):
     state = load_file(official)
     state["norm.weight"][3] = np.nan

@@ -364,6 +364,22 @@ def test_the_network_is_taken_from_a_larger_one_and_the_rest_is_told(model):
     assert "and 3 more" in told
 
 
+def test_a_projection_head_beside_the_network_is_no_classifier(model):
+    """As DINO adds it: several layers under the classifier's name."""
+    state = {f"backbone.{n}": v for n, v in torch_state(model).items() if "head" not in n}
+    rest = {"head.mlp.0.weight": np.ones((2, 2)), "head.last_layer.weight_g": np.ones(2)}
+    official = official_state(Swin, {**state, **rest})
+    assert official.ignored.keys() == rest.keys()
+    assert len(official.state) == len(state)
+
+
+def test_names_made_to_take_time_take_little():
+    state = {f"{'a.' * 400}{i}.head.weight": np.ones(1, np.float32) for i in range(2000)}
+    state |= {f"{i}.head.weight": np.ones(1, np.float32) for i in range(2000)}
+    with pytest.raises(UserError, match=r"several networks.* and 8\d more\."):
+        official_state(Swin, state)
+
+
 def test_unknown_names_below_the_prefix_are_not_left_out(model):
     state = {f"backbone.{name}": value for name, value in torch_state(model).items()}
     state["backbone.layers.7.extra"] = np.ones(1, np.float32)

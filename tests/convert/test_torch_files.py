@@ -192,6 +192,21 @@ def test_what_wrappers_add_to_names_is_dropped(write, state, wrap):
     assert_same(read_state(write(lambda files: files.tensors(wrapped))), state)
 
 
+def test_entries_that_are_no_tensors_are_left_out_and_told(write, state, caplog):
+    caplog.set_level("INFO")
+    content = {"_extra_state": None, "version": 3}
+    assert_same(read_state(write(lambda files: files.tensors(state) | content)), state)
+    told = "Left out are entries that are no tensors: '_extra_state' (NoneType), 'version' (int)"
+    assert told in caplog.text
+
+
+def test_a_checkpoint_of_mindspore_needs_no_conversion(tmp_path):
+    from mindspore import Tensor, save_checkpoint
+
+    save_checkpoint([{"name": "w", "data": Tensor([1.0])}], str(tmp_path / "a.ckpt"))
+    assert "is a checkpoint of MindSpore, not of PyTorch" in refusal(tmp_path / "a.ckpt")
+
+
 def test_names_that_would_become_one_stay(write):
     state = {"a": np.ones(1, np.float32), "module.a": np.zeros(1, np.float32)}
     assert_same(read_state(write(lambda files: files.tensors(state))), state)

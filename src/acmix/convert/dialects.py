@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -22,6 +23,13 @@ _USUAL = {
     "base_model", "ema", "classifier", "cls_head",
 }  # fmt: skip
 """Parts of prefixes under which a part of the network may lie apart, such as its classifier."""
+
+
+_HEADS = re.compile(r"(head|fc|classifier)\.(?!((fc|1)\.)?(weight|bias)$)")
+"""Names of classifiers of several layers, as self-supervised training adds them."""
+
+_MAX_PARTS, _MAX_PREFIXES = 32, 100
+"""Bounds of the search for prefixes: deepest names nest 10 modules."""
 
 
 @dataclass(frozen=True)
@@ -116,15 +124,15 @@ def _prefixes(state: Mapping[str, np.ndarray], roots: str) -> Counter[str]:
 
 
 def _starts(name: str) -> list[int]:
-    """Return where the parts of a name begin."""
-    return [0, *(match.end() for match in re.finditer(r"\.", name))]
+    """Return where the first parts of a name begin."""
+    return [0, *(match.end() for match in islice(re.finditer(r"\.", name), _MAX_PARTS))]
 
 
 def _check_single(state: Mapping[str, np.ndarray], dialect: Dialect, prefix: str) -> None:
     prefixes = _prefixes(state, dialect.roots)
     own = {name.removeprefix(prefix) for name in state if name.startswith(prefix)}
     twins = [prefix]
-    for other, count in prefixes.items():
+    for other, count in prefixes.most_common(_MAX_PREFIXES):
         if other == prefix or 10 * count < 9 * prefixes[prefix]:
             continue
         names = {name.removeprefix(other) for name in state if name.startswith(other)}
@@ -150,8 +158,9 @@ def _network_part(
             continue
         for at in _starts(name):
             usual = all(part in _USUAL for part in name[:at].split(".")[:-1])
-            if usual and roots.match(name, at) and name[at:] not in taken:
-                taken[name[at:]] = value
+            new = name[at:]
+            if usual and roots.match(new) and new not in taken and not _HEADS.match(new):
+                taken[new] = value
                 break
         else:
             ignored.append(name)
