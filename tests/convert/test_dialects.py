@@ -376,7 +376,7 @@ def test_a_projection_head_beside_the_network_is_no_classifier(model):
 def test_names_made_to_take_time_take_little():
     state = {f"{'a.' * 400}{i}.head.weight": np.ones(1, np.float32) for i in range(2000)}
     state |= {f"{i}.head.weight": np.ones(1, np.float32) for i in range(2000)}
-    with pytest.raises(UserError, match=r"several networks.* and 8\d more\."):
+    with pytest.raises(UserError, match=r"several networks.* and \d\d more\."):
         official_state(Swin, state)
 
 

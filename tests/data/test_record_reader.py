@@ -16,9 +16,10 @@ NAMES = [f"train/ant/{i}.png" for i in range(3)]
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    folder = make_folder(tmp_path_factory.mktemp("images"), {"ant": 3}, splits=("train",))
-    prepare_mindrecord(folder_config(folder), folder.with_name("prepared"))
-    return folder.with_name("prepared")
+    root = tmp_path_factory.mktemp("records")
+    folder = make_folder(root / "images", {"ant": 3}, splits=("train",))
+    prepare_mindrecord(folder_config(folder), root / "prepared")
+    return root / "prepared"
 
 
 @pytest.fixture

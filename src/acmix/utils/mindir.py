@@ -162,9 +162,9 @@ def _read_model(path: Path) -> Any:
     from google.protobuf.message import DecodeError
     from mindspore.train.mind_ir_pb2 import ModelProto
 
-    model = ModelProto()
+    model, content = ModelProto(), read_bytes(path, MAX_FILE_BYTES)
     try:
-        model.ParseFromString(read_bytes(path, MAX_FILE_BYTES))
+        model.ParseFromString(content)
     except (
         DecodeError, ValueError, LookupError, TypeError, RecursionError, struct.error
     ) as error:  # fmt: skip  # the parser in Python, which MindSpore asks for, passes on its own
