@@ -201,6 +201,14 @@ def test_the_order_of_merged_pixels_is_the_official_one(library, order, rng):
     np.testing.assert_array_equal(found[:, 1], 10 + np.array(order or [0, 1, 2, 3]))
 
 
+@pytest.mark.parametrize("shape", [(), (0, 0), (0, 4), (4, 0), (6,)])
+def test_odd_shapes_of_what_is_reordered_stay(shape):
+    state = {"patch_embed.projection.weight": np.ones(1), "stages.0.downsample.norm.bias": None}
+    state["stages.0.downsample.norm.bias"] = np.zeros(shape, np.float32)
+    found = official_state(Swin, state).state["layers.0.downsample.norm.bias"]
+    assert found.shape == shape
+
+
 def norm(name, channels):
     kinds = ("weight", "bias", "running_mean", "running_var")
     return {f"{name}.{kind}": (channels,) for kind in kinds} | {f"{name}.num_batches_tracked": ()}

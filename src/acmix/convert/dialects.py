@@ -180,7 +180,7 @@ def _renamed(state: Mapping[str, np.ndarray], dialect: Dialect) -> dict[str, np.
                 "the official names; keep one of them in the file."
             )
         if dialect.reorder is not None and re.search(dialect.reorder[0], new):
-            if value.ndim and value.shape[-1] % 4 == 0:
+            if value.ndim and value.size and value.shape[-1] % 4 == 0:
                 value = dialect.reorder[1](value)
         renamed[new] = value
     for parts, whole in dialect.joins:
