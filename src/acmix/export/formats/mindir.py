@@ -29,11 +29,8 @@ class MindIR(Format):
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write the checked graph."""
         from acmix.export.checked_mindir import write_mindir
-        from acmix.export.probe import remember
 
-        operators = write_mindir(network, images, path)
-        remember(path)
-        return operators
+        return write_mindir(network, images, path)
 
     def load_runner(self, path: Path) -> Callable[[np.ndarray], Outputs]:
         """Return a function that runs a file with MindSpore on the current device."""
