@@ -2,7 +2,6 @@
 
 import importlib.util
 import pickle
-import sys
 import zipfile
 
 import numpy as np
@@ -45,19 +44,10 @@ def test_a_transposed_view_is_written_in_its_own_order(tmp_path, rng):
     np.testing.assert_array_equal(load_file(tmp_path / "state.safetensors")["view"], view)
 
 
-def test_the_prefix_of_parallel_training_is_dropped_only_if_all_have_it(state, tmp_path):
-    file = tmp_path / "state.npz"
-    write_state({f"module.{name}": value for name, value in state.items()}, file)
-    assert_same(read_state(file), state)
-    mixed = {"module.a": np.ones(1), "b": np.ones(1)}
-    write_state(mixed, file)
-    assert_same(read_state(file), mixed)
-
-
 def test_pickled_objects_in_npz_are_refused(tmp_path):
     file = tmp_path / "state.npz"
     np.savez(file, weight=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UserError, match=r"damaged or not a \.npz file of tensors.*allow_pickle"):
+    with pytest.raises(UserError, match=r"'weight' is not an array of numbers .*type \|O"):
         read_state(file)
 
 
@@ -74,7 +64,8 @@ def test_a_damaged_file_is_told_as_such(state, tmp_path, suffix, damage):
     write_state(state, file)
     content = file.read_bytes()
     file.write_bytes({"cut": content[:-30], "garbage": b"\x93" * 500, "empty": b""}[damage])
-    with pytest.raises(UserError, match=f"{file.name} is damaged or not a {suffix} file"):
+    said = "empty" if damage == "empty" else "damaged"
+    with pytest.raises(UserError, match=f"{file.name} is {said}"):
         read_state(file)
 
 
@@ -87,21 +78,9 @@ def test_bfloat16_becomes_float32(tmp_path):
     assert_same(found, {"a": np.array([1.5, -2], np.float32)})
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("none.npz", "does not exist"), ("weights.h5", r"read from \.pth, .*not '\.h5'")],
-)
-def test_what_is_no_file_of_weights_is_refused(tmp_path, name, message):
-    with pytest.raises(UserError, match=message):
-        read_state(tmp_path / name)
-
-
-def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    np.savez_compressed(tmp_path / "bomb.npz", weight=np.zeros(100_000))
-    monkeypatch.setattr(files, "MAX_BYTES", 50_000)
-    assert (tmp_path / "bomb.npz").stat().st_size < 50_000
-    with pytest.raises(UserError, match="unpacks to"):
-        read_state(tmp_path / "bomb.npz")
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.npz: No such file"):
+        read_state(tmp_path / "none.npz")
 
 
 def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
@@ -111,24 +90,6 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
         archive.writestr("weight.npy", content)
     with pytest.raises(UserError, match="damaged"):
         read_state(tmp_path / "state.npz")
-
-
-def test_a_state_dict_is_found_in_what_training_scripts_put_around_it(state):
-    for wrapped in (
-        state,
-        {"model": state, "optimizer": {}, "epoch": 3},
-        {"state_dict": {"model": state}},
-        {"model": state["counter"], **state},  # a parameter may be called "model"
-    ):
-        found = files._without_containers(wrapped)
-        assert all(found[name] is value for name, value in state.items())
-
-
-def test_without_torch_the_remedies_are_named(tmp_path, monkeypatch):
-    (tmp_path / "state.pth").write_bytes(b"PK")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UserError, match=r"pip install torch, or convert the file to \.safetensors"):
-        read_state(tmp_path / "state.pth")
 
 
 @needs_torch
@@ -153,7 +114,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, legacy):
         file.write_bytes(pickle.dumps(_Malicious(str(trace))))
     else:
         torch.save({"model": _Malicious(str(trace))}, file)
-    with pytest.raises(UserError, match=r"never loaded|damaged"):
+    with pytest.raises(UserError, match=r"hostile: .* would call (_io|io)\.open .*never loaded"):
         read_state(file)
     assert not trace.exists()
     with open(file, "rb") as content:  # it would have run

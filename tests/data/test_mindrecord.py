@@ -202,7 +202,7 @@ def test_annotations_of_other_images_than_those_in_the_file_are_refused(coco_roo
     root = tmp_path / "new"
     assert prepare_mindrecord(detection_config(coco_root), root) == {"train2017": 3}
     write_split(root, coco_tree({5: (30, 20)}, []), images=False)
-    with pytest.raises(UserError, match="it has 3 images, but 1 are listed"):
+    with pytest.raises(UserError, match="has 3 images, but 1 are listed"):
         create_dataset(detection_config(root), "train", seed=0)
 
 
@@ -233,7 +233,7 @@ def change_index(statement):
     return change
 
 
-# Each of the first three ended the process in MindSpore.
+# Each of the first three ended the process in MindSpore's reader.
 DAMAGES |= {
     statement: change_index(statement)
     for statement in (
@@ -243,7 +243,7 @@ DAMAGES |= {
         "UPDATE INDEXES SET PAGE_ID_BLOB = -1",
         "UPDATE INDEXES SET PAGE_OFFSET_BLOB = PAGE_OFFSET_BLOB_END + 1",
         "UPDATE INDEXES SET PAGE_OFFSET_BLOB_END = 9223372036854775807",
-        "UPDATE INDEXES SET PAGE_OFFSET_RAW = 0.5",
+        "UPDATE INDEXES SET PAGE_OFFSET_BLOB = 0.5",
         "UPDATE SHARD_NAME SET NAME = '/etc/passwd'",
         "ALTER TABLE INDEXES RENAME TO OTHERS",
         "DELETE FROM INDEXES WHERE ROW_ID = 12",

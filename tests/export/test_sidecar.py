@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from mindspore import nn
 
+from acmix.config import ClassificationConfig, DetectionConfig
+from acmix.data import Preprocess
+from acmix.data.detection_preprocess import DetectionPreprocess
 from acmix.errors import UserError
 from acmix.export import export_model, load_exported, read_sidecar, sidecar_path
+from acmix.export.outputs import check_numbers
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,10 @@ def test_a_missing_key_is_named(copy, key):
         ("input_shape", []),
         ("input_shape", [1, 3, 2]),
         ("input_shape", [None, 3, 2**16, 2**16]),
+        ("input_shape", [2**22, 1, 8, 8]),
+        ("input_shape", [64, 3, 1333, 1333]),
+        ("input_shape", [10**400, 3, 2, 2]),
+        ("input_shape", ["0x1", 3, 2, 2]),
         ("input_shape", [1, None, 2, 2]),
         ("input_shape", [1, 3, 2, -2]),
         ("input_shape", [1, 3, 2, True]),
@@ -98,9 +107,13 @@ def test_a_long_value_is_shortened_in_the_message(copy):
         (b"\xff\xfe\x00", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "JSON object"),
-        (b" " * (16 * 2**20 + 1), "too large"),
+        (b" " * (16 * 2**20 + 1), "more than 16777216"),
+        (b'{"input_shape": 0x10}', "not JSON"),
+        (b'{"input_shape": NaN}', "NaN is no number of JSON"),
+        (b'{"input_shape": -Infinity}', "-Infinity is no number of JSON"),
+        (b'{"input_shape": 1' + 5000 * b"0" + b"}", "not JSON: Exceeds the limit"),
     ],
-    ids=["empty", "cut", "binary", "deep", "list", "huge"],
+    ids=["empty", "cut", "binary", "deep", "list", "huge", "hexadecimal", "nan", "inf", "digits"],
 )
 def test_a_file_that_is_not_a_side_car_is_refused(copy, text, said):
     sidecar_path(copy).write_bytes(text)
@@ -134,8 +147,31 @@ def test_a_described_file_that_is_no_mindir_is_refused(copy):
 
     copy.write_bytes(b"junk")
     change(copy, sha256=hashlib.sha256(b"junk").hexdigest())
-    with pytest.raises(UserError, match="MindSpore cannot load"):
+    with pytest.raises(UserError, match="is not a MindIR file"):
         load_exported(copy)
+
+
+TRANSFORMS = [
+    Preprocess.from_config(ClassificationConfig().data),
+    DetectionPreprocess.from_config(DetectionConfig().data),
+]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=["classification", "detection"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("std", 0), ("std", 1e-45), ("std", 1e300), ("std", None), ("mean", 1e300), ("mean", "0x1")],
+)
+def test_a_transform_that_would_give_nan_is_refused(transform, key, value):
+    with pytest.raises(UserError, match=rf"preprocess\.{key}"):
+        type(transform).from_dict({**transform.to_dict(), key: [value] * 3})
+
+
+def test_outputs_that_are_no_numbers_are_refused():
+    for outputs in (np.array([1, np.nan]), (np.ones(2), np.array([np.inf]))):
+        with pytest.raises(UserError, match=r"cat\.png: the network's outputs are NaN or infinite"):
+            check_numbers("cat.png", outputs)
+    check_numbers("cat.png", np.ones(2))
 
 
 def test_air_cannot_be_run_here(copy):

@@ -50,6 +50,7 @@ def answer_or_clear_error(call, file):
     found, error = answer_or_error(call, file)
     assert _contents(file.parent) == before
     assert error is None or len(file.name) < len(error) < 5000
+    assert error is None or "fault of acmix" not in error, error
     return found
 
 

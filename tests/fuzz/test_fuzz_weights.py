@@ -4,18 +4,43 @@ import pickle
 
 import numpy as np
 import pytest
-from damages import answer_or_clear_error, damaged, sealed
+from damages import answer_or_clear_error, answer_or_error, damaged, sealed
+from fuzz_pickles import CONTENTS, NAMES, programs
 from hypothesis import given
 from hypothesis import strategies as st
 from mindspore import Parameter, Tensor
+from mindspore.train.checkpoint_pb2 import Checkpoint
+from torch_files import Call, Files
 
-from acmix.convert import read_state, write_state
+from acmix.convert import official_state, read_state, write_state
 from acmix.engine import CheckpointFolder, load_weights, save_weights
 from acmix.engine.checkpoint import Progress, read_checkpoint, save_checkpoint
 from acmix.errors import UserError
+from acmix.models.pvt import PVT
+from acmix.models.resnet import ResNet
+from acmix.models.san import SAN
+from acmix.models.swin import Swin
 from acmix.workflows.weights import read_tensors
 
 STATE = {"layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array([7])}
+
+
+NAME = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+VALUES = st.fixed_dictionaries(
+    {"tag": st.sampled_from(["w", "ema/w", "acmix_progress", ""]) | NAME},
+    optional={
+        "tensor": st.fixed_dictionaries(
+            {},
+            optional={
+                "dims": st.lists(st.integers(0, 4) | st.integers(-(2**63), 2**63 - 1), max_size=3),
+                "tensor_type": st.sampled_from(["Float32", "Bool", "str", "BFloat16", "Int4", "x"]),
+                "tensor_content": st.binary(max_size=20),
+            },
+        ),
+        "maptensor": st.just({}),
+    },
+)
+FOREIGN = ["ours.safetensors", "theirs.safetensors", "good.npz", "good.pth", "good.tar", "good.pkl"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +59,12 @@ def contents(tmp_path_factory):
     save_weights(good / "ours.safetensors", parameters)
     write_state(STATE, good / "theirs.safetensors")
     write_state(STATE, good / "good.npz")
-    (good / "good.pth").write_bytes(pickle.dumps(STATE))
+    (good / "good.pkl").write_bytes(pickle.dumps(STATE))
+    files = Files()
+    nested = {"epoch": 3, "args": Call("argparse", "Namespace", state={"lr": 0.1})}
+    nested["model"] = {f"module.{name}": value for name, value in files.tensors(STATE).items()}
+    (good / "good.pth").write_bytes(files.archive(nested))
+    (good / "good.tar").write_bytes(files.legacy(nested))
     return {path.name: path.read_bytes() for path in good.iterdir()}
 
 
@@ -69,14 +99,55 @@ def test_made_up_checkpoint_with_a_crc_that_fits(folder, contents, data):
 
 
 @given(data=st.data())
-@pytest.mark.parametrize("name", ["ours.safetensors", "theirs.safetensors", "good.npz", "good.pth"])
+@pytest.mark.parametrize("name", FOREIGN)
 def test_damaged_weights(folder, contents, name, data):
     file = folder / name
     file.write_bytes(data.draw(damaged(contents[name]) | st.binary(max_size=60)))
-    assert_arrays_or_error(read_tensors, file)
+    assert_arrays_or_error(lambda path: read_tensors(path, Swin), file)
     assert_arrays_or_error(read_state, file)
     if name == "ours.safetensors":
         assert_arrays_or_error(load_weights, file)
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("name", FOREIGN)
+def test_content_decides_whatever_the_suffix(folder, contents, name, data):
+    suffix = data.draw(st.sampled_from([".pth", ".pt", ".bin", ".ckpt", ".tar", ".npz", ".x", ""]))
+    file = folder / f"a{suffix}"
+    file.write_bytes(contents[name])
+    assert_good_or_error(read_state, file)
+    file.unlink()
+
+
+@given(file_values=st.lists(VALUES, max_size=4), crc=st.booleans(), tail=st.binary(max_size=4))
+def test_any_values_of_a_checkpoint(folder, file_values, crc, tail):
+    content = Checkpoint(value=file_values).SerializePartialToString() + tail
+    file = folder / "a.ckpt"
+    file.write_bytes(sealed(content) if crc else content)
+    assert_arrays_or_error(load_weights, file)
+
+
+@given(content=CONTENTS, legacy=st.booleans(), key=st.none() | st.text(max_size=6))
+def test_any_content_of_a_file_of_torch(folder, content, legacy, key):
+    files, content = content
+    file = folder / "a.pth"
+    file.write_bytes(files.legacy(content) if legacy else files.archive(content))
+    assert_arrays_or_error(lambda path: read_state(path, key), file)
+
+
+@given(program=programs())
+def test_any_program_of_a_pickle(folder, program):
+    file = folder / "a.pkl"
+    file.write_bytes(program)
+    assert_arrays_or_error(read_state, file)
+
+
+@given(tree=NAMES)
+@pytest.mark.parametrize("model", [Swin, PVT, ResNet, SAN], ids=lambda model: model.__name__)
+def test_any_names_are_official_or_refused(model, tree):
+    state = {name: np.zeros(shape, np.float32) for name, shape in tree.items()}
+    official, error = answer_or_error(official_state, model, state)
+    assert error or len(official.state) <= len(state)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +192,7 @@ def test_no_code_in_a_file_is_run(folder, name):
     """With or without torch; what torch itself refuses is in test_state_files."""
     trace = folder / "executed"
     (folder / name).write_bytes(pickle.dumps({"weight": _Malicious(str(trace))}))
-    for read in (read_tensors, load_weights):
+    for read in (lambda path: read_tensors(path, Swin), load_weights):
         with pytest.raises(UserError):
             read(folder / name)
     assert not trace.exists()

@@ -73,7 +73,7 @@ def test_constants_have_sizes(file):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "does not exist"), (b"not a graph", "not a MindIR file"), (b"", "holds no graph")],
+    [(None, "No such file"), (b"not a graph", "not a MindIR file"), (b"", "holds no graph")],
 )
 def test_other_files_are_refused(content, message, tmp_path):
     path = tmp_path / "x.mindir"

@@ -5,6 +5,7 @@ import logging
 import mindspore as ms
 import numpy as np
 import pytest
+from torch_files import Files
 
 from acmix import create_model, workflows
 from acmix.config import load_config
@@ -168,9 +169,44 @@ def test_exact_start_of_a_model_without_convolution_paths_is_refused(plain):
         warm_start(make("swin_tiny"), plain[1], "exact")
 
 
-def test_how_to_start_needs_something_to_start_from():
-    with pytest.raises(UserError, match=r"model\.reset_head.*name a file"):
-        load_config(None, ["model.reset_head=true"])
+@pytest.mark.parametrize("how", ["reset_head=true", "warm_start=exact", "pretrained_key=ema"])
+def test_how_to_start_needs_something_to_start_from(how):
+    with pytest.raises(UserError, match=rf"model\.{how.split('=')[0]}.*name a file"):
+        load_config(None, [f"model.{how}"])
+
+
+def test_a_key_chooses_in_a_file_of_pytorch(tmp_path, caplog):
+    model, files = make("swin_tiny"), Files()
+    state = torch_state(model)
+    content = {
+        "student": files.tensors({f"backbone.{name}": v * 0 for name, v in state.items()}),
+        "teacher": files.tensors({f"backbone.{name}": v for name, v in state.items()}),
+    }
+    (tmp_path / "dino.pth").write_bytes(files.archive(content))
+    other = create_model("swin_tiny", **SMALL, num_classes=3)
+    with pytest.raises(UserError, match=r"pretrained=.*several sets.*model\.pretrained_key=NAME"):
+        warm_start(other, tmp_path / "dino.pth")
+    caplog.set_level(logging.INFO)
+    warm_start(other, tmp_path / "dino.pth", key="teacher")
+    assert "the names' prefix 'backbone.' dropped" in caplog.text
+    for name, value in values(model).items():
+        np.testing.assert_array_equal(values(other)[name], value, err_msg=name)
+    save_model(model, tmp_path / "ours.ckpt")
+    with pytest.raises(UserError, match="chooses in a file of PyTorch; this one is"):
+        warm_start(other, tmp_path / "ours.ckpt", key="teacher")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    model = make("swin_tiny")
+    set_value(model.norm.gamma, np.full(model.norm.gamma.shape, np.nan))
+    save_model(model, tmp_path / "bad.ckpt")
+    other = make("swin_tiny", num_classes=3)
+    before = values(other)
+    for load in (load_model, warm_start):
+        with pytest.raises(UserError, match=r"holds NaN or infinite values in norm\.gamma\. Take"):
+            load(other, tmp_path / "bad.ckpt")
+    for name, value in before.items():
+        np.testing.assert_array_equal(values(other)[name], value, err_msg=name)
 
 
 def test_random_states_stay_with_their_run(tmp_path):

@@ -15,9 +15,14 @@ from acmix.config.typed import (
 )
 from acmix.errors import check
 
+_LEAST_DEVIATION, _LARGEST_PIXEL = 1e-5, 1e5
+
 
 def check_per_channel(section: Section) -> None:
-    """Raise UserError unless ``mean`` and ``std`` have a value for each of ``channels``."""
+    """Raise UserError unless ``mean`` and ``std`` have a value for each of ``channels``.
+
+    Values that are far from those of pixels would overflow, or divide by 0, in float32.
+    """
     channels = section.channels  # type: ignore[attr-defined]  # present in all callers' sections
     for name in ("mean", "std"):
         values = getattr(section, name)
@@ -25,6 +30,12 @@ def check_per_channel(section: Section) -> None:
             len(values) == channels,
             f"{section.prefix}{name} must have one value per channel "
             f"({section.prefix}channels={channels}), got {list(values)}.",
+        )
+        low = _LEAST_DEVIATION if name == "std" else -_LARGEST_PIXEL
+        check(
+            all(low <= value <= _LARGEST_PIXEL for value in values),
+            f"{section.prefix}{name} must be from {low:g} to {_LARGEST_PIXEL:g} (pixels are scaled "
+            f"to 0..1), got {list(values)}.",
         )
 
 

@@ -60,6 +60,8 @@ class ModelConfig(Section, prefix="model"):
     """Further keyword arguments of the model; lists become tuples."""
     pretrained: str | None = None
     """File of initial weights: a checkpoint or PyTorch weights; null initialises at random."""
+    pretrained_key: str | None = None
+    """Which weights of a PyTorch file with several: their key, such as ``ema``, or their prefix."""
     warm_start: Literal["strict", "exact"] = "strict"
     """How ``pretrained`` is loaded. ``strict``: weights of this model. ``exact``: weights of the
     plain model without convolution paths; the ACmix model initially computes the same function."""
@@ -69,8 +71,10 @@ class ModelConfig(Section, prefix="model"):
     def validate(self) -> None:
         """Check rules that involve several fields."""
         check(
-            self.pretrained is not None or (self.warm_start == "strict" and not self.reset_head),
-            "model.warm_start and model.reset_head say how model.pretrained is used; name a file.",
+            self.pretrained is not None
+            or (self.warm_start == "strict" and not self.reset_head and not self.pretrained_key),
+            "model.warm_start, model.reset_head and model.pretrained_key say how "
+            "model.pretrained is used; name a file.",
         )
         for key, owner in _ELSEWHERE.items():
             check(key not in self.kwargs, f"model.kwargs.{key}: set {owner} instead.")

@@ -1,13 +1,21 @@
 """Convert weights from and to PyTorch, with the names of the official implementations."""
 
-from acmix.convert.files import STATE_SUFFIXES, check_state_file, read_state, write_state
-from acmix.convert.state import Report, load_torch_state, torch_names, torch_state
+from acmix.convert.dialects import Official
+from acmix.convert.files import check_state_file, read_state, write_state
+from acmix.convert.state import (
+    Report,
+    load_torch_state,
+    official_state,
+    torch_names,
+    torch_state,
+)
 
 __all__ = [
-    "STATE_SUFFIXES",
+    "Official",
     "Report",
     "check_state_file",
     "load_torch_state",
+    "official_state",
     "read_state",
     "torch_names",
     "torch_state",

@@ -38,12 +38,16 @@ FAMILIES: dict[type[nn.Cell], Family] = {
 
 def family_of(model: nn.Cell) -> Family:
     """Return the family of ``model``; raise UserError if it has none."""
-    key = model.attention if isinstance(model, ACmix) else model
-    for cls in type(key).__mro__:
+    return family_of_class(type(model.attention if isinstance(model, ACmix) else model))
+
+
+def family_of_class(model: type[nn.Cell]) -> Family:
+    """Return the family of a class of Cells; raise UserError if it has none."""
+    for cls in model.__mro__:
         if cls in FAMILIES:
             return FAMILIES[cls]
     known = ", ".join(sorted(cls.__name__ for cls in FAMILIES))
     raise UserError(
-        f"model: no names in PyTorch are known for a {type(model).__name__}. "
+        f"model: no names in PyTorch are known for a {model.__name__}. "
         f"Pass one of {known}, or an ACmix with such an attention."
     )

@@ -1,66 +1,89 @@
 """Read and write files of PyTorch weights without executing code from them.
 
-``.npz`` is read without pickles, ``.safetensors`` cannot contain any, and ``.pth`` is read by
-torch's restricted unpickler for tensors.
+What a file is, its content says. Nothing that a pickle names is imported or called, and torch is
+never used: see :mod:`acmix.convert.pickled`.
 """
 
 from __future__ import annotations
 
-import pickle
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
+from acmix.convert.archive import Archive, damage_reported
+from acmix.convert.containers import (
+    Found,
+    Leaf,
+    check_harmless,
+    find_state,
+    foreign_objects,
+    without_wrappers,
+)
+from acmix.convert.npz_file import is_npz, read_npz
+from acmix.convert.pending import Pending
+from acmix.convert.torch_file import (
+    Content,
+    is_torch_archive,
+    read_pickle_file,
+    read_torch_archive,
+)
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
+from acmix.utils.limits import MAX_NAME, MAX_TENSORS, check_unpacked
+from acmix.utils.reading import reading
+from acmix.utils.safetensors_file import read_safetensors
+from acmix.utils.text import first_few, shorten
+from acmix.utils.weight_kind import CKPT, PICKLE, READ, SAFETENSORS, kind_of
+
+logger = logging.getLogger(__name__)
 
 State = dict[str, np.ndarray]
 
-MAX_BYTES = 4 * 2**30
-"""Maximum unpacked size of a file; the largest model of the paper has 0.3 GiB of weights."""
 
-_CONTAINERS = ("state_dict", "model")
-"""Keys under which training scripts store the state dict, in addition to the optimizer's."""
+def read_state(path: str | Path, key: str | None = None) -> State:
+    """Read the state dict in a file of PyTorch weights, whatever its suffix.
 
-_PARALLEL_PREFIX = "module."
-"""Prefix of the names under DistributedDataParallel."""
+    Files of ``torch.save``, pickles of arrays, ``.safetensors`` and ``.npz`` are read. The state
+    dict is found inside usual containers (``state_dict``, ``model``, ...). Parts that wrappers add
+    to names (``module.``, ``_orig_mod.``) are removed; other prefixes depend on the model, see
+    :func:`acmix.convert.dialects.to_official`. bfloat16 becomes float32. What is left out is
+    logged.
 
-
-def read_state(path: str | Path) -> State:
-    """Read a torch state dict from ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``.
-
-    A state dict inside ``{"model": ...}`` or ``{"state_dict": ...}`` is extracted, and the prefix
-    ``module.`` of parallel training is removed from the names.
+    Args:
+        path: the file.
+        key: chooses one of several state dicts: the keys that lead to it, joined by dots, or the
+            beginning of its names.
 
     Raises:
-        UserError: the file is missing, too large or damaged, contains other objects than tensors,
-            or is a ``.pth`` file and torch is not installed.
+        UserError: the file is missing, too large, damaged or hostile; holds no tensors, tensors of
+            a type that is not read, or several state dicts and no ``key``.
     """
     path = Path(path)
-    reader = _READERS.get(path.suffix)
-    if reader is None:
-        raise UserError(
-            f"{path}: weights are read from {', '.join(STATE_SUFFIXES)}, not '{path.suffix}'."
-        )
-    check(path.is_file(), f"{path} does not exist.")
-    _check_size(path, path.stat().st_size)
-    state = _without_containers(reader(path))
-    check(bool(state), f"{path} holds no tensors.")
-    for name, value in state.items():
-        check(
-            isinstance(value, np.ndarray) and value.dtype.kind in "biuf",
-            f"{path}: '{name}' is not an array of numbers; keep only the state dict in the file.",
-        )
-    if all(name.startswith(_PARALLEL_PREFIX) for name in state):
-        state = {name.removeprefix(_PARALLEL_PREFIX): value for name, value in state.items()}
-    return state
+    kind = kind_of(path)
+    check(
+        kind != CKPT,
+        f"{path} is a checkpoint of MindSpore, not of PyTorch: it needs no conversion.",
+    )
+    with reading(path):
+        if kind == SAFETENSORS:
+            tensors: Mapping[str, Leaf] = read_safetensors(path)[0]
+            return _arrays(path, find_state(path, tensors, key))
+        if kind == PICKLE:
+            return _from_pickle(path, read_pickle_file(path), key)
+        with closing(Archive(path)) as archive:
+            if is_torch_archive(archive.names):
+                return _from_pickle(path, read_torch_archive(archive), key)
+            if is_npz(archive.names):
+                return _arrays(path, find_state(path, read_npz(archive), key))
+            raise UserError(
+                f"{path} is a zip archive without weights; it holds "
+                f"{first_few([shorten(name, 60) for name in archive.names]) or 'nothing'}. "
+                f"Read are {READ}."
+            )
 
 
 def check_state_file(path: str | Path) -> None:
@@ -90,100 +113,35 @@ def write_state(state: Mapping[str, np.ndarray], path: str | Path) -> None:
         publish(staged, path)
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
-    with _damage_reported(path):
-        _check_archive(path)
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+def _from_pickle(path: Path, content: Content, key: str | None) -> State:
+    pickled, meaning = content
+    check_harmless(path, pickled.called, pickled.content)
+    found = find_state(path, pickled.content, key, meaning)
+    foreign = foreign_objects(pickled.content)
+    if foreign:
+        logger.info("%s also holds objects, which are left out: %s", path, first_few(foreign))
+    return _arrays(path, found)
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    with _damage_reported(path):
-        content = load_file(path)
-    # MindSpore registers bfloat16 with NumPy, but without arithmetic.
-    return {
-        name: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
-        for name, value in content.items()
-    }
-
-
-def _read_torch(path: Path) -> dict[str, Any]:
-    try:
-        import torch
-    except ImportError as error:
-        raise UserError(
-            f"{path} is a pickle of PyTorch, which is not installed: pip install torch, or convert "
-            "the file to .safetensors where it is."
-        ) from error
-    if zipfile.is_zipfile(path):
-        with _damage_reported(path):
-            _check_archive(path)
-    with _damage_reported(path):
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise UserError(
-                f"{path} is damaged or holds objects that are not tensors, and those could run "
-                "code: they are never loaded. Keep only the state dict, in .safetensors."
-            ) from error
-
-    def to_numpy(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(name): to_numpy(item) for name, item in value.items()}
-        if not isinstance(value, torch.Tensor):
-            return value
-        value = value.detach()
-        # NumPy does not support bfloat16.
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-
-    return to_numpy(content)
-
-
-_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    ".pth": _read_torch,
-    ".pt": _read_torch,
-    ".safetensors": _read_safetensors,
-    ".npz": _read_npz,
-}
-STATE_SUFFIXES = tuple(_READERS)
-"""Suffixes of the files that :func:`read_state` reads."""
-
-
-@contextmanager
-def _damage_reported(path: Path) -> Iterator[None]:
-    """Convert library errors for a damaged file to a UserError."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (
-        OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, NotImplementedError,
-        SafetensorError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise UserError(
-            f"{path} is damaged or not a {path.suffix} file of tensors: {error}."
-        ) from error
-
-
-def _check_archive(path: Path) -> None:
-    """Check the unpacked size of a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        _check_size(path, sum(member.file_size for member in archive.infolist()))
-
-
-def _check_size(path: Path, size: int) -> None:
+def _arrays(path: Path, found: Found) -> State:
+    """Read the tensors of a state dict, under names without wrappers."""
+    if found.path:
+        logger.info("The weights are under '%s' in %s", shorten(found.path), path)
+    if found.others:
+        others = [f"'{shorten(k, 60)}' ({v})" for k, v in found.others.items()]
+        logger.info("Left out are entries that are no tensors: %s", first_few(others))
+    pending = {name: leaf for name, leaf in found.tensors.items() if isinstance(leaf, Pending)}
+    for name, tensor in pending.items():
+        check(not tensor.problem, f"{path}: '{shorten(name, 100)}' {tensor.problem}.")
     check(
-        size <= MAX_BYTES,
-        f"{path} unpacks to {size / 2**30:.1f} GiB; weights of up to {MAX_BYTES / 2**30:.0f} "
-        "GiB are read.",
+        len(found.tensors) <= MAX_TENSORS and all(len(name) <= MAX_NAME for name in found.tensors),
+        f"{path} holds {len(found.tensors)} tensors, or names of more than {MAX_NAME} characters; "
+        f"up to {MAX_TENSORS} are read.",
     )
-
-
-def _without_containers(content: Any) -> dict[str, Any]:
-    """Extract the state dict from the containers of a training script."""
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _CONTAINERS if key in content), None)
-        if not isinstance(inner, Mapping):
-            return dict(content)
-        content = inner
-    raise UserError(f"the file holds a {type(content).__name__} instead of a state dict.")
+    check_unpacked(path, sum(tensor.bytes for tensor in pending.values()), path.stat().st_size)
+    short = without_wrappers(list(found.tensors))
+    with damage_reported(path):
+        return {
+            short[name]: leaf.read() if isinstance(leaf, Pending) else leaf
+            for name, leaf in found.tensors.items()
+        }

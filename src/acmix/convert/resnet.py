@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from acmix.convert.dialects import Dialect
 from acmix.convert.layers import ACMIX_PATHS, BATCH_COUNTER, COMMON
 from acmix.convert.rules import POINTWISE, Family, Rule
 from acmix.layers.acmix import ACmix
@@ -19,4 +20,33 @@ RESNET = Family(
     },
     renames=((r"^stages\.(\d+)", lambda match: f"layer{int(match[1]) + 1}"),),
     ignored=BATCH_COUNTER,
+    dialects=(
+        Dialect(
+            "Hugging Face Transformers",
+            roots=r"(embedder\.embedder|encoder\.stages|classifier)\.",
+            signature=r"^embedder\.embedder\.convolution\.",
+            renames=(
+                (r"^embedder\.embedder\.convolution\.", "conv1."),
+                (r"^embedder\.embedder\.normalization\.", "bn1."),
+                (
+                    r"^encoder\.stages\.(\d+)\.layers\.(\d+)\.",
+                    lambda match: f"layer{int(match[1]) + 1}.{match[2]}.",
+                ),
+                (r"\.shortcut\.convolution\.", ".downsample.0."),
+                (r"\.shortcut\.normalization\.", ".downsample.1."),
+                (r"\.layer\.(\d+)\.convolution\.", lambda m: f".conv{int(m[1]) + 1}."),
+                (r"\.layer\.(\d+)\.normalization\.", lambda m: f".bn{int(m[1]) + 1}."),
+                (r"^classifier\.1\.", "fc."),
+            ),
+        ),
+        Dialect(
+            "detectron2's ResNet",
+            roots=r"(stem|res\d)\.",
+            signature=r"^res2\.0\.conv1\.",
+            refusal="Its strides are in the 1x1 convolutions, here as in torchvision in the 3x3 "
+            "ones: it is another network. Take torchvision's weights.",
+        ),
+        # mmpretrain calls the classifier head.fc.
+        Dialect("", r"(conv1|bn1|layer\d|fc|head\.fc)\.", renames=((r"^head\.fc\.", "fc."),)),
+    ),
 )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from mindspore import nn
 
+from acmix.convert.dialects import Dialect
+
 Array = np.ndarray
 
 
@@ -70,11 +72,13 @@ class Family:
         rules: rules by class of Cell. A Cell's rules precede those of its child Cells.
         renames: patterns and replacements of ``re.sub``, applied in order to the paths of Cells.
         ignored: reasons by pattern of torch tensors without a counterpart in MindSpore.
+        dialects: other libraries' names first, then the official ones.
     """
 
     rules: Mapping[type[nn.Cell], tuple[Rule, ...]]
     renames: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = ()
     ignored: Mapping[str, str] = field(default_factory=dict)
+    dialects: tuple[Dialect, ...] = ()
 
     def rules_of(self, cell: nn.Cell) -> tuple[Rule, ...]:
         """Return the rules of the first class in the MRO of ``cell`` that has any."""

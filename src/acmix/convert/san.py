@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from acmix.convert.dialects import Dialect
 from acmix.convert.layers import ACMIX_PATHS, BATCH_COUNTER, COMMON
 from acmix.convert.rules import POINTWISE, Family, Rule
 from acmix.layers.acmix import ACmix
@@ -33,4 +34,5 @@ SAN = Family(
         (r"(^|\.)attention\.fc2(?=\.|$)", r"\1conv_w.5"),
     ),
     ignored=BATCH_COUNTER,
+    dialects=(Dialect("", r"(conv_in|bn_in|conv\d|bn\d|layer\d|fc)\."),),
 )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
-from acmix.convert.families import family_of
+from acmix.convert.dialects import Official, to_official
+from acmix.convert.families import family_of, family_of_class
 from acmix.convert.rules import Family, Rule
 from acmix.errors import check
-from acmix.utils.parameters import get_value, load_values, set_value
+from acmix.utils.parameters import check_finite, check_fit, get_value, load_values, set_value
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Report:
         loaded: names of the torch tensors of each parameter that was set.
         ignored: reason for each torch tensor that was ignored.
         kept: unchanged parameters: those without counterpart in torch, and those of ``keep``.
+        notes: what was done to the names in the file.
     """
 
     loaded: Mapping[str, tuple[str, ...]]
     ignored: Mapping[str, str]
     kept: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the counts, one line per reason."""
@@ -37,6 +40,7 @@ class Report:
             lines.append(f"{count} tensors ignored: {reason}")
         if self.kept:
             lines.append(f"{len(self.kept)} parameters kept as they were")
+        lines += self.notes
         return "\n".join(lines)
 
 
@@ -46,8 +50,10 @@ def load_torch_state(
     """Load the weights of an official PyTorch implementation, all or none.
 
     Names are those of microsoft/Swin-Transformer, whai362/PVT, hszhao/SAN, torchvision (ResNet) and
-    LeapLabTHU/ACmix. SAN-ACmix and PVT-ACmix use the names of the latter inside the operator. A
-    compiled model uses the new weights without recompilation.
+    LeapLabTHU/ACmix. SAN-ACmix and PVT-ACmix use the names of the latter inside the operator. Names
+    of timm, torchvision, Hugging Face and mmpretrain are brought under these, and a prefix is
+    dropped, see :func:`official_state`. A compiled model uses the new weights without
+    recompilation.
 
     Args:
         model: a backbone, or one of its blocks or operators with names relative to that module.
@@ -58,26 +64,41 @@ def load_torch_state(
         The loaded parameters, and the ignored tensors with reasons.
 
     Raises:
-        UserError: the model has no counterpart in PyTorch, or the state does not fit. The error
-            lists every missing, unexpected or misshapen tensor, and the model stays unchanged.
+        UserError: the model has no counterpart in PyTorch; or the state does not fit or holds NaN.
+            The error lists missing, unexpected or misshapen tensors, and the model stays unchanged.
     """
     family = family_of(model)
+    official = to_official(_arrays(state), family.dialects)
     links: list[_Link] = []
     kept: list[_Link] = []
     for link in _links(model, family):
         (links if link.tensors and link.name not in keep else kept).append(link)
-    values, ignored = _without_ignored(state, family)
+    values, ignored = _without_ignored(official.state, family)
     # Staged under torch's names, so that errors use the names of the state.
     staged = {name: Parameter(Tensor(value)) for name, value in _state(links).items()}
-    load_values(staged, values, f"state, meant for {type(model).__name__},")
+    source = f"state, meant for {type(model).__name__},"
+    check_fit(staged, values, source)
+    check_finite(values, source)
+    load_values(staged, values, source)
     for link in links:
         arrays = [get_value(staged[name]) for name in link.tensors]
         set_value(link.parameter, link.rule.join(arrays))
     return Report(
         loaded={link.name: link.tensors for link in links},
-        ignored=ignored,
+        ignored=official.ignored | ignored,
         kept=tuple(link.name for link in kept),
+        notes=official.notes,
     )
+
+
+def official_state(model: type[nn.Cell], state: Mapping[str, np.ndarray]) -> Official:
+    """Return a state of any known library under the official names of a class of models.
+
+    Raises:
+        UserError: the class has no counterpart in PyTorch; or the state holds several networks, or
+            one that is known to be another architecture.
+    """
+    return to_official(_arrays(state), family_of_class(model).dialects)
 
 
 def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:
@@ -138,19 +159,24 @@ def _state(links: Iterable[_Link]) -> dict[str, np.ndarray]:
     return state
 
 
+def _arrays(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    arrays = {name: np.asarray(value) for name, value in state.items()}
+    for name, array in arrays.items():
+        check(
+            array.dtype != object,
+            f"state['{name}'] must be an array, got a {type(state[name]).__name__}. A checkpoint "
+            "often holds the state dict under a key such as 'model': pass that.",
+        )
+    return arrays
+
+
 def _without_ignored(
     state: Mapping[str, np.ndarray], family: Family
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays to load, and the reasons for the ignored ones."""
     values: dict[str, np.ndarray] = {}
     ignored: dict[str, str] = {}
-    for name, value in state.items():
-        array = np.asarray(value)
-        check(
-            array.dtype != object,
-            f"state['{name}'] must be an array, got a {type(value).__name__}. A checkpoint often "
-            "holds the state dict under a key such as 'model': pass that.",
-        )
+    for name, array in state.items():
         reason = family.ignore_reason(name)
         if reason is None:
             values[name] = array

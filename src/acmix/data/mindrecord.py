@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-import mindspore.dataset as ds
 from mindspore.mindrecord import FileWriter
 
 from acmix.data.files import announced
 from acmix.data.integrity import Images
-from acmix.data.mindrecord_index import index_fault
+from acmix.data.record_reader import RecordReader
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
 
@@ -84,15 +82,14 @@ class MindRecordImages:
             file.is_file() and Path(f"{file}.db").is_file(),
             f"{file} or {file.name}.db is missing. {REMEDY}",
         )
-        fault = index_fault(file, len(names), _PAGE_BYTES)
-        check(fault is None, f"cannot read {file}: {fault}. {REMEDY}")
         self._names = names
-        self._lock = Lock()
-        self._records = ds.MindDataset(str(file), ["name", "image"], shuffle=False)
         try:
-            self(0)  # opens the file before threads read it
-        except (RuntimeError, OSError) as error:
-            raise UserError(f"cannot read {file}: {_first_line(error)}. {REMEDY}") from error
+            self._read = RecordReader(file, names)
+            self(0)
+        except UserError as error:
+            raise UserError(f"{error} {REMEDY}") from error
+        except OSError as error:
+            raise UserError(f"cannot read {file}: {error}. {REMEDY}") from error
 
     def __call__(self, index: int) -> bytes:
         """Return the content of the image file that was stored.
@@ -100,14 +97,8 @@ class MindRecordImages:
         Raises:
             OSError: the record cannot be read, or has another name.
         """
-        try:
-            with announced(self._names[index]), self._lock:
-                name, image = self._records[index]
-        except RuntimeError as error:
-            raise OSError(_first_line(error)) from error
-        if name.item() != self._names[index]:
-            raise OSError(f"record {index} is {name.item()}; the list beside it is another's")
-        return image.tobytes()
+        with announced(self._names[index]):
+            return self._read(index)
 
 
 def _write_records(images: Images, file: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from mindspore import Parameter, amp, nn
 
 from acmix.engine.ema import ExponentialMovingAverage
-from acmix.engine.parameter_file import has_valid_crc, read_parameters, write_parameters
+from acmix.engine.parameter_file import read_parameters, write_parameters
 from acmix.errors import UserError, check
 from acmix.utils.text import shorten
 
@@ -157,8 +157,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         f"{path} holds weights but no training run that could be resumed; "
         "to start from its weights use model.pretrained.",
     )
-    # MindSpore accepts a file cut off before its CRC, since the CRC is optional.
-    check(has_valid_crc(path), f"{path} is damaged: its end is missing; use another one.")
     return Checkpoint(tensors, *_parse_note(note, path))
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from acmix.engine.checkpoint import Progress, read_checkpoint
+from acmix.engine.parameter_file import MANIFEST, MAX_MANIFEST_BYTES
 from acmix.utils.files import sha256_of, write_text
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
-_MAX_BYTES = 2**24
 _VERSION = 1
 
 
@@ -71,7 +70,7 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
     if not path.is_file():
         return {}
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ValueError("it is too large")
         return {name: _entry(content) for name, content in _content(path).items()}
     except (OSError, ValueError, RecursionError) as error:

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-import zlib
+import json
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
+from acmix.engine.ckpt_reader import crc_fits, parse_ckpt
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
+from acmix.utils.limits import MAX_FILE_BYTES
+from acmix.utils.reading import read_bytes, reading
+from acmix.utils.safetensors_file import read_metadata, read_safetensors
+from acmix.utils.weight_kind import CKPT, SAFETENSORS, kind_of
+
+logger = logging.getLogger(__name__)
 
 WEIGHT_SUFFIXES = (".ckpt", ".safetensors")
+MANIFEST = "manifest.json"
+"""Name of the list of a run's checkpoints, beside them; see :mod:`acmix.engine.manifest`."""
+
+MAX_MANIFEST_BYTES = 2**24
+"""Largest manifest that is read; an entry takes 500 bytes."""
 
 _NOTE = "acmix_progress"  # training stores its progress in the note
-_CRC_MARK, _CRC_BYTES = b"crc_num", 10
-"""MindSpore ends a ``.ckpt`` with this mark and the CRC-32, big-endian, of the preceding bytes."""
+_OF_PYTORCH = (
+    "holds PyTorch's weights, not a checkpoint; those are read by 'acmix convert --from torch' and "
+    "as model.pretrained."
+)
+_OWN = "/"
+"""In names that no parameter of a model has: the optimizer's, the average's, the scaler's."""
 
 
 def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str = "") -> None:
@@ -32,21 +50,23 @@ def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str 
     Raises:
         UserError: the file cannot be written; the old one is unchanged.
     """
+    # Names with a slash come first, so that a file cut off anywhere shows that it had a CRC.
+    ordered = sorted(parameters.items(), key=lambda item: _OWN not in item[0])
     # ms.save_checkpoint removes the old file first and never flushes.
     with staging_folder(path.parent) as folder:
         staged = folder / path.name
         try:
             ms.save_checkpoint(
-                [{"name": name, "data": parameter} for name, parameter in parameters.items()],
+                [{"name": name, "data": parameter} for name, parameter in ordered],
                 str(staged),
                 append_dict={_NOTE: note} if note else None,
                 crc_check=True,
-                format=_format(path),
+                format="safetensors" if path.suffix == ".safetensors" else "ckpt",
             )
         except SafetensorError as error:
             raise UserError(f"{path} could not be written: {error}.") from error
         check(
-            path.suffix != ".ckpt" or has_valid_crc(staged),
+            path.suffix != ".ckpt" or crc_fits(staged.read_bytes()) is True,
             f"{path} could not be written: the disk lost parts of it.",
         )
         publish(staged, path)
@@ -55,50 +75,61 @@ def write_parameters(path: Path, parameters: Mapping[str, Parameter], note: str 
 def read_parameters(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Return the arrays by name, and the note.
 
+    What kind of file it is, its content says. A CRC is always compared. A ``.ckpt`` without one is
+    taken if MindSpore wrote it, but not if this package did, which always writes one: that file
+    has lost its end.
+
     Raises:
-        UserError: the file is missing, damaged, or not written by MindSpore.
+        UserError: the file is missing, cannot be read, is damaged, or not written by MindSpore.
     """
-    check(path.is_file(), f"There is no checkpoint {path}.")
-    check(
-        path.suffix != ".safetensors" or is_mindspore_file(path),
-        f"{path} is damaged or holds PyTorch's weights; those are read by "
-        "'acmix convert --from torch' and as model.pretrained.",
-    )
-    try:
-        content = ms.load_checkpoint(str(path), format=_format(path), crc_check=True)
-    except Exception as error:
-        # The type of MindSpore's exception depends on the place of the damage.
-        raise UserError(
-            f"{path} is damaged or not a MindSpore checkpoint; use another one."
-        ) from error
-    note = content.pop(_NOTE, "")
-    arrays = {
-        name: np.array(value.asnumpy())
-        for name, value in content.items()
-        if isinstance(value, Parameter)
-    }
-    return arrays, note if isinstance(note, str) else ""
-
-
-def has_valid_crc(path: Path) -> bool:
-    """Whether a ``.ckpt`` ends with the CRC of its content."""
-    content = path.read_bytes()
-    end = len(content) - len(_CRC_MARK) - _CRC_BYTES
-    if end < 0 or content[end:-_CRC_BYTES] != _CRC_MARK:
-        return False
-    return zlib.crc32(memoryview(content)[:end]) == int.from_bytes(content[-_CRC_BYTES:], "big")
+    check(os.path.lexists(path), f"There is no checkpoint {path}.")
+    kind = kind_of(path)
+    check(kind in (CKPT, SAFETENSORS), f"{path} {_OF_PYTORCH}")
+    with reading(path):
+        return _read_ckpt(path) if kind == CKPT else (_read_safetensors(path), "")
 
 
 def is_mindspore_file(path: Path) -> bool:
-    """Whether MindSpore wrote a file of weights; ``.safetensors`` record it in their metadata."""
-    if path.suffix != ".safetensors":
-        return path.suffix == ".ckpt"
+    """Whether MindSpore wrote a file of weights, by its content; false if it cannot be read.
+
+    ``.safetensors`` record it in their metadata.
+    """
     try:
-        with safe_open(path, "np") as file:
-            return (file.metadata() or {}).get("format") == "ms"
-    except (SafetensorError, OSError):
+        kind = kind_of(path)
+        if kind == SAFETENSORS:
+            return read_metadata(path).get("format") == "ms"
+        return kind == CKPT
+    except UserError:
         return False
 
 
-def _format(path: Path) -> str:
-    return "safetensors" if path.suffix == ".safetensors" else "ckpt"
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    arrays, metadata = read_safetensors(path)
+    check(
+        metadata.get("format") == "ms",
+        f"{path} {_OF_PYTORCH}",
+    )
+    return arrays
+
+
+def _read_ckpt(path: Path) -> tuple[dict[str, np.ndarray], str]:
+    content = read_bytes(path, MAX_FILE_BYTES)
+    fits = crc_fits(content)
+    check(fits is not False, f"{path} is damaged: its CRC does not fit; use another one.")
+    values = parse_ckpt(path, content)
+    note = values.pop(_NOTE, "")
+    if fits is None:
+        ours = bool(note) or any(_OWN in name for name in values) or _is_listed(path)
+        check(not ours, f"{path} is damaged: its end is missing; use another one.")
+        logger.info("%s has no CRC, so damage to its numbers would not be noticed.", path)
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    return arrays, note if isinstance(note, str) else ""
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether the manifest beside a file names it: then training wrote it."""
+    try:
+        tree = json.loads(read_bytes(path.parent / MANIFEST, MAX_MANIFEST_BYTES))
+        return path.name in tree["checkpoints"]
+    except (UserError, ValueError, TypeError, KeyError, RecursionError):
+        return False

@@ -12,6 +12,7 @@ from mindspore import Tensor, nn
 from acmix.errors import check
 from acmix.export.exported import Exported
 from acmix.export.inference_graph import check_inference_graph
+from acmix.export.probe import remember
 from acmix.utils.mindir import parse_graph
 
 
@@ -51,4 +52,5 @@ def write_mindir(
         custom_func=check_and_transform,
     )
     check(path.is_file(), "network: it exceeds the 1 GB that MindSpore writes into one MindIR.")
+    remember(path)
     return operators

@@ -16,10 +16,16 @@ from typing import Any
 
 from acmix.errors import UserError, check
 from acmix.export.formats import FORMATS
+from acmix.utils.reading import read_bytes
+from acmix.utils.text import shorten
 
 _MAX_BYTES = 16 * 2**20  # a thousand times the size for 1000 classes
-_MAX_INPUT_VALUES = 2**30
-"""Maximum number of values of an input, which bounds the memory that a file can request."""
+_MAX_INPUT_VALUES = 2**28
+"""Maximum number of values of an input, 1 GiB, which bounds the memory that a file can request: a
+batch of 80 of the largest images of COCO's recipes."""
+
+_MAX_BATCH = 4096
+"""Maximum images of a call; ``acmix predict`` repeats an image as often."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +118,19 @@ def read_sidecar(model_file: str | Path) -> SideCar:
         path.is_file(),
         f"side-car: {path} does not exist; copy it along with the model, or export again.",
     )
-    check(path.stat().st_size <= _MAX_BYTES, f"side-car: {path} is too large to be one.")
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path, _MAX_BYTES), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
-        raise UserError(f"side-car: {path} is not JSON: {error}") from error
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"side-car: {path} is not JSON: {shorten(str(error))}") from error
     check(isinstance(content, dict), f"side-car: {path} must hold a JSON object.")
     return SideCar.from_dict(content, source=f"side-car {path}")
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python's reader takes but JSON does not have."""
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _is_string(value: object) -> bool:
@@ -128,9 +140,10 @@ def _is_string(value: object) -> bool:
 def _is_shape(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 4:
         return False
-    sizes = value if value[0] is not None else value[1:]
+    batch = 1 if value[0] is None else value[0]
+    sizes = [batch, *value[1:]]
     positive = all(type(size) is int and size > 0 for size in sizes)
-    return positive and math.prod(sizes) <= _MAX_INPUT_VALUES
+    return positive and batch <= _MAX_BATCH and math.prod(sizes) <= _MAX_INPUT_VALUES
 
 
 def _are_strings(values: object) -> bool:
@@ -158,7 +171,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
         "input_name": (_is_string, "a string that is not empty"),
         "input_shape": (
             _is_shape,
-            "four sizes, the first of which may be null, of at most 2^30 values",
+            f"four sizes, the first null or up to {_MAX_BATCH}, of at most 2^28 values",
         ),
         "input_dtype": (lambda value: value == "float32", "'float32'"),
         "precision": (lambda value: value in ("float32", "float16"), "'float32' or 'float16'"),

@@ -7,6 +7,7 @@ and shapes are an attribute of the node that computes them. Literals are nodes c
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from acmix.errors import UserError, check
+from acmix.utils.reading import read_bytes
+from acmix.utils.text import shorten
 
 CALL = "Call"
 """Operator name of a node that calls another graph of the file."""
+
+MAX_FILE_BYTES = 2**31
+"""Largest file that is read; MindSpore itself writes up to 1 GB into one."""
 
 REFERENCE = "REF::"
 """How the ``op_type`` of a node begins that refers to a primitive."""
@@ -106,18 +112,66 @@ def load_graph(path: str | Path) -> Graph:
     Raises:
         UserError: the file is missing or not MindIR.
     """
+    path = Path(path)
+    model = _read_model(path)
+    try:
+        return parse_graph(model)
+    except (ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is damaged: its graph does not fit together ({shorten(str(error), 80)})."
+        ) from error
+
+
+def input_shape(path: Path) -> tuple[int | None, ...]:
+    """Return the shape of a file's only input, None for sizes that vary; empty for several.
+
+    Raises:
+        UserError: see :func:`load_graph`.
+    """
+    inputs = [tensor for value in _read_model(path).graph.input for tensor in value.tensor]
+    if len(inputs) != 1:
+        return ()
+    return tuple(None if size < 0 else int(size) for size in inputs[0].dims)
+
+
+def check_file(path: Path) -> None:
+    """Raise UserError unless every tensor of a file has the bytes of its type and shape.
+
+    Numbers in further files, whose paths the file would choose, are refused: this package writes
+    none.
+    """
+    model = _read_model(path)
+    for tensor in model.graph.parameter:
+        known = tensor.DataType.values()
+        kind = tensor.DataType.Name(tensor.data_type) if tensor.data_type in known else "unknown"
+        name = shorten(tensor.name, 100)
+        check(
+            not tensor.HasField("external_data"),
+            f"{path}: '{name}' has its numbers in another file, which is not read.",
+        )
+        expected = math.prod(tensor.dims) * _BYTES.get(kind, -1)
+        check(
+            all(size >= 0 for size in tensor.dims) and expected == len(tensor.raw_data),
+            f"{path} is damaged: '{name}' has {len(tensor.raw_data)} bytes, but {kind} of shape "
+            f"{shorten(str(tuple(tensor.dims)), 80)} takes another number.",
+        )
+
+
+def _read_model(path: Path) -> Any:
+    """Return the ``ModelProto`` of a file."""
     from google.protobuf.message import DecodeError
     from mindspore.train.mind_ir_pb2 import ModelProto
 
-    path = Path(path)
-    check(path.is_file(), f"{path} does not exist.")
-    model = ModelProto()
+    model, content = ModelProto(), read_bytes(path, MAX_FILE_BYTES)
     try:
-        model.ParseFromString(path.read_bytes())
-    except DecodeError as error:
-        raise UserError(f"{path} is not a MindIR file, or is encrypted ({error}).") from error
+        model.ParseFromString(content)
+    except (
+        DecodeError, ValueError, LookupError, TypeError, RecursionError, struct.error
+    ) as error:  # fmt: skip  # the parser in Python, which MindSpore asks for, passes on its own
+        reason = shorten(str(error), 80)
+        raise UserError(f"{path} is not a MindIR file, or is encrypted ({reason}).") from error
     check(len(model.graph.node) > 0, f"{path} holds no graph; is it a MindIR file?")
-    return parse_graph(model)
+    return model
 
 
 def parse_graph(model: Any) -> Graph:

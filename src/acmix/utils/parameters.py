@@ -8,6 +8,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import UserError
+from acmix.utils.text import first_few, shorten
 
 
 def get_value(parameter: Parameter) -> np.ndarray:
@@ -49,7 +50,20 @@ def load_values(
         source: origin of the values, for the message.
 
     Raises:
-        UserError: names or shapes differ; lists all missing, unexpected or misshaped tensors.
+        UserError: see :func:`check_fit`.
+    """
+    check_fit(parameters, values, source)
+    for name, parameter in parameters.items():
+        set_value(parameter, values[name])
+
+
+def check_fit(
+    parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray], source: str
+) -> None:
+    """Raise UserError if names or shapes differ.
+
+    It lists the first ten missing, unexpected and misshaped tensors. For the arguments see
+    :func:`load_values`.
     """
     missing = [name for name in parameters if name not in values]
     unexpected = [name for name in values if name not in parameters]
@@ -59,7 +73,7 @@ def load_values(
         if name in values and tuple(values[name].shape) != tuple(parameter.shape)
     ]
     problems = [
-        f"{kind}: {', '.join(names)}"
+        f"{kind}: {first_few([shorten(name, 150) for name in names])}"
         for kind, names in (
             ("missing", missing),
             ("unexpected", unexpected),
@@ -69,8 +83,25 @@ def load_values(
     ]
     if problems:
         raise UserError(f"{source} does not fit. Tensors {'; '.join(problems)}.")
-    for name, parameter in parameters.items():
-        set_value(parameter, values[name])
+
+
+def check_finite(values: Mapping[str, np.ndarray], source: str) -> None:
+    """Raise UserError if a value is NaN or infinite, also as float32; names the first ten tensors.
+
+    Weights that hold one give no answer but NaN: the run that wrote them has diverged.
+    """
+    with np.errstate(over="ignore"):
+        bad = [
+            name
+            for name, value in values.items()
+            if value.dtype.kind == "f" and not np.isfinite(np.asarray(value, np.float32)).all()
+        ]
+    if bad:
+        raise UserError(
+            f"{source} holds NaN or infinite values in "
+            f"{first_few([shorten(name, 150) for name in bad])}. "
+            "Take a checkpoint from before the run diverged."
+        )
 
 
 def forget(cell: nn.Cell, *names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from acmix.config import Config
@@ -10,33 +11,51 @@ from acmix.convert import (
     Report,
     check_state_file,
     load_torch_state,
+    official_state,
     read_state,
     torch_state,
     write_state,
 )
+from acmix.errors import UserError
 from acmix.models.registry import model_entry
 from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, head_size, save_model
 
 
-def import_torch(file: str | Path, output: str | Path, config: Config) -> Report:
+def import_torch(
+    file: str | Path, output: str | Path, config: Config, key: str | None = None
+) -> Report:
     """Convert a file of an official PyTorch implementation to a checkpoint.
 
     Args:
-        file: ``.pth``, ``.pt``, ``.safetensors`` or ``.npz``, see :func:`acmix.convert.read_state`.
+        file: weights of PyTorch, see :func:`acmix.convert.read_state`.
         output: checkpoint to write.
         config: selects the model; ``model.num_classes`` defaults to the number in the file.
+        key: chooses one of several sets of weights in the file.
 
     Returns:
         The loaded parameters, and the ignored tensors with reasons.
     """
     check_checkpoint_name(output)
-    state = read_state(file)
-    set_up_runtime(config)
-    model = build_model(config, head_size(model_entry(config.model.name).cls, state) or 0)
-    report = load_torch_state(model, state)
+    cls = model_entry(config.model.name).cls
+    try:
+        official = official_state(cls, read_state(file, key))
+        set_up_runtime(config)
+        model = build_model(config, head_size(cls, official.state) or 0)
+        report = load_torch_state(model, official.state)
+    except UserError as error:
+        raise _naming(file, error) from None
     save_model(model, output)
-    return report
+    return replace(
+        report,
+        ignored={**official.ignored, **report.ignored},
+        notes=official.notes + report.notes,
+    )
+
+
+def _naming(file: str | Path, error: UserError) -> UserError:
+    """Return the error with the file's name, which the converter does not know."""
+    return error if str(file) in str(error) else UserError(f"{file}: {error}")
 
 
 def export_torch(

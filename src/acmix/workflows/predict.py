@@ -113,13 +113,13 @@ def _load_export(
     set_device(config.runtime if config else RuntimeConfig())
     predictor = load_exported(file)
     sidecar = predictor.sidecar
-    try:
-        task = get_task(sidecar.task)
-    except UserError as error:
-        raise UserError(f"side-car of {file}: {error}") from None
     classes = tuple(sidecar.classes)
     if class_file is not None:
         classes = renamed(class_file, classes, file)
     description = {"preprocess": sidecar.preprocess, "post_process": sidecar.post_process}
-    reader = task.reader(description, classes, sidecar.image_shape, top)
+    try:
+        task = get_task(sidecar.task)
+        reader = task.reader(description, classes, sidecar.image_shape, top)
+    except UserError as error:
+        raise UserError(f"side-car of {file}: {error}") from None
     return predictor, reader, sidecar.input_shape[0] or 1

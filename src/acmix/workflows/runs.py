@@ -56,14 +56,17 @@ def load_pretrained(config: Config, model: nn.Cell) -> None:
     check(file is not None, "model.pretrained names no file.")
     backbone = get_task(config.task).backbone(model)
     if backbone is model:
-        warm_start(backbone, str(file), section.warm_start, section.reset_head)
+        warm_start(
+            backbone, str(file), section.warm_start, section.reset_head, section.pretrained_key
+        )
         return
     # Load into a classifier first, which supports all checks and conversions of the file.
-    classes = head_size(model_entry(section.name).cls, read_tensors(str(file)))
+    cls = model_entry(section.name).cls
+    classes = head_size(cls, read_tensors(str(file), cls, section.pretrained_key))
     arguments = model_arguments(config)
     arguments.pop("out_indices", None)  # the stages that the head uses
     classifier = create_model(section.name, num_classes=classes or 0, **arguments)
-    warm_start(classifier, str(file), section.warm_start)
+    warm_start(classifier, str(file), section.warm_start, key=section.pretrained_key)
     copy_features(classifier, backbone)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,18 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, nn
 
-from acmix.convert import STATE_SUFFIXES, load_torch_state, read_state, torch_names
+from acmix.convert import load_torch_state, official_state, read_state, torch_names
 from acmix.engine import WEIGHT_SUFFIXES, is_mindspore_file, load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
-from acmix.utils.parameters import get_value, load_values, set_value
+from acmix.utils.parameters import check_finite, check_fit, get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
+
+_NO_KEY = (
+    "model.pretrained_key chooses in a file of PyTorch; this one is a checkpoint of MindSpore."
+)
 
 
 def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
@@ -53,7 +58,11 @@ def save_model(model: nn.Cell, path: str | Path) -> None:
 
 
 def warm_start(
-    model: Backbone, file: str | Path, mode: str = "strict", reset_head: bool = False
+    model: Backbone,
+    file: str | Path,
+    mode: str = "strict",
+    reset_head: bool = False,
+    key: str | None = None,
 ) -> None:
     """Initialise a model from weights of another run or of PyTorch.
 
@@ -64,6 +73,7 @@ def warm_start(
             plain model without convolution paths. The ACmix model then computes the same function:
             alpha = 1 and beta = 0. The outputs of the paths are not zero, so beta has a gradient.
         reset_head: keep the model's new classifier instead of loading the file's.
+        key: chooses one of several sets of weights in a file of PyTorch.
 
     Raises:
         UserError: the file cannot be read; a missing parameter is not part of a convolution path;
@@ -75,9 +85,13 @@ def warm_start(
         if _is_torch_file(file):
             names = torch_names(model)
             skipped = {tensor for name in head for tensor in names[name]}
-            state = {k: value for k, value in read_state(file).items() if k not in skipped}
+            official = official_state(type(model), read_state(file, key))
+            state = {k: value for k, value in official.state.items() if k not in skipped}
             load_torch_state(model, state, keep | head)
+            for note in (*official.notes, *sorted(set(official.ignored.values()))):
+                logger.info("%s: %s", file, note)
         else:
+            check(key is None, _NO_KEY)
             weights = {k: value for k, value in load_weights(file).items() if k not in head}
             _load(model, weights, keep | head, file)
     except UserError as error:
@@ -100,11 +114,19 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
             set_value(parameter, get_value(source[name]))
 
 
-def read_tensors(file: str | Path) -> dict[str, Any]:
-    """Return the tensors of a checkpoint or PyTorch file by their names in the file."""
+def read_tensors(
+    file: str | Path, model: type[Backbone], key: str | None = None
+) -> dict[str, np.ndarray]:
+    """Return the tensors of a checkpoint, or of a PyTorch file under official names.
+
+    Args:
+        file: see :func:`warm_start`.
+        model: class of the network that they are for.
+        key: see :func:`warm_start`.
+    """
     if _is_torch_file(file):
-        return dict(read_state(file))
-    return dict(load_weights(file))
+        return official_state(model, read_state(file, key)).state
+    return load_weights(file)
 
 
 def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
@@ -119,7 +141,7 @@ def _parameters(model: nn.Cell) -> dict[str, Parameter]:
 
 
 def _is_torch_file(file: str | Path) -> bool:
-    return Path(file).suffix in STATE_SUFFIXES and not is_mindspore_file(Path(file))
+    return os.path.lexists(file) and not is_mindspore_file(Path(file))
 
 
 def _is_random_state(name: str) -> bool:
@@ -131,6 +153,8 @@ def _load(
 ) -> None:
     target = {name: p for name, p in _parameters(model).items() if name not in keep}
     weights = {name: value for name, value in weights.items() if not _is_random_state(name)}
+    check_fit(target, weights, str(source))
+    check_finite(weights, str(source))
     load_values(target, weights, str(source))
 
 

@@ -20,7 +20,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     direction.add_argument("--from", dest="source", choices=("torch",), help="write a checkpoint")
     direction.add_argument("--to", dest="target", choices=("torch",), help="write .safetensors")
     parser.add_argument(
-        "file", metavar="FILE", help=".pth, .safetensors or .npz; with --to a checkpoint"
+        "file",
+        metavar="FILE",
+        help="weights of PyTorch (.pth, .pt, .bin, .ckpt, .tar, .safetensors, .npz: by content); "
+        "with --to a checkpoint",
     )
     add_overrides(parser)
     parser.add_argument(
@@ -31,6 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="number of classes; default: that of the file",
+    )
+    parser.add_argument(
+        "--key",
+        metavar="NAME",
+        help="which weights of a file with several: their key, such as ema, or their prefix",
     )
     parser.add_argument(
         "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
@@ -48,8 +56,10 @@ def run(options: Namespace) -> None:
     if options.source:
         check(options.model is not None, "--from torch needs --model NAME, out of 'acmix list'.")
         config = named_config(options.model, overrides)
-        say(workflows.import_torch(options.file, options.output, config), keep="\n\t")
+        report = workflows.import_torch(options.file, options.output, config, options.key)
+        say(report, keep="\n\t")
     else:
+        check(options.key is None, "--key chooses in a file of PyTorch; it needs --from torch.")
         count = workflows.export_torch(options.file, options.output, options.model, overrides)
         print(f"{count} tensors under the official names")
     say(f"Wrote {options.output}")

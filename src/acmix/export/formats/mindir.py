@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from acmix.errors import UserError
 from acmix.export.formats.base import Format, register_format
 from acmix.utils.files import utf8_path
+from acmix.utils.mindir import input_shape
+from acmix.utils.text import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,15 +47,19 @@ class MindIR(Format):
 
 
 def load_network(path: Path) -> nn.Cell:
-    """Load a MindIR file as a Cell.
+    """Load a MindIR file as a Cell, first in a process apart if it was not written here.
 
     Raises:
-        UserError: MindSpore cannot load the file.
+        UserError: MindSpore cannot load the file, or would die of it.
     """
     import mindspore as ms
 
+    from acmix.export.probe import check_loadable
+
+    check_loadable(path, input_shape(path))
     try:
         with utf8_path(path) as readable:
             return ms.nn.GraphCell(ms.load(str(readable)))
     except RuntimeError as error:
-        raise UserError(f"model: MindSpore cannot load {path}: {error}") from error
+        reason = shorten(str(error).strip().splitlines()[0])
+        raise UserError(f"model: MindSpore cannot load {path}: {reason}") from error

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from acmix.data import Preprocess
-from acmix.export.outputs import Outputs
+from acmix.export.outputs import Outputs, check_numbers
 from acmix.tasks.drawing import caption
 
 
@@ -54,6 +54,7 @@ class ClassificationReader:
 
     def interpret(self, path: str, outputs: Outputs, context: None) -> Classified:
         """Rank the classes by logits (K,)."""
+        check_numbers(path, outputs)
         logits = cast(np.ndarray, outputs).astype(np.float64)
         exponent = np.exp(logits - logits.max())
         probability = exponent / exponent.sum()

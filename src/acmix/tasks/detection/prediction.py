@@ -11,7 +11,7 @@ import numpy as np
 
 from acmix.data import DetectionPreprocess
 from acmix.data.decode import read_image
-from acmix.export.outputs import Outputs
+from acmix.export.outputs import Outputs, check_numbers
 from acmix.models.detection import HostPostProcess
 from acmix.tasks.drawing import draw_boxes
 
@@ -106,6 +106,7 @@ class DetectionReader:
 
     def interpret(self, path: str, outputs: Outputs, context: Placement) -> Detected:
         """Convert the outputs for one image to objects."""
+        check_numbers(path, outputs)
         if self.post_process is not None:
             logits, anchor_boxes = outputs
             outputs = self.post_process(logits, anchor_boxes, *context.shape)
