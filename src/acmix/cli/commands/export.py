@@ -68,7 +68,7 @@ def run(options: Namespace) -> int:
         verify=not options.no_verify,
         target=_TARGETS[options.target] if options.target else None,
     )
-    checked = f"not verified: {report.note}"
+    checked = report.note
     if report.max_abs_diff is not None:
         checked = f"verified, max abs difference {report.max_abs_diff:.2e}"
     verdict, code = "", 0
