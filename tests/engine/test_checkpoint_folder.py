@@ -224,6 +224,12 @@ def test_what_is_newer_moves_aside_whatever_the_names(folder):
     assert step_of(folder.path / "aside" / "step_00000025.ckpt") == 25
 
 
+def test_a_folder_removed_while_it_is_written_is_told_in_one_line(folder, monkeypatch):
+    monkeypatch.setattr("acmix.engine.checkpoint_folder.save_checkpoint", lambda *_: None)
+    with pytest.raises(UserError, match=r"epoch_0001\.ckpt: No such file .*Training stops at step"):
+        save(folder, 10)
+
+
 def test_leftovers_of_a_killed_process_go_when_a_run_begins(folder):
     save(folder, 10)
     (folder.path / ".tmp-killed").mkdir()

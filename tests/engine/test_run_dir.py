@@ -89,7 +89,9 @@ def test_a_folder_removed_in_training_is_told_in_one_line(run_dir):
 
 
 def test_metrics_that_are_a_folder_are_told_in_one_line(run_dir):
-    run_dir.metrics_file.mkdir(parents=True)
+    run_dir.initialise("")
+    run_dir.metrics_file.unlink()
+    run_dir.metrics_file.mkdir()
     for act in (run_dir.metrics, lambda: run_dir.log({"step": 1})):
         with pytest.raises(UserError, match=r"metrics\.jsonl: Is a directory"):
             act()

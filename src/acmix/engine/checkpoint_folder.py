@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from acmix.engine.checkpoint import Progress, save_checkpoint, save_weights
 from acmix.engine.manifest import Entry, read_manifest, write_manifest
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, remove_staging_folders, staging_folder
+from acmix.utils.reading import unusable
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +71,9 @@ class CheckpointFolder:
         """
         target = self.path / file_name(progress)
         try:
-            save_checkpoint(target, state, progress, meter, about)
-            self._register(target, state, progress)
+            with _one_line(target):
+                save_checkpoint(target, state, progress, meter, about)
+                self._register(target, state, progress)
         except UserError as error:
             raise UserError(
                 f"{error} Training stops at step {progress.step}; the last good checkpoint is "
@@ -92,7 +95,8 @@ class CheckpointFolder:
         """
         target = self.path / file_name(progress)
         if target.exists():
-            self._register(target, state, progress)
+            with _one_line(target):
+                self._register(target, state, progress)
         else:
             self.save(state, progress, about=about)
 
@@ -232,6 +236,15 @@ class CheckpointFolder:
 def latest_checkpoint(run_dir: str | Path) -> Path | None:
     """Return the newest intact checkpoint of a run folder, see :meth:`CheckpointFolder.latest`."""
     return CheckpointFolder(Path(run_dir) / "checkpoints").latest()
+
+
+@contextmanager
+def _one_line(target: Path) -> Iterator[None]:
+    """Raise UserError if somebody removes the folder or its files meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(target, error) from error
 
 
 def _weights_file(checkpoint: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from acmix.engine.checkpoint import Progress
 from acmix.engine.checkpoint_folder import CheckpointFolder
-from acmix.errors import UserError
+from acmix.errors import UserError, check
 from acmix.utils.files import translate_disk_errors, write_text
 from acmix.utils.json_text import to_json
 from acmix.utils.reading import unusable
@@ -115,20 +115,26 @@ class RunDir:
         Raises:
             UserError: the disk is full, or the folder was moved or removed.
         """
+        self.check_present(int(record["step"]))
         try:
             with (
                 translate_disk_errors(self.path),
                 open(self.metrics_file, "a", encoding="utf-8") as file,
             ):
                 file.write(_line(record))
-        except FileNotFoundError as error:
-            raise UserError(
-                f"{self.path} was moved or removed during training, which stops at step "
-                f"{record.get('step')}. If you moved it, continue there with output=PATH --resume "
-                "auto."
-            ) from error
         except OSError as error:
             raise unusable(self.metrics_file, error) from error
+
+    def check_present(self, step: int) -> None:
+        """Raise UserError if the folder was moved or removed since :meth:`initialise`.
+
+        Writing would make a second, incomplete folder at the old place.
+        """
+        check(
+            self.config_file.exists(),
+            f"{self.path} was moved or removed during training, which stops at step {step}. If you "
+            "moved it, continue there with output=PATH --resume auto.",
+        )
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the records of ``metrics.jsonl``.

@@ -135,6 +135,12 @@ class Trainer:
         progress = self._initialise(resume, steps_per_epoch)
         if self.config.profile and progress.epoch < train.epochs:
             self._profile(train_data, progress.epoch, rates[progress.epoch * steps_per_epoch])
+        if progress.epoch >= train.epochs and progress.is_concluded:
+            logger.info(
+                "Nothing is left to train: %d epochs are done, train.epochs=%d.",
+                progress.epoch,
+                train.epochs,
+            )
         with logging_redirect_tqdm(), self.interruption:
             if not progress.is_concluded:  # the run ended during an evaluation
                 progress = self._conclude(progress, val_data, rates)
@@ -311,6 +317,7 @@ class Trainer:
 
     def _save(self, progress: Progress) -> None:
         if self.world.is_first:
+            self.run_dir.check_present(progress.step)
             self.run_dir.checkpoints.save(self.state, progress, self._meter.state(), self.about)
 
     def _log(self, record: dict[str, Any]) -> None:
