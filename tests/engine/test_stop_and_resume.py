@@ -13,7 +13,6 @@ from mindspore import Tensor, nn, ops
 from acmix.config import Config
 from acmix.engine import RunDir, Trainer
 from acmix.engine.checkpoint import Progress, read_checkpoint
-from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.resume import resume_run
@@ -21,6 +20,7 @@ from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
 from acmix.parallel import World
 from acmix.tasks.classification.objective import ClassificationObjective
+from acmix.utils.interruption import Interruption
 
 TIMES = ("images_per_second", "seconds", "eval_seconds")
 SETTINGS = {
