@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from acmix.environment import DEVICES
@@ -135,10 +135,10 @@ class Job:
             "MS_RECEIVE_MSG_TIMEOUT": str(EXCHANGE_SECONDS),
         }
 
-    def cores(self) -> list[list[int]]:
-        """Return the cores of every worker of this node."""
+    def cores(self) -> Sequence[list[int] | None]:
+        """Return the cores of every worker of this node; None for all."""
         if not self.bind:
-            return [available_cores()] * self.workers
+            return [None] * self.workers
         # On Ascend near its card.
         return (cores_near_cards if self.device == "Ascend" else equal_shares)(self.workers)
 

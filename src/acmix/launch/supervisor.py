@@ -20,7 +20,7 @@ from acmix.launch.process import MARKER, NOTHING_SAVED, JobProcess, kill_marked
 from acmix.launch.progress import Watch, describe
 from acmix.utils.reading import unusable
 from acmix.utils.signals import StopRequest, stop_signals
-from acmix.utils.text import first_few
+from acmix.utils.text import first_few, printable
 
 GRACE_SECONDS = 60.0
 """Default time for saving and ending after a signal."""
@@ -29,7 +29,7 @@ NOTICE_SECONDS = 300.0
 
 _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 1.0
-_UNSAVED_SECONDS = 5.0  # for the others, where one has ended without saving
+_UNSAVED_SECONDS = 10.0  # for the others, where one has ended without saving
 _SHOWN_LINES = 12
 _USER_ERROR = 2  # exit code of acmix for a UserError, whose message contains the remedy
 _GO_ON = "--resume auto goes on from the last checkpoint."
@@ -118,7 +118,8 @@ class _Supervisor:
         self.stop: str | None = None  # why the workers were asked to stop
         self.deadline = float("inf")
         self.failed: JobProcess | None = None
-        self.late: list[str] = []  # what had not ended in time
+        self.lost_scheduler = False
+        self.late: str | None = None  # what had not ended in time
         self._next_look = 0.0
 
     @property
@@ -148,11 +149,11 @@ class _Supervisor:
             self._poll()
             time.sleep(_POLL_SECONDS)
         self._find_failure()
-        if self.failed is not None and self.failed is not self.scheduler:
-            self._let_other_nodes_know()
         self._kill_workers()
-        self._write(self.workers[0].new_lines())
-        return self._conclude()
+        self._show()
+        code = self._conclude()
+        self._wait_for_other_nodes()
+        return code
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -165,13 +166,14 @@ class _Supervisor:
 
     def _poll(self) -> None:
         """Copy new log lines to the console; react to signals, ends and hang-ups."""
-        self._write(self.workers[0].new_lines())
+        self._show()
         self._find_failure()
         self._find_stop()
         if self.signals.insisting:
             self._kill_workers()
         elif time.monotonic() > self.deadline:
-            self.late = [describe(worker) for worker in self.running]
+            late = first_few([describe(worker) for worker in self.running])
+            self.late = f"after {self.stop}, not ended within {self.grace:g} s and killed: {late}."
             self._kill_workers()
         elif time.monotonic() > self._next_look and self.stop is None:
             self._next_look = time.monotonic() + _WATCH_SECONDS
@@ -179,7 +181,7 @@ class _Supervisor:
 
     def _find_failure(self) -> None:
         """Note the first process that ended in another way than by success or a signal."""
-        if self.failed is not None or self.signals.insisting or self.late:
+        if self.failed is not None or self.signals.insisting or self.late is not None:
             return
         for worker in self.workers:
             if worker.code is not None and worker.code not in NOTHING_SAVED | {0}:
@@ -188,6 +190,8 @@ class _Supervisor:
 
     def _find_stop(self) -> None:
         """Ask the workers to stop if this process, a worker or the scheduler got a signal."""
+        if self.signals.name is not None:
+            self._request_stop(self.signals.name)
         for worker in self.workers:
             if worker.code in NOTHING_SAVED:  # the others cannot go on, nor save
                 self._request_stop(f"a signal to {worker.name}")
@@ -196,15 +200,16 @@ class _Supervisor:
                 self._request_stop(name)
         if self.scheduler is not None and self.scheduler.code is not None and self.running:
             self._scheduler_ended(self.scheduler)
-        if self.signals.name is not None:
-            self._request_stop(self.signals.name)
 
     def _scheduler_ended(self, scheduler: JobProcess) -> None:
         if scheduler.code == 0 or self.stop is not None:  # 0: all ranks have left the cluster
             return
-        if scheduler.code not in NOTHING_SAVED:
+        self.lost_scheduler = scheduler.code not in NOTHING_SAVED
+        if self.lost_scheduler:
             self._print(f"{scheduler.name} {_how(scheduler)}; the workers save and end.")
-        self._request_stop("a signal to the scheduler")
+            self._request_stop("the end of the scheduler")
+        else:
+            self._request_stop("a signal to the scheduler")
 
     def _request_stop(self, reason: str) -> None:
         if self.stop is not None:
@@ -220,18 +225,25 @@ class _Supervisor:
         if report is not None:
             self._print(report + (" Or another node does." if self.job.nodes > 1 else ""))
         if self.stall_limit is not None and self.watch.seconds > self.stall_limit:
-            self.late = [self.watch.blame()]
-            self.stop = f"{self.stall_limit:g} s without progress"
+            self.late = (
+                f"ended after {self.stall_limit:g} s without progress: {self.watch.blame()}."
+            )
             self._kill_workers()
 
-    def _let_other_nodes_know(self) -> None:
-        """Wait until the scheduler has missed the heartbeats and told the other nodes."""
+    def _wait_for_other_nodes(self) -> None:
+        """Wait for the scheduler: it tells other nodes what it misses, or waits for their end."""
         if self.job.nodes == 1 or self.scheduler is None:
             return
-        self._kill_workers()
         patience = time.monotonic() + 2 * self.job.node_timeout
-        while self.scheduler.is_running and time.monotonic() < patience and not self.signals.name:
+        while self.scheduler.is_running and time.monotonic() < patience:
+            if self.signals.insisting:
+                return
             time.sleep(_POLL_SECONDS)
+
+    def _show(self) -> None:
+        """Copy the new lines of this node's first worker to the console."""
+        while lines := self.workers[0].new_lines():
+            self._write(printable(lines, keep="\n\t"))
 
     def _kill_workers(self) -> None:
         for worker in self.running:
@@ -245,42 +257,29 @@ class _Supervisor:
         if self.failed is not None:
             self._report(self.failed)
             return 1
-        if self.late:
-            self._report_late()
-            return 1
         unsaved = [worker for worker in self.workers if worker.code in NOTHING_SAVED]
         if unsaved:
             self._report_unsaved(unsaved)
             return 1
-        scheduler = self.scheduler
-        if scheduler is not None and scheduler.code not in NOTHING_SAVED | {None, 0}:
-            self._print(f"all workers have ended well, but {scheduler.name} {_how(scheduler)}.")
+        if self.late is not None:
+            lost = " A machine that is lost makes the others wait: see the other launchers."
+            self._print(f"{self.late} {_GO_ON}{lost if self.job.nodes > 1 else ''}")
             return 1
-        return 0
+        return int(self.lost_scheduler)
 
     def _report(self, worker: JobProcess) -> None:
         """Print which process failed, how, and the end of its log."""
         remedy = "" if worker.code == _USER_ERROR else f" {_GO_ON}"
         self._print(f"{worker.name} {_how(worker)}; the job is stopped.{remedy}")
-        self._print(f"The end of {worker.log}:")
+        self._print(f"The end of {printable(worker.log)}:")
         text = _FOR_FRAMEWORK_DEVELOPERS.sub("", worker.last_lines())
-        self._write("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
+        self._write(printable("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]), keep="\n\t"))
         if self.job.nodes > 1:
             self._print(
                 "Should that be a failed exchange (AllReduce, AllGather, Broadcast) or a state of "
                 "the cluster, a worker of another node was lost: the launcher of that node names "
                 "it."
             )
-
-    def _report_late(self) -> None:
-        within = f"within {self.grace:g} s" if self.deadline < float("inf") else "in time"
-        hint = ""
-        if self.job.nodes > 1:
-            hint = " A machine that is lost makes the others wait: see the other launchers."
-        self._print(
-            f"after {self.stop}, {first_few(self.late)} did not end {within} and was killed; "
-            f"{_GO_ON}{hint}"
-        )
 
     def _report_unsaved(self, unsaved: Sequence[JobProcess]) -> None:
         names = first_few([worker.name for worker in unsaved])
