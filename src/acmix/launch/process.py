@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,9 @@ NOTHING_SAVED = frozenset(code for n in STOP_SIGNALS for code in (-n, 128 + n))
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 _PORTION = 1 << 20
 _KILLED_SECONDS = 10
-_NOISE = "[INFO] DISTRIBUTED"
+_NOISE = re.compile(
+    r"\[INFO\] DISTRIBUTED|\[ERROR\] DISTRIBUTED.*Failed to unregister from the meta server"
+)
 
 
 class JobProcess:
@@ -160,4 +163,4 @@ def _marker(process: psutil.Process) -> str | None:
 
 def _without_noise(content: bytes) -> str:
     lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(_NOISE))
+    return "".join(line for line in lines if not _NOISE.match(line))

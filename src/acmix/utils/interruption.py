@@ -69,9 +69,9 @@ class Interruption:
         self._depth += 1
         if self._depth == 1 and threading.current_thread() is threading.main_thread():
             self._handle()
-            self._leave = [_listen(self._arrived)]
-            if "mindspore" not in sys.modules:
+            if "mindspore" not in sys.modules:  # before any thread, each inherits the mask
                 self._leave.append(_keep_ctrl_c())
+            self._leave.append(_listen(self._arrived))
         return self
 
     def __exit__(self, *_: object) -> None:
