@@ -130,9 +130,26 @@ def test_process_that_does_not_come_back_from_c_ends_all_the_same():
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.5)  # until it sleeps
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert err == "Stopped by SIGTERM before the first step.\n"
+    assert out == "Stopped by SIGTERM before the first step.\n"
+
+
+def test_import_that_aborts_on_exceptions_is_left_without_one():
+    process = python(
+        "import time\n"
+        "from acmix.utils.interruption import Interruption\n"
+        "with Interruption() as stop, stop.ending_at_once('in the import', exits=True):\n"
+        "    print('ready')\n"
+        "    try:\n"
+        "        time.sleep(600)\n"
+        "    finally:\n"
+        "        print('an exception')\n"
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "Stopped by Ctrl-C in the import.\n")
 
 
 def test_where_python_has_no_say_a_signal_kills():

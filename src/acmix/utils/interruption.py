@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from acmix.utils.activity import has_launcher, report_signal, requested_stop
 from acmix.utils.signals import StopRequest, name_of, stop_signals
@@ -56,6 +56,7 @@ class Interruption:
     def __init__(self) -> None:
         self._request = StopRequest()
         self._at_once: str | None = None
+        self._exits = False
         self._depth = 0
         self._before: dict[signal.Signals, Any] = {}
         self._leave: list[Callable[[], None]] = []
@@ -83,15 +84,18 @@ class Interruption:
             self._restore()
 
     @contextmanager
-    def ending_at_once(self, where: str) -> Iterator[None]:
+    def ending_at_once(self, where: str, *, exits: bool = False) -> Iterator[None]:
         """Let a signal raise :class:`Interrupted` in the block, in which nothing is to be saved.
 
         Where MindSpore does not return to Python in time, the process ends.
 
         Args:
             where: for the message, behind "Stopped by Ctrl-C".
+            exits: print the message and end the process instead: MindSpore aborts with a trace
+                when an exception comes out of its import.
         """
-        before, self._at_once = self._at_once, where
+        before = self._at_once, self._exits
+        self._at_once, self._exits = where, exits
         try:
             self.check(where)
             yield
@@ -99,7 +103,7 @@ class Interruption:
             self.check(where, error)  # MindSpore wraps what is raised inside
             raise
         finally:
-            self._at_once = before
+            self._at_once, self._exits = before
 
     def check(self, where: str, cause: Exception | None = None) -> None:
         """Raise :class:`Interrupted` if there was a signal."""
@@ -138,6 +142,8 @@ class Interruption:
     def _record(self, number: int, frame: FrameType | None) -> None:
         first = self._request.receive(number, requested_stop())
         if first and self._at_once is not None:
+            if self._exits:
+                _exit(self.interrupted(self._at_once))
             self.check(self._at_once)
         if self._request.insisting and not has_launcher():
             self._restore()
@@ -154,10 +160,13 @@ class Interruption:
         time.sleep(PROMPT_SECONDS)
         where = self._at_once
         if where is not None and self.signal is None:
-            stop = Interrupted(name, number, where)
-            with suppress(OSError, ValueError):
-                print(stop, file=sys.stderr, flush=True)
-            os._exit(stop.code)
+            _exit(Interrupted(name, number, where))
+
+
+def _exit(stop: Interrupted) -> NoReturn:
+    with suppress(OSError, ValueError):
+        print(stop, flush=True)
+    os._exit(stop.code)
 
 
 def _listen(arrived: Callable[[int], None]) -> Callable[[], None]:

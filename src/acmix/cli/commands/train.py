@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
     try:
         with Interruption() as interruption:  # before MindSpore is imported, which takes SIGINT
             config = load_config(options.config, options.overrides)
-            with interruption.ending_at_once(BEFORE_TRAINING):
+            with interruption.ending_at_once(BEFORE_TRAINING, exits=True):
                 check_output_folder(config.output)  # before slow imports and work
                 from acmix import workflows
 
