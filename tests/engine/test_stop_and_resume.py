@@ -13,7 +13,6 @@ from mindspore import Tensor, nn, ops
 from acmix.config import Config
 from acmix.engine import RunDir, Trainer
 from acmix.engine.checkpoint import Progress, read_checkpoint
-from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.resume import resume_run
@@ -21,6 +20,8 @@ from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
 from acmix.parallel import World
 from acmix.tasks.classification.objective import ClassificationObjective
+from acmix.utils.interruption import Interrupted
+from acmix.utils.signals import name_of
 
 TIMES = ("images_per_second", "seconds", "eval_seconds")
 SETTINGS = {
@@ -75,8 +76,8 @@ def test_signal_ends_training_after_the_step_with_a_checkpoint(tmp_path, number,
     before = signal.getsignal(number)
     result = fit(run_dir, Signalled((0, 5), number, batches=BATCHES))
     assert signal.getsignal(number) is before
-    # While it works, MindSpore turns SIGINT into SIGTERM.
-    assert result.stopped_by in (number.name, "SIGTERM")
+    # While it works, MindSpore turns SIGINT into SIGTERM, unless Interruption was there before.
+    assert result.stopped_by in (name_of(number), "SIGTERM")
     # Batches 4 and 5 are of step 3.
     assert (result.progress.step, result.progress.epoch, result.progress.position) == (3, 0, 48)
     assert run_dir.checkpoints.latest().name == "step_00000003.ckpt"
@@ -90,13 +91,49 @@ def test_signal_ends_training_after_the_step_with_a_checkpoint(tmp_path, number,
         np.testing.assert_array_equal(tensors[name], value, err_msg=name)
 
 
-def test_second_signal_acts_at_once(heard):
-    heard(signal.SIGINT)
-    with Interruption() as interruption:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interruption.signal == "SIGINT"
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+@pytest.mark.parametrize("place", ["reading", "computing"])
+def test_signal_in_an_evaluation_ends_it_at_once_and_the_epoch_is_saved(
+    place, tmp_path, monkeypatch, whole
+):
+    run_dir = RunDir(tmp_path, keep=9)
+    trainer = Trainer(toy_task(0), Config.from_dict(SETTINGS), run_dir)
+    val_data = Signalled((0, 0), batches=1, seed=1)
+    if place == "computing":
+        val_data = Blobs(1, seed=1)
+
+        def compute(metric):
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("went on")
+
+        monkeypatch.setattr(type(trainer.objective.metric()), "compute", compute)
+    result = trainer.fit(Blobs(BATCHES), val_data)
+    monkeypatch.undo()
+    assert result.stopped_by == "SIGTERM"
+    assert (result.progress.epoch, result.progress.is_concluded) == (1, False)
+    assert run_dir.checkpoints.latest().name == "epoch_0001.ckpt"
+    assert fit(run_dir, resume="auto", seed=7).stopped_by is None
+    assert history(run_dir) == history(whole)
+
+
+def test_signal_before_the_first_step_ends_at_once_and_saves_nothing(tmp_path):
+    run_dir = RunDir(tmp_path)
+    with pytest.raises(Interrupted, match="before the first step: there is nothing to save"):
+        fit(run_dir, Signalled((0, 0), batches=BATCHES))
+    assert not run_dir.checkpoints.files()
+
+
+def test_signal_while_an_epoch_is_saved_leaves_it_whole_and_not_evaluated(tmp_path, monkeypatch):
+    run_dir = RunDir(tmp_path)
+    save = run_dir.checkpoints.save
+
+    def signalled(state, progress, *rest):
+        os.kill(os.getpid(), signal.SIGTERM)
+        save(state, progress, *rest)
+
+    monkeypatch.setattr(run_dir.checkpoints, "save", signalled)
+    result = fit(run_dir, settings={**SETTINGS, "train": {"epochs": 2, "accumulate": 2}})
+    assert (result.progress.epoch, result.progress.is_concluded) == (1, False)
+    assert run_dir.checkpoints.latest().name == "epoch_0001.ckpt"
 
 
 def test_checkpoints_lie_inside_epochs_at_the_interval_and_at_their_ends(whole):

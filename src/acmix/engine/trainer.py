@@ -6,12 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from acmix.config import Config
@@ -19,34 +18,24 @@ from acmix.engine.checkpoint import Progress, training_state
 from acmix.engine.checkpoint_folder import file_name
 from acmix.engine.configured_step import create_train_step
 from acmix.engine.ema import ExponentialMovingAverage
-from acmix.engine.evaluate import Dataset, evaluate
+from acmix.engine.evaluate import Dataset
+from acmix.engine.fit_result import FitResult
 from acmix.engine.grouping import Group, batches_of_steps, with_progress_bar
 from acmix.engine.identity import check_same_run
-from acmix.engine.interruption import Interruption
 from acmix.engine.meter import Meter
 from acmix.engine.objective import Objective
 from acmix.engine.profile import profile_training
 from acmix.engine.resume import broadcast_state, resume_run
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import configured_learning_rates
+from acmix.engine.stopping import Stopping
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
 from acmix.parallel import World
+from acmix.utils.activity import doing
+from acmix.utils.interruption import Interrupted, Interruption
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """Result of :meth:`Trainer.fit`."""
-
-    progress: Progress
-    metrics: dict[str, float] = field(default_factory=dict)
-    """Of the last evaluation."""
-    seconds: float = 0.0
-    """Wall time of this call."""
-    stopped_by: str | None = None
-    """Name of the signal that ended training before its last epoch."""
 
 
 class Trainer:
@@ -65,7 +54,8 @@ class Trainer:
 
     With ``train.ema_decay`` the moving average is evaluated.
 
-    SIGTERM and SIGINT end training after a complete step, with a checkpoint to resume from.
+    SIGTERM, SIGINT and SIGHUP end training after a complete step, which is saved, and an evaluation
+    at once, since its epoch is saved.
 
     Args:
         objective: networks, losses and metric to train.
@@ -76,6 +66,7 @@ class Trainer:
             of every checkpoint, and compared with that of a checkpoint to resume.
         world: the devices that train together. Each has a Trainer and its own shard of the data.
             Only the Trainer of the first device writes.
+        interruption: receives signals before training, too; None makes one.
     """
 
     def __init__(
@@ -86,6 +77,7 @@ class Trainer:
         scalars: Callable[[], dict[str, float]] | None = None,
         world: World | None = None,
         about: Mapping[str, Any] | None = None,
+        interruption: Interruption | None = None,
     ):
         self.objective = objective
         self.config = config
@@ -99,9 +91,7 @@ class Trainer:
         if config.train.ema_decay is not None:
             self.ema = ExponentialMovingAverage(self.network, config.train.ema_decay)
         self.state = training_state(self.network, self.step.optimizer, self.ema, self.scaler)
-        self.interruption = Interruption()
-        self._stopping = False
-        self._previous_stop: Tensor | float = 0.0
+        self.stopping = Stopping(self.world, interruption or Interruption())
         self._meter = Meter(objective.loss_names, self.world.size)
         self._metrics: dict[str, float] = {}
 
@@ -122,6 +112,7 @@ class Trainer:
         Raises:
             UserError: the folder holds a run and ``resume`` is None; the checkpoint does not fit;
                 there are fewer batches than ``train.accumulate``; the loss is not finite.
+            Interrupted: a signal came before the first step was complete.
         """
         start = time.perf_counter()
         train = self.config.train
@@ -132,28 +123,38 @@ class Trainer:
             f"{train.accumulate}; lower it or data.batch_size.",
         )
         rates = configured_learning_rates(self.config, steps_per_epoch, self.world.size)
-        progress = self._initialise(resume, steps_per_epoch)
-        if self.config.profile and progress.epoch < train.epochs:
-            self._profile(train_data, progress.epoch, rates[progress.epoch * steps_per_epoch])
-        if progress.epoch >= train.epochs and progress.is_concluded:
-            logger.info(
-                "Nothing is left to train: %d epochs are done, train.epochs=%d.",
-                progress.epoch,
-                train.epochs,
-            )
-        with logging_redirect_tqdm(), self.interruption:
+        with logging_redirect_tqdm(), self.stopping.interruption:
+            with self.stopping.until_begun():
+                doing("preparing the run")
+                progress = self._initialise(resume, steps_per_epoch)
+                if self.config.profile and progress.epoch < train.epochs:
+                    self._profile(train_data, progress, rates)
+            if progress.epoch >= train.epochs and progress.is_concluded:
+                done = f"{progress.epoch} epochs are done, train.epochs={train.epochs}"
+                logger.info("Nothing is left to train: %s.", done)
+            progress = self._train(progress, train_data, val_data, rates)
+        is_whole = progress.epoch >= train.epochs and progress.is_concluded
+        stopped = None if is_whole else self.stopping.reason
+        return FitResult(progress, self._metrics, time.perf_counter() - start, stopped)
+
+    def _train(
+        self, progress: Progress, train_data: Dataset, val_data: Dataset | None, rates: np.ndarray
+    ) -> Progress:
+        """Train to the last epoch or until a signal; return how far."""
+        try:
             if not progress.is_concluded:  # the run ended during an evaluation
                 progress = self._conclude(progress, val_data, rates)
-            while progress.epoch < train.epochs and not self._stopping:
+            while progress.epoch < self.config.train.epochs and not self.stopping.now:
                 progress = self._train_epoch(progress, train_data, rates)
                 if progress.position:  # stopped inside the epoch
                     break
                 self._save(progress)  # first: no error of the evaluation may cost the epoch
-                progress = self._conclude(progress, val_data, rates)
-        stopped = None
-        if progress.epoch < train.epochs:
-            stopped = self.interruption.signal or "a signal to another rank"
-        return FitResult(progress, self._metrics, time.perf_counter() - start, stopped)
+                if not self.stopping.now:
+                    progress = self._conclude(progress, val_data, rates)
+        except Interrupted:
+            if progress.is_concluded:  # before the first step
+                raise
+        return progress
 
     @property
     def _global_batch(self) -> int:
@@ -173,7 +174,12 @@ class Trainer:
         meter: dict[str, Any] = {}
         if self.world.is_first:
             progress, meter = resume_run(
-                self.run_dir, resume, self.state, progress, self._global_batch, self._check_run
+                self.run_dir,
+                resume,
+                self.state,
+                progress,
+                self._global_batch,
+                lambda saved, path: check_same_run(saved, self.about, self.config, path),
             )
         progress = Progress(**self.world.broadcast(asdict(progress)))
         meter = self.world.broadcast(meter)
@@ -186,13 +192,11 @@ class Trainer:
             self.run_dir.initialise(self.config.to_yaml(), progress, self.about.get("classes"))
         return progress
 
-    def _check_run(self, saved: Mapping[str, Any], path: str) -> None:
-        check_same_run(saved, self.about, self.config, path)
-
-    def _profile(self, data: Dataset, epoch: int, learning_rate: float) -> None:
+    def _profile(self, data: Dataset, progress: Progress, rates: np.ndarray) -> None:
         """Measure the parts of a step, print the table and write the timeline."""
         self.network.set_train(True)
-        profile = profile_training(self.step, data, epoch, learning_rate, self.state, self.ema)
+        epoch, rate = progress.epoch, rates[progress.epoch * progress.steps_per_epoch]
+        profile = profile_training(self.step, data, epoch, rate, self.state, self.ema)
         self.step.statistics.keep()
         if not self.world.is_first:
             return
@@ -210,27 +214,29 @@ class Trainer:
         done = progress.position // self._global_batch
         self.network.set_train(True)
         self._meter.start()
-        batches = data.epoch(epoch, done * train.accumulate)
+        batches = self.stopping.reading(data.epoch(epoch, done * train.accumulate))
         groups = batches_of_steps(batches, train.accumulate)
         shown = with_progress_bar(groups, f"epoch {epoch + 1}/{train.epochs}", steps, done)
         for i, group in enumerate(shown, start=done + 1):
             rate = rates[epoch * steps + i - 1]
-            result = self._take_step(group, rate)
+            doing(f"step {progress.step + 1}", progress.step + 1, meets=self.world.size > 1)
+            with self.stopping.until_begun():
+                result = self._take_step(group, rate)
             progress = replace(progress, step=progress.step + 1, position=i * self._global_batch)
             images = sum(len(batch[0]) for batch in group)
             self._meter.add(progress.step, rate, result, images)
-            self._stopping = self._must_stop(result)
+            self.stopping.after_step(result)
             if i == steps:  # fit saves, evaluates and logs
                 break
             saves = train.save_interval is not None and i % train.save_interval == 0
             logs = saves or i % train.log_interval == 0
-            if logs or self._stopping:
+            if logs or self.stopping.now:
                 self._check_convergence(progress.step, rate)
             if logs:
                 self._log(self._record(progress, rates))
-            if saves or self._stopping:
+            if saves or self.stopping.now:
                 self._save(progress)
-            if self._stopping:
+            if self.stopping.now:
                 return progress
         self._check_convergence(progress.step, rate)
         return replace(progress, epoch=epoch + 1, position=0)
@@ -256,19 +262,11 @@ class Trainer:
 
     def _take_step(self, group: Group, rate: float) -> StepResult:
         """Update the parameters and their moving average."""
-        self.step.stop = float(self.interruption.signal is not None)
+        self.step.stop = float(self.stopping.is_asked)
         result = self.step(group, rate)
         if self.ema is not None:
             self.ema.update()
         return result
-
-    def _must_stop(self, result: StepResult) -> bool:
-        """Whether to stop after this step; the same on all devices."""
-        if self.world.size == 1:
-            return self.interruption.signal is not None
-        # The previous step's value is ready; reading this one's would make the device idle.
-        previous, self._previous_stop = self._previous_stop, result.stop
-        return float(previous) > 0
 
     def _record(self, progress: Progress, rates: np.ndarray) -> dict[str, Any]:
         """Return a line of the metrics: the means since the previous one."""
@@ -297,15 +295,13 @@ class Trainer:
         start = time.perf_counter()
         try:
             with self.ema.applied() if self.ema is not None else nullcontext():
-                metric = evaluate(self.objective, data, self.world)
+                metrics = self.stopping.metrics(self.objective, data, progress.step)
         except UserError as error:
             raise UserError(
                 f"{error} This was the evaluation after step {progress.step}. The epoch before it "
                 f"is saved in {self.run_dir.checkpoints.path / file_name(progress)}; --resume auto "
                 "evaluates it first and goes on."
             ) from error
-        # One device computes: COCO's evaluation takes minutes and gives the same on all.
-        metrics = self.world.broadcast(metric.compute() if self.world.is_first else None)
         return metrics, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
@@ -316,6 +312,7 @@ class Trainer:
 
     def _save(self, progress: Progress) -> None:
         if self.world.is_first:
+            doing(f"saving step {progress.step}")
             self.run_dir.check_present(progress.step)
             self.run_dir.checkpoints.save(self.state, progress, self._meter.state(), self.about)
 

@@ -12,14 +12,18 @@ from acmix.config import load_config
 from acmix.environment import DEVICES
 from acmix.errors import UserError
 from acmix.launch.job import DEFAULT_PORT, Job
-from acmix.launch.supervisor import launch
+from acmix.launch.supervisor import GRACE_SECONDS, NOTICE_SECONDS, launch
 from acmix.utils.command_line import in_order
+from acmix.utils.outputs import check_output_folder
+from acmix.utils.streams import protect_streams
+from acmix.utils.text import printable
 
 _DEVICES = {name.lower(): name for name in DEVICES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train a configuration; return 0, 1 if a worker failed, 2 for a user error."""
+    protect_streams()  # a closed or full console ends no training
     parser = _parser()
     given = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(in_order(parser, given))
@@ -36,21 +40,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         overrides = [*options.overrides, f"runtime.device={device}"]
         config = load_config(options.config, overrides)
+        check_output_folder(config.output)
+        return _launch(job, config.output, options, overrides)
     except UserError as error:
-        print(f"acmix launch: error: {error}", file=sys.stderr)
+        print(f"acmix launch: error: {printable(error)}", file=sys.stderr)
         return 2
-    logs = Path(config.output) / "logs" / time.strftime("%Y%m%d-%H%M%S")
+
+
+def _launch(job: Job, output: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    logs = Path(output) / "logs" / time.strftime("%Y%m%d-%H%M%S")
     if job.nodes > 1:  # nodes may share the folder
         logs /= f"node_{job.node_rank}"
     print(
         f"{job.size} workers, {job.workers} on this node with "
-        f"{job.environment()['OMP_NUM_THREADS']} thread(s) each; logs in {logs}",
+        f"{job.environment()['OMP_NUM_THREADS']} thread(s) each; logs in {printable(logs)}",
         flush=True,
     )
     training = ["-m", "acmix", "train", options.config, *overrides]
     if options.resume is not None:
         training += ["--resume", options.resume]
-    return launch(job, training, logs)
+    return launch(
+        job,
+        training,
+        logs,
+        grace=options.grace,
+        notice=options.notice_after,
+        stall_limit=options.end_after,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,6 +97,26 @@ def _parser() -> argparse.ArgumentParser:
         help="give every worker cores of its own",
     )
     parser.add_argument("--resume", metavar="auto|PATH", help="go on from a checkpoint")
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=GRACE_SECONDS,
+        metavar="SECONDS",
+        help="for saving and ending after a signal; default %(default)g",
+    )
+    parser.add_argument(
+        "--notice-after",
+        type=float,
+        default=NOTICE_SECONDS,
+        metavar="SECONDS",
+        help="without progress, to name the rank that holds up the job; default %(default)g",
+    )
+    parser.add_argument(
+        "--end-after",
+        type=float,
+        metavar="SECONDS",
+        help="without progress, to end the job; default: never",
+    )
     parser.add_argument("config", metavar="CONFIG", help="YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="override a key")
     return parser

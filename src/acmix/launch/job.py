@@ -1,26 +1,28 @@
-"""`Job`: the processes of a run by machine, and the msrun command that starts them."""
+"""`Job`: the processes of a run by machine, and what MindSpore wants in their environments."""
 
 from __future__ import annotations
 
-import json
+import functools
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from acmix.environment import DEVICES
-from acmix.errors import check
+from acmix.errors import UserError, check
+from acmix.launch.binding import available_cores, cores_near_cards, equal_shares
 
 DEFAULT_PORT = 8118
-"""Default port of the scheduler of a job on several nodes; msrun's own default."""
+"""Default port of the scheduler of a job on several nodes; that of MindSpore's msrun."""
 
 ASSEMBLY_SECONDS = 300
 """Time limit for all processes to connect to the scheduler."""
 
-HEARTBEAT_SECONDS = 20
-"""Time without heartbeat after which the scheduler declares a process lost and ends the job."""
+HEARTBEAT_SECONDS = 60
+"""Time without heartbeat after which a machine of several counts as lost and the job ends."""
+
+EXCHANGE_SECONDS = 7 * 86400
+"""Time limit of one exchange on CPU: a rank that is slow ends nothing."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -68,6 +70,10 @@ class Job:
             self.port is None or 1024 <= self.port <= 65535,
             f"--port must be in 1024..65535, got {self.port}.",
         )
+        check(
+            hasattr(os, "sched_getaffinity"),
+            "training on several devices works under Linux only, like MindSpore's.",
+        )
         cores = len(available_cores())
         check(
             self.workers <= cores,
@@ -85,65 +91,71 @@ class Job:
         """Ranks of the workers on this node."""
         return range(self.node_rank * self.workers, (self.node_rank + 1) * self.workers)
 
-    def command(self, arguments: Sequence[str], log_dir: Path) -> list[str]:
-        """Return the msrun command that runs ``python *arguments`` in every worker.
-
-        Args:
-            arguments: of the interpreter.
-            log_dir: folder for ``worker_<rank>.log``.
-        """
-        port = self.port or (DEFAULT_PORT if self.nodes > 1 else _free_port())
-        return [
-            *(sys.executable, "-m", "mindspore.parallel.cluster.run"),
-            f"--worker_num={self.size}",
-            f"--local_worker_num={self.workers}",
-            f"--master_addr={self.master or LOOPBACK}",
-            f"--master_port={port}",
-            f"--node_rank={self.node_rank}",
-            f"--log_dir={log_dir}",
-            f"--cluster_time_out={ASSEMBLY_SECONDS}",
-            "--join=True",
-            f"--bind_core={self._binding()}",
-            f"--tail_worker_log={self.size}",  # no such rank: the supervisor shows the log
-            *("python", *arguments),
-        ]
+    @property
+    def node_timeout(self) -> int:
+        """Seconds after which the loss of a machine is noticed."""
+        try:
+            return int(os.environ.get("MS_NODE_TIMEOUT", HEARTBEAT_SECONDS))
+        except ValueError:
+            return HEARTBEAT_SECONDS
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """Return the environment of the workers; variables in ``base`` take precedence."""
+        """Return what all processes of the job have in common; what ``base`` has set stays."""
         threads = max(1, len(available_cores()) // self.workers)
-        path = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
-        defaults = {
-            "OMP_NUM_THREADS": str(threads),
-            "MS_NODE_TIMEOUT": str(HEARTBEAT_SECONDS),
-            "GLOG_v": "3",
-            "PYTHONUNBUFFERED": "1",
+        defaults = {"OMP_NUM_THREADS": str(threads), "GLOG_v": "3", "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **defaults,
+            **base,
+            "MS_SCHED_HOST": _address(self.master or LOOPBACK),
+            "MS_SCHED_PORT": str(self._port),
+            "MS_WORKER_NUM": str(self.size),
+            "MS_TOPO_TIMEOUT": str(ASSEMBLY_SECONDS),
+            "RANK_SIZE": str(self.size),
         }
-        # msrun starts the first "python" on the path.
-        return {**defaults, **base, "PATH": path}
+        if self.nodes == 1:  # the launcher sees how its own processes end
+            environment["MS_DISABLE_HEARTBEAT"] = "1"
+        else:
+            environment["MS_HEARTBEAT_RETRY_TIMEOUT"] = str(self.node_timeout)
+        return environment
 
-    def _binding(self) -> str:
-        """Return the value of msrun's ``--bind_core``."""
+    def scheduler_environment(self) -> dict[str, str]:
+        """Return what the scheduler has besides."""
+        timeout = str(self.node_timeout)
+        return {"MS_ROLE": "MS_SCHED", "RANK_ID": "0", "MS_NODE_TIMEOUT": timeout}
+
+    def worker_environment(self, rank: int) -> dict[str, str]:
+        """Return what the worker of a rank has besides."""
+        return {
+            "MS_ROLE": "MS_WORKER",
+            "MS_NODE_ID": str(rank),
+            "RANK_ID": str(rank),
+            "DEVICE_ID": str(rank - self.ranks.start),
+            # In a worker this limits how long an exchange on CPU may take: no rank may be slow.
+            "MS_NODE_TIMEOUT": str(EXCHANGE_SECONDS),
+            "MS_RECEIVE_MSG_TIMEOUT": str(EXCHANGE_SECONDS),
+        }
+
+    def cores(self) -> Sequence[list[int] | None]:
+        """Return the cores of every worker of this node; None for all."""
         if not self.bind:
-            return "False"
-        if self.device == "Ascend":
-            return "True"  # msrun reads from npu-smi which cores are near which card
-        cores = available_cores()
-        count = len(cores) // self.workers
-        binding = {
-            f"device{i}": [str(core) for core in cores[i * count : (i + 1) * count]]
-            for i in range(self.workers)
-        }
-        return json.dumps(binding)
+            return [None] * self.workers
+        # On Ascend near its card.
+        return (cores_near_cards if self.device == "Ascend" else equal_shares)(self.workers)
 
-
-def available_cores() -> list[int]:
-    """Return the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    @functools.cached_property
+    def _port(self) -> int:
+        return self.port or (DEFAULT_PORT if self.nodes > 1 else _free_port())
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
+
+
+def _address(master: str) -> str:
+    """Return an IP address, which MindSpore needs."""
+    try:
+        return socket.gethostbyname(master)
+    except OSError as error:
+        raise UserError(f"--master {master}: {error.strerror}.") from error

@@ -1,174 +1,294 @@
-"""Run msrun: show the first worker's log, forward signals, report the worker that failed."""
+"""Start the processes of a job, let them save and end after a signal, report what failed."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-import psutil
-
+from acmix.errors import check
 from acmix.launch.job import Job
+from acmix.launch.process import MARKER, NOTHING_SAVED, JobProcess, kill_marked
+from acmix.launch.progress import Watch, describe
+from acmix.utils.reading import unusable
+from acmix.utils.signals import StopRequest, stop_signals
+from acmix.utils.text import first_few, printable
 
-_POLL_SECONDS = 0.2
+GRACE_SECONDS = 60.0
+"""Default time for saving and ending after a signal."""
+NOTICE_SECONDS = 300.0
+"""Default time without progress after which the launcher names the rank that holds up the job."""
+
+_POLL_SECONDS = 0.1
+_WATCH_SECONDS = 1.0
+_UNSAVED_SECONDS = 10.0  # for the others, where one has ended without saving
 _SHOWN_LINES = 12
 _USER_ERROR = 2  # exit code of acmix for a UserError, whose message contains the remedy
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
-_NOISE = "[INFO] DISTRIBUTED"
+_GO_ON = "--resume auto goes on from the last checkpoint."
 _FOR_FRAMEWORK_DEVELOPERS = re.compile(r"\n-+\n- C\+\+ Call Stack.*", re.DOTALL)
-_FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
 
-def launch(job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO = sys.stdout) -> int:
+def launch(
+    job: Job,
+    arguments: Sequence[str],
+    log_dir: Path,
+    console: TextIO | None = None,
+    *,
+    grace: float = GRACE_SECONDS,
+    notice: float = NOTICE_SECONDS,
+    stall_limit: float | None = None,
+) -> int:
     """Run ``python *arguments`` in every worker of this node until all have ended.
 
-    SIGTERM, SIGINT and, unless it is ignored (``nohup``), SIGHUP are forwarded to the workers as
-    SIGTERM. Training then saves and ends after a step; a second signal kills the workers. A closed
-    console (``tee`` after Ctrl-C) does not end the job. On Linux the workers die with this
-    process; otherwise a restart with ``--resume auto`` would put two jobs into one folder.
+    This process owns all others: whatever ends, no worker stays. SIGTERM, SIGINT and, unless it is
+    ignored (``nohup``), SIGHUP to this process, to a worker or to the scheduler ask all workers to
+    save and end. What has not ended after ``grace`` seconds is killed, and by a second signal at
+    once. On Linux the kernel kills the others when this process is killed.
 
     Args:
         job: the processes to start.
         arguments: of the interpreter.
-        log_dir: folder for ``worker_<rank>.log``, ``scheduler.log`` and ``msrun.log``.
-        console: receives the log of the first worker of this node, and error reports.
+        log_dir: folder for ``worker_<rank>.log`` and ``scheduler.log``.
+        console: receives the log of the first worker of this node, and reports; by default standard
+            output. One that is closed or full ends nothing.
+        grace: seconds for saving and ending after a signal.
+        notice: seconds without progress after which the rank that the others wait for is named.
+        stall_limit: seconds without progress after which the job is ended; None: never.
 
     Returns:
-        0 if all workers of this node succeeded, else 1; the console then names the failed rank.
+        0 if all workers of this node succeeded or saved after a signal, else 1; the console then
+        names what failed.
+
+    Raises:
+        UserError: the logs cannot be written, or a number of seconds is not positive.
     """
-    log_dir.mkdir(parents=True, exist_ok=True)
-    return _Supervisor(job, arguments, log_dir, console).run()
+    check(grace > 0, f"--grace must be positive, got {grace:g}.")
+    check(stall_limit is None or stall_limit > 0, f"--end-after must be positive: {stall_limit}.")
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(f"output: the folder of the logs, {log_dir}", error) from error
+    supervisor = _Supervisor(job, log_dir, console or sys.stdout, grace, stall_limit)
+    with _received_by(supervisor.signals):
+        try:
+            supervisor.start(arguments, notice)
+            return supervisor.run()
+        finally:
+            supervisor.end()
+
+
+@contextmanager
+def _received_by(request: StopRequest) -> Iterator[None]:
+    """Let ``request`` receive the signals that would end this process."""
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        request.receive(number)
+
+    before = {number: signal.signal(number, receive) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Supervisor:
     """One call of :func:`launch`."""
 
-    def __init__(self, job: Job, arguments: Sequence[str], log_dir: Path, console: TextIO):
+    def __init__(
+        self, job: Job, log_dir: Path, console: TextIO, grace: float, stall_limit: float | None
+    ):
         self.job = job
         self.log_dir = log_dir
         self.console = console
-        self.rank_of: dict[int, int] = {}
-        self.scheduler: int | None = None
-        self.failed: tuple[int, int] | None = None  # process id, exit code
-        self.signals = 0
-        self.signalled: set[int] = set()
-        self.output = log_dir / "msrun.log"
-        with open(self.output, "w", encoding="utf-8") as file:
-            # In the same session Ctrl-C would reach msrun, which kills the workers at once.
-            self.msrun = subprocess.Popen(
-                job.command(arguments, log_dir),
-                env=job.environment(),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
-        self.worker_log = _Follower(self._log_of(job.ranks[0]))
-        self.msrun_log = _Follower(self.output)
+        self.grace = grace
+        self.stall_limit = stall_limit
+        self.signals = StopRequest()
+        self.marker = uuid.uuid4().hex
+        self.scheduler: JobProcess | None = None
+        self.workers: list[JobProcess] = []
+        self.stop: str | None = None  # why the workers were asked to stop
+        self.deadline = float("inf")
+        self.failed: JobProcess | None = None
+        self.lost_scheduler = False
+        self.late: str | None = None  # what had not ended in time
+        self._next_look = 0.0
+
+    @property
+    def running(self) -> list[JobProcess]:
+        """Workers that have not ended."""
+        return [worker for worker in self.workers if worker.is_running]
+
+    def start(self, arguments: Sequence[str], notice: float) -> None:
+        """Start the scheduler, on the first node, and the workers."""
+        environment = self.job.environment() | {MARKER: self.marker}
+        try:
+            if self.job.node_rank == 0:
+                own = environment | self.job.scheduler_environment()
+                log = self.log_dir / "scheduler.log"
+                self.scheduler = JobProcess("the scheduler", arguments, own, log)
+            for rank, cores in zip(self.job.ranks, self.job.cores(), strict=True):
+                own = environment | self.job.worker_environment(rank)
+                log = self.log_dir / f"worker_{rank}.log"
+                self.workers.append(JobProcess(f"rank {rank}", arguments, own, log, cores))
+        except OSError as error:
+            raise unusable(f"output: the folder of the logs, {self.log_dir}", error) from error
+        self.watch = Watch(self.workers, notice)
 
     def run(self) -> int:
-        """Supervise until msrun ends; return the exit code of :func:`launch`."""
-        before = {number: signal.signal(number, self._count_signal) for number in _signals()}
-        try:
-            while self.msrun.poll() is None:
-                self._poll()
-                time.sleep(_POLL_SECONDS)
+        """Supervise until all workers have ended; return the exit code of :func:`launch`."""
+        while self.running and self.failed is None:
             self._poll()
-        finally:
-            self._kill()  # if this process itself fails
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if self.signals > 1 and self.msrun.returncode != 0:
-            self._print(
-                "killed by a second signal; --resume auto goes on from the last checkpoint."
-            )
-            return 1
-        if self.failed is not None:
-            self._report(*self.failed)
-            return 1
-        if self.msrun.returncode != 0 and not self._only_a_second_scheduler():
-            self._print(f"The job failed; see {self.output} and {self.log_dir}/scheduler.log.")
-            return 1
-        return 0
+            time.sleep(_POLL_SECONDS)
+        self._find_failure()
+        self._kill_workers()
+        self._show()
+        code = self._conclude()
+        self._wait_for_other_nodes()
+        return code
 
-    def _count_signal(self, number: int, frame: FrameType | None) -> None:
-        self.signals += 1
+    def end(self) -> None:
+        """Leave nothing behind."""
+        processes = [*self.workers, *([self.scheduler] if self.scheduler else [])]
+        for process in processes:
+            process.kill()
+        kill_marked(self.marker)
+        for process in processes:
+            process.close()
 
     def _poll(self) -> None:
-        """Copy new log lines to the console, detect failures and forward signals."""
-        self._identify()
-        self._write(self.worker_log.read())
-        found = _FAILURE.search(self.msrun_log.read())
-        if found and self.failed is None:
-            self.failed = (int(found[1]), int(found[2]))
-            # msrun waits for its scheduler, which waits for heartbeats of the failed process. On
-            # several nodes this is necessary: the scheduler notifies the other nodes.
-            if self.job.nodes == 1 and self.scheduler is not None:
-                _send(self.scheduler, signal.SIGKILL)
-        if self.signals > 1:
-            self._kill()
-        elif self.signals == 1:
-            for pid in set(self.rank_of) - self.signalled:
-                self.signalled.add(pid)
-                _send(pid, signal.SIGTERM)
+        """Copy new log lines to the console; react to signals, ends and hang-ups."""
+        self._show()
+        self._find_failure()
+        self._find_stop()
+        if self.signals.insisting:
+            self._kill_workers()
+        elif time.monotonic() > self.deadline:
+            late = first_few([describe(worker) for worker in self.running])
+            self.late = f"after {self.stop}, not ended within {self.grace:g} s and killed: {late}."
+            self._kill_workers()
+        elif time.monotonic() > self._next_look and self.stop is None:
+            self._next_look = time.monotonic() + _WATCH_SECONDS
+            self._look()
 
-    def _identify(self) -> None:
-        """Map msrun's processes to ranks."""
-        if len(self.rank_of) == self.job.workers:
+    def _find_failure(self) -> None:
+        """Note the first process that ended in another way than by success or a signal."""
+        if self.failed is not None or self.signals.insisting or self.late is not None:
             return
-        for process in _children(self.msrun.pid):
-            try:
-                environment = process.environ()
-            except psutil.Error:
-                continue
-            role = environment.get("MS_ROLE")
-            if role == "MS_WORKER":
-                self.rank_of[process.pid] = int(environment["MS_NODE_ID"])
-            elif role == "MS_SCHED":
-                self.scheduler = process.pid
+        for worker in self.workers:
+            if worker.code is not None and worker.code not in NOTHING_SAVED | {0}:
+                self.failed = worker
+                return
 
-    def _only_a_second_scheduler(self) -> bool:
-        """Whether msrun failed only because of a scheduler that was not needed.
+    def _find_stop(self) -> None:
+        """Ask the workers to stop if this process, a worker or the scheduler got a signal."""
+        if self.signals.name is not None:
+            self._request_stop(self.signals.name)
+        for worker in self.workers:
+            if worker.code in NOTHING_SAVED:  # the others cannot go on, nor save
+                self._request_stop(f"a signal to {worker.name}")
+                self.deadline = min(self.deadline, time.monotonic() + _UNSAVED_SECONDS)
+            elif worker.is_running and (name := worker.board.signal()):
+                self._request_stop(name)
+        if self.scheduler is not None and self.scheduler.code is not None and self.running:
+            self._scheduler_ended(self.scheduler)
 
-        Every launcher on the master's machine starts a scheduler; all but one find the port in
-        use. msrun checks its scheduler after all workers have succeeded.
-        """
-        text = self.output.read_text(encoding="utf-8", errors="replace")
-        return self.job.nodes > 1 and "Scheduler process" in text
+    def _scheduler_ended(self, scheduler: JobProcess) -> None:
+        if scheduler.code == 0 or self.stop is not None:  # 0: all ranks have left the cluster
+            return
+        self.lost_scheduler = scheduler.code not in NOTHING_SAVED
+        if self.lost_scheduler:
+            self._print(f"{scheduler.name} {_how(scheduler)}; the workers save and end.")
+            self._request_stop("the end of the scheduler")
+        else:
+            self._request_stop("a signal to the scheduler")
 
-    def _report(self, pid: int, code: int) -> None:
+    def _request_stop(self, reason: str) -> None:
+        if self.stop is not None:
+            return
+        self.stop = reason
+        self.deadline = time.monotonic() + self.grace
+        for worker in self.running:
+            worker.ask(reason)
+
+    def _look(self) -> None:
+        """Report a job that hangs, and end it after the limit."""
+        report = self.watch.report()
+        if report is not None:
+            self._print(report + (" Or another node does." if self.job.nodes > 1 else ""))
+        if self.stall_limit is not None and self.watch.seconds > self.stall_limit:
+            self.late = (
+                f"ended after {self.stall_limit:g} s without progress: {self.watch.blame()}."
+            )
+            self._kill_workers()
+
+    def _wait_for_other_nodes(self) -> None:
+        """Wait for the scheduler: it tells other nodes what it misses, or waits for their end."""
+        if self.job.nodes == 1 or self.scheduler is None:
+            return
+        patience = time.monotonic() + 2 * self.job.node_timeout
+        while self.scheduler.is_running and time.monotonic() < patience:
+            if self.signals.insisting:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _show(self) -> None:
+        """Copy the new lines of this node's first worker to the console."""
+        while lines := self.workers[0].new_lines():
+            self._write(printable(lines, keep="\n\t"))
+
+    def _kill_workers(self) -> None:
+        for worker in self.running:
+            worker.kill()
+
+    def _conclude(self) -> int:
+        """Say how the job ended; return the exit code."""
+        if self.signals.insisting and any(worker.code for worker in self.workers):
+            self._print(f"killed by a second signal; {_GO_ON}")
+            return 1
+        if self.failed is not None:
+            self._report(self.failed)
+            return 1
+        unsaved = [worker for worker in self.workers if worker.code in NOTHING_SAVED]
+        if unsaved:
+            self._report_unsaved(unsaved)
+            return 1
+        if self.late is not None:
+            lost = " A machine that is lost makes the others wait: see the other launchers."
+            self._print(f"{self.late} {_GO_ON}{lost if self.job.nodes > 1 else ''}")
+            return 1
+        return int(self.lost_scheduler)
+
+    def _report(self, worker: JobProcess) -> None:
         """Print which process failed, how, and the end of its log."""
-        rank = self.rank_of.get(pid)
-        who = f"process {pid}" if rank is None else f"rank {rank}"
-        how = f"ended with exit code {code}"
-        if code == -signal.SIGTERM and self.signals:
-            self._print(f"{who} was ended by the signal: its training had not begun.")
-            return
-        if code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        if code == -signal.SIGKILL:
-            how += " (by somebody, or by the system for lack of memory)"
-        remedy = "" if code == _USER_ERROR else " Train on with --resume auto."
-        self._print(f"{who} {how}; the job is stopped.{remedy}")
-        if rank is not None:
-            log = self._log_of(rank)
-            self._print(f"The end of {log}:")
-            text = _FOR_FRAMEWORK_DEVELOPERS.sub("", _Follower(log).read())
-            self._write("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]))
+        remedy = "" if worker.code == _USER_ERROR else f" {_GO_ON}"
+        self._print(f"{worker.name} {_how(worker)}; the job is stopped.{remedy}")
+        self._print(f"The end of {printable(worker.log)}:")
+        text = _FOR_FRAMEWORK_DEVELOPERS.sub("", worker.last_lines())
+        self._write(printable("".join(text.splitlines(keepends=True)[-_SHOWN_LINES:]), keep="\n\t"))
         if self.job.nodes > 1:
             self._print(
                 "Should that be a failed exchange (AllReduce, AllGather, Broadcast) or a state of "
                 "the cluster, a worker of another node was lost: the launcher of that node names "
                 "it."
+            )
+
+    def _report_unsaved(self, unsaved: Sequence[JobProcess]) -> None:
+        names = first_few([worker.name for worker in unsaved])
+        if any(worker.board.activity().step for worker in self.workers):
+            self._print(f"{names} was ended by {self.stop} before it could save; {_GO_ON}")
+        else:
+            self._print(
+                f"{names} was ended by {self.stop}: training had not begun, and there was nothing "
+                "to save."
             )
 
     def _print(self, text: str) -> None:
@@ -178,59 +298,17 @@ class _Supervisor:
         try:
             self.console.write(text)
             self.console.flush()
-        except OSError:  # or flushing the buffer at exit would fail too
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.fileno())
-
-    def _log_of(self, rank: int) -> Path:
-        return self.log_dir / f"worker_{rank}.log"
-
-    def _kill(self) -> None:
-        if self.msrun.poll() is not None:
-            return
-        for pid in [*(process.pid for process in _children(self.msrun.pid)), self.msrun.pid]:
-            _send(pid, signal.SIGKILL)
-        self.msrun.wait()
+        except (OSError, ValueError):  # the reader is gone, the disk is full, it was closed
+            # Flushing the buffer at exit would fail too.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.fileno())
 
 
-class _Follower:
-    """Reads the lines added to a log since the last call, without MindSpore's INFO lines."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.position = 0
-
-    def read(self) -> str:
-        """Return the new complete lines."""
-        if not self.path.exists():
-            return ""
-        with open(self.path, "rb") as file:
-            file.seek(self.position)
-            content = file.read()
-        # Complete lines only: the last one may be partly written.
-        content = content[: content.rfind(b"\n") + 1]
-        self.position += len(content)
-        lines = content.decode("utf-8", errors="replace").splitlines(keepends=True)
-        return "".join(line for line in lines if not line.startswith(_NOISE))
-
-
-def _die_with_parent() -> None:
-    """Make the kernel send SIGINT when the parent dies; msrun then kills its workers."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _signals() -> list[signal.Signals]:
-    """Return the signals that stop the job. A terminal sends SIGHUP when it is closed."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children()
-    except psutil.Error:
-        return []
-
-
-def _send(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _how(process: JobProcess) -> str:
+    code = process.code or 0
+    if code >= 0:
+        return f"ended with exit code {code}"
+    how = f"was killed by {signal.Signals(-code).name}"
+    if code == -signal.SIGKILL:
+        how += " (by somebody, or by the system for lack of memory)"
+    return how

@@ -18,6 +18,7 @@ from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
 from acmix.parallel.all_reduce import AllReduce, make_all_reduce_mean
+from acmix.utils.activity import meeting
 from acmix.utils.parameters import get_value, set_value
 
 _CHUNK = 1 << 20  # numbers of one exchange of bytes: bounds the memory for large contents
@@ -51,7 +52,8 @@ class World:
     def barrier(self) -> None:
         """Wait until every rank calls this."""
         if self.size > 1:
-            ops.AllReduce()(Tensor(np.ones(1, np.float32))).asnumpy()
+            with meeting():
+                ops.AllReduce()(Tensor(np.ones(1, np.float32))).asnumpy()
 
     def all_reduce(self, counts: np.ndarray) -> np.ndarray:
         """Return the sums over the ranks of integers from 0 to 2^36 / size, exactly."""
@@ -63,7 +65,8 @@ class World:
             f"counts over {self.size} devices must lie in 0..{limit // self.size - 1}.",
         )
         limbs = np.stack([counts & (1 << _LIMB) - 1, counts >> _LIMB]).astype(np.float32)
-        low, high = ops.AllReduce()(Tensor(limbs)).asnumpy().astype(np.int64)
+        with meeting():
+            low, high = ops.AllReduce()(Tensor(limbs)).asnumpy().astype(np.int64)
         return (low + (high << _LIMB)).astype(counts.dtype)
 
     def gather(self, content: bytes) -> list[bytes]:
@@ -143,7 +146,7 @@ def join() -> World:
 
 
 def _launched() -> bool:
-    """Whether msrun, mpirun or a rank table's script started several processes with this one."""
+    """Whether a launcher, mpirun or a rank table's script started this process with others."""
     environment = os.environ
     return (
         "MS_ROLE" in environment
@@ -187,9 +190,11 @@ def _padded(numbers: np.ndarray) -> Tensor:
 def _all_gather(numbers: np.ndarray) -> np.ndarray:
     """Return (ranks, numbers)."""
     padded = _padded(numbers)
-    rows = ops.AllGather()(padded).asnumpy().reshape(-1, padded.size)
+    with meeting():
+        rows = ops.AllGather()(padded).asnumpy().reshape(-1, padded.size)
     return rows[:, : len(numbers)]
 
 
 def _broadcast(numbers: np.ndarray) -> np.ndarray:
-    return ops.Broadcast(0)((_padded(numbers),))[0].asnumpy()[: len(numbers)]
+    with meeting():
+        return ops.Broadcast(0)((_padded(numbers),))[0].asnumpy()[: len(numbers)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from acmix.config import Config
 from acmix.data import create_dataset
+from acmix.data.sharded import ShardedDataset
 from acmix.engine import FitResult, RunDir, Trainer
 from acmix.engine import evaluate as run_evaluation
 from acmix.engine.identity import describe_run
@@ -17,6 +18,8 @@ from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
 from acmix.parallel import World, join, synchronise_norms
 from acmix.tasks import get_task
+from acmix.utils.activity import doing
+from acmix.utils.interruption import BEFORE_TRAINING, Interruption
 from acmix.workflows.classes import known_class_names, match_classes
 from acmix.workflows.curve import plot_training_curve
 from acmix.workflows.runs import build_model, load_pretrained, set_up_runtime
@@ -25,7 +28,9 @@ from acmix.workflows.weights import load_model
 logger = logging.getLogger(__name__)
 
 
-def train(config: Config, resume: str | None = None) -> FitResult:
+def train(
+    config: Config, resume: str | None = None, interruption: Interruption | None = None
+) -> FitResult:
     """Train a network and write the run to the folder ``config.output``.
 
     In distributed training, each process of the launcher calls this function.
@@ -33,24 +38,51 @@ def train(config: Config, resume: str | None = None) -> FitResult:
     Args:
         config: configuration of the run.
         resume: None, ``"auto"`` or a checkpoint, see :meth:`acmix.engine.Trainer.fit`.
+        interruption: receives the signals; None makes one.
 
     Raises:
         UserError: another process writes into the folder, it cannot be written to, it holds a run
             and ``resume`` is None; or see :meth:`acmix.engine.Trainer.fit`.
+        Interrupted: a signal came before the first step was complete.
     """
-    target = set_up_runtime(config)
-    world = join()
+    with interruption or Interruption() as interruption:
+        with interruption.ending_at_once(BEFORE_TRAINING):
+            target = set_up_runtime(config)
+        doing("joining the other ranks", meets=True)
+        with interruption.ending_by_default():  # MindSpore does not return to Python meanwhile
+            world = join()
+        return _train_in(world, config, resume, interruption, target)
+
+
+def _train_in(
+    world: World, config: Config, resume: str | None, interruption: Interruption, target: str
+) -> FitResult:
     run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
     # Reading the data may take minutes: what is wrong with the folder is told before.
     with RunLock(run_dir.path) if world.is_first else nullcontext():
         if resume is None and world.is_first:
             run_dir.check_unused()
-        return _train(config, resume, run_dir, world, target)
+        with interruption.ending_at_once(BEFORE_TRAINING):
+            trainer, data = _prepare(config, resume, run_dir, world, target, interruption)
+        result = trainer.fit(*data, resume)
+        if world.is_first:
+            curve = run_dir.path / "curve.png"
+            headline = tuple(get_task(config.task).headline)
+            plot_training_curve(run_dir.metrics_file, curve, headline)
+        world.barrier()  # the launcher treats an early exit of a rank as a failure
+    return result
 
 
-def _train(
-    config: Config, resume: str | None, run_dir: RunDir, world: World, target: str
-) -> FitResult:
+def _prepare(
+    config: Config,
+    resume: str | None,
+    run_dir: RunDir,
+    world: World,
+    target: str,
+    interruption: Interruption,
+) -> tuple[Trainer, tuple[ShardedDataset, ShardedDataset]]:
+    """Return the trainer, and the data for training and validation."""
+    doing("looking at the images")
     shard = {"num_shards": world.size, "shard_id": world.rank}
     train_data = create_dataset(config.data, "train", seed=config.seed, **shard)
     val_data = create_dataset(config.data, "val", seed=config.seed, **shard)
@@ -89,13 +121,9 @@ def _train(
         scalars=lambda: path_weights(model),
         world=world,
         about=describe_run(config, train_data, val_data),
+        interruption=interruption,
     )
-    result = trainer.fit(train_data, val_data, resume)
-    if world.is_first:
-        curve = run_dir.path / "curve.png"
-        plot_training_curve(run_dir.metrics_file, curve, tuple(task.headline))
-    world.barrier()  # the launcher treats an early exit of a rank as a failure
-    return result
+    return trainer, (train_data, val_data)
 
 
 def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str, ...]]:

@@ -22,21 +22,35 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(options: Namespace) -> None:
+def run(options: Namespace) -> int:
     """Train, and print the metrics of the last epoch."""
     from acmix.config import load_config
+    from acmix.utils.interruption import BEFORE_TRAINING, Interrupted, Interruption
     from acmix.utils.outputs import check_output_folder
 
-    config = load_config(options.config, options.overrides)
-    check_output_folder(config.output)  # before slow imports and work
-    from acmix import workflows
+    try:
+        with Interruption() as interruption:  # before MindSpore is imported, which takes SIGINT
+            config = load_config(options.config, options.overrides)
+            with interruption.ending_at_once(BEFORE_TRAINING, exits=True):
+                check_output_folder(config.output)  # before slow imports and work
+                from acmix import workflows
 
-    result = workflows.train(config, options.resume)
-    if result.stopped_by:
+            result = workflows.train(config, options.resume, interruption)
+    except Interrupted as stop:
+        say(stop)
+        return stop.code
+    step, saved = result.progress.step, f"{config.output}/checkpoints"
+    if result.stopped_by is None:
+        metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+        say(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+    elif result.progress.is_concluded:
         say(
-            f"Stopped by {result.stopped_by} after step {result.progress.step}, which is saved in "
-            f"{config.output}/checkpoints; continue with --resume auto"
+            f"Stopped by {result.stopped_by} after step {step}, which is saved in {saved}; "
+            "continue with --resume auto"
         )
-        return
-    metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
-    say(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+    else:
+        say(
+            f"Stopped by {result.stopped_by} before the evaluation of step {step}, which is saved "
+            f"in {saved}; --resume auto evaluates it and continues"
+        )
+    return 0
