@@ -179,6 +179,15 @@ def test_signal_to_one_rank_stops_all_after_the_same_step(ranks):
 
 
 @msrun
+def test_signal_to_one_rank_stops_the_evaluation_of_all_with_the_epoch_saved(ranks):
+    first, second = (found["stopped in evaluation"] for found in ranks)
+    assert first["batches"] == second["batches"] > 2
+    assert (first["by"], second["by"]) == ("a signal to another rank", "SIGTERM")
+    for found in (first, second):
+        assert (found["step"], found["concluded"]) == (2, False)
+
+
+@msrun
 def test_running_statistics_are_averaged_and_survive_a_step_that_is_left_out(ranks):
     for found in ranks:
         np.testing.assert_allclose(found["statistics"], [1.5, 1.5], rtol=1e-6)

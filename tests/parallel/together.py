@@ -27,6 +27,9 @@ from acmix.parallel.world import _CHUNK
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.detection.metric import DetectionMetric
 
+# Ranks agree to stop without their launcher, which would ask all of them to end for good.
+os.environ.pop("ACMIX_ACTIVITY", None)
+
 RESNET = Config.from_dict(
     {
         "runtime": {"device": "CPU"},
@@ -199,6 +202,23 @@ def stopped(world: World, folder: Path) -> dict:
     }
 
 
+def stopped_in_evaluation(world: World, folder: Path) -> dict:
+    """Evaluate a linear classifier until the last rank gets a signal."""
+    model = nn.SequentialCell(nn.Flatten(), nn.Dense(256, 10))
+    config = Config.from_dict({**RESNET.to_dict(), "train": {"epochs": 2, "log_interval": 1}})
+    sharding = {"seed": 0, "num_shards": 2, "shard_id": world.rank}
+    data, val_data = (create_dataset(config.data, split, **sharding) for split in ("train", "val"))
+    trainer = Trainer(ClassificationObjective(model, 10), config, RunDir(folder), world=world)
+    batches = len(val_data)
+    result = trainer.fit(Few(data, 2), Stopped(val_data, batches, signalled=world.rank == 1))
+    return {
+        "batches": batches,
+        "step": result.progress.step,
+        "by": result.stopped_by,
+        "concluded": result.progress.is_concluded,
+    }
+
+
 def statistics(world: World) -> np.ndarray:
     """Let a BatchNorm see other images on every rank; return its running mean."""
     norm = nn.BatchNorm2d(2, momentum=0.0)
@@ -260,6 +280,7 @@ def main() -> None:
         "overflow": overflow(world),
         "statistics": statistics(world),
         "stopped": stopped(world, output / "stopped"),
+        "stopped in evaluation": stopped_in_evaluation(world, output / "evaluation"),
     }
     (output / f"rank_{world.rank}.pickle").write_bytes(pickle.dumps(found))
     world.barrier()
