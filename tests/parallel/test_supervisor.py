@@ -25,7 +25,7 @@ SECONDS = 30  # for what takes a fraction of one on an idle machine
 # Every process of a job runs the same script; the scheduler's part is to be there.
 BEGIN = """
 import os, signal, subprocess, sys, time
-from acmix.utils.activity import doing
+from acmix.utils.activity import doing, finished
 from acmix.utils.interruption import Interruption
 rank = os.environ.get("MS_NODE_ID")
 pids = sys.argv[1]
@@ -37,8 +37,9 @@ def ready():
         time.sleep(0.01)
     print("ready", flush=True)
 if rank is None:
-    ready()
-    time.sleep(600)
+    with Interruption():
+        ready()
+        time.sleep(600)
 """
 SAVES = """
 with Interruption() as interruption:
@@ -299,6 +300,18 @@ def test_progress_is_not_a_standstill(tmp_path, monkeypatch):
     job = Running(tmp_path, script, notice=0.9, stall_limit=0.9)
     assert job.run() == 0
     assert job.said == []
+
+
+@pytest.mark.parametrize("code", [0, 2])
+@pytest.mark.parametrize("end", ["os.abort()", "time.sleep(600)"])
+def test_crash_or_hang_of_mindspore_after_the_work_is_no_failure_of_it(
+    end, code, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(supervisor, "_ENDING_SECONDS", 0.2)
+    job = Running(tmp_path, f"ready()\nprint('the end', flush=True)\nfinished({code})\n{end}")
+    assert job.run() == (1 if code else 0)
+    assert "SIG" not in job.console.getvalue()
+    assert not job.left
 
 
 def test_lost_worker_of_another_node_is_looked_for_at_its_launcher(tmp_path, monkeypatch):

@@ -38,7 +38,9 @@ def test_process_tells_what_it_does_and_hears_why_it_shall_stop(board):
     found = board.activity()
     assert found.what.startswith("saving x")
     assert len(found.what) <= 100
-    assert (found.step, found.meets) == (7, False)
+    assert (found.step, found.meets, found.code) == (7, False, None)
+    run("finished(2)", board.environment(), [board.descriptor])
+    assert board.activity().code == 2
     assert board.signal() == "Ctrl-C"
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
 from acmix.cli.console import print_error, report_lost_output, set_up_console
 from acmix.cli.outputs import check_outputs
 from acmix.cli.parser import CommandParser, add_commands
 from acmix.errors import UserError
+from acmix.utils.activity import finished
 from acmix.utils.streams import protect_streams
 from acmix.version import __version__
 
@@ -51,6 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     to_stdout = json_output is not None and json_output.is_stdout
     log = sys.stderr if to_stdout else sys.stdout
     set_up_console(log)
+    code = _run(options, to_stdout)
+    finished(code)  # for a launcher
+    return code
+
+
+def _run(options: Namespace, to_stdout: bool) -> int:
+    """Run the command of ``options``; return the exit code."""
     try:
         with _silence() if to_stdout else contextlib.nullcontext():
             check_outputs(options)

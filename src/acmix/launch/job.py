@@ -21,8 +21,8 @@ ASSEMBLY_SECONDS = 300
 HEARTBEAT_SECONDS = 60
 """Time without heartbeat after which a machine of several counts as lost and the job ends."""
 
-EXCHANGE_SECONDS = 7 * 86400
-"""Time limit of one exchange on CPU: a rank that is slow ends nothing."""
+UNLIMITED_SECONDS = 7 * 86400
+"""Time limit of what may be slow, such as a rank that the others wait for."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -94,6 +94,8 @@ class Job:
     @property
     def node_timeout(self) -> int:
         """Seconds after which the loss of a machine is noticed."""
+        if self.nodes == 1:  # the launcher sees how its own processes end
+            return UNLIMITED_SECONDS
         try:
             return int(os.environ.get("MS_NODE_TIMEOUT", HEARTBEAT_SECONDS))
         except ValueError:
@@ -103,20 +105,16 @@ class Job:
         """Return what all processes of the job have in common; what ``base`` has set stays."""
         threads = max(1, len(available_cores()) // self.workers)
         defaults = {"OMP_NUM_THREADS": str(threads), "GLOG_v": "3", "PYTHONUNBUFFERED": "1"}
-        environment = {
+        return {
             **defaults,
             **base,
             "MS_SCHED_HOST": _address(self.master or LOOPBACK),
             "MS_SCHED_PORT": str(self._port),
             "MS_WORKER_NUM": str(self.size),
             "MS_TOPO_TIMEOUT": str(ASSEMBLY_SECONDS),
+            "MS_HEARTBEAT_RETRY_TIMEOUT": str(self.node_timeout),
             "RANK_SIZE": str(self.size),
         }
-        if self.nodes == 1:  # the launcher sees how its own processes end
-            environment["MS_DISABLE_HEARTBEAT"] = "1"
-        else:
-            environment["MS_HEARTBEAT_RETRY_TIMEOUT"] = str(self.node_timeout)
-        return environment
 
     def scheduler_environment(self) -> dict[str, str]:
         """Return what the scheduler has besides."""
@@ -131,8 +129,8 @@ class Job:
             "RANK_ID": str(rank),
             "DEVICE_ID": str(rank - self.ranks.start),
             # In a worker this limits how long an exchange on CPU may take: no rank may be slow.
-            "MS_NODE_TIMEOUT": str(EXCHANGE_SECONDS),
-            "MS_RECEIVE_MSG_TIMEOUT": str(EXCHANGE_SECONDS),
+            "MS_NODE_TIMEOUT": str(UNLIMITED_SECONDS),
+            "MS_RECEIVE_MSG_TIMEOUT": str(UNLIMITED_SECONDS),
         }
 
     def cores(self) -> Sequence[list[int] | None]:

@@ -86,8 +86,19 @@ class JobProcess:
 
     @property
     def code(self) -> int | None:
-        """Exit code, None while the process runs; a signal's is negative."""
-        return self._process.poll()
+        """Exit code, None while the process runs; a signal's is negative.
+
+        That of the work where the process had told it, even if MindSpore crashed afterwards.
+        """
+        code = self._process.poll()
+        if code is not None and code < 0 and self.has_finished:
+            return self.board.activity().code
+        return code
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether its work is done; it may still run."""
+        return self.board.activity().code is not None
 
     @property
     def is_running(self) -> bool:

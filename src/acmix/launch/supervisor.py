@@ -29,6 +29,7 @@ NOTICE_SECONDS = 300.0
 
 _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 1.0
+_ENDING_SECONDS = 10.0  # for the end of a process whose work is done
 _UNSAVED_SECONDS = 10.0  # for the others, where one has ended without saving
 _SHOWN_LINES = 12
 _USER_ERROR = 2  # exit code of acmix for a UserError, whose message contains the remedy
@@ -121,6 +122,7 @@ class _Supervisor:
         self.lost_scheduler = False
         self.late: str | None = None  # what had not ended in time
         self._next_look = 0.0
+        self._finished_at = float("inf")
 
     @property
     def running(self) -> list[JobProcess]:
@@ -169,6 +171,7 @@ class _Supervisor:
         self._show()
         self._find_failure()
         self._find_stop()
+        self._end_finished()
         if self.signals.insisting:
             self._kill_workers()
         elif time.monotonic() > self.deadline:
@@ -198,8 +201,11 @@ class _Supervisor:
                 self.deadline = min(self.deadline, time.monotonic() + _UNSAVED_SECONDS)
             elif worker.is_running and (name := worker.board.signal()):
                 self._request_stop(name)
-        if self.scheduler is not None and self.scheduler.code is not None and self.running:
-            self._scheduler_ended(self.scheduler)
+        if self.scheduler is not None and self.running:
+            if name := self.scheduler.board.signal():
+                self._request_stop(name)
+            if self.scheduler.code is not None:
+                self._scheduler_ended(self.scheduler)
 
     def _scheduler_ended(self, scheduler: JobProcess) -> None:
         if scheduler.code == 0 or self.stop is not None:  # 0: all ranks have left the cluster
@@ -210,6 +216,14 @@ class _Supervisor:
             self._request_stop("the end of the scheduler")
         else:
             self._request_stop("a signal to the scheduler")
+
+    def _end_finished(self) -> None:
+        """Kill what hangs after its work: MindSpore waits for a scheduler that has died."""
+        if not all(worker.has_finished for worker in self.workers):
+            return
+        self._finished_at = min(self._finished_at, time.monotonic())
+        if time.monotonic() - self._finished_at > _ENDING_SECONDS:
+            self._kill_workers()
 
     def _request_stop(self, reason: str) -> None:
         if self.stop is not None:

@@ -140,9 +140,14 @@ def join() -> World:
     from mindspore.communication import get_group_size, get_rank, init
 
     init()
-    if os.environ.get("MS_ROLE") == "MS_SCHED":
+    if is_scheduler():
         raise SystemExit(0)
     return World(get_rank(), get_group_size())
+
+
+def is_scheduler() -> bool:
+    """Whether this process is the scheduler of MindSpore's cluster, in which :func:`join` ends."""
+    return os.environ.get("MS_ROLE") == "MS_SCHED"
 
 
 def _launched() -> bool:

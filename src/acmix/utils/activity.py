@@ -29,6 +29,8 @@ class Activity:
     """The last training step that was begun in this process; 0 before."""
     meets: bool = False
     """Whether other processes take part, so that this one may be waiting for them."""
+    code: int | None = None
+    """Exit code of the program once its work is done, and only MindSpore's own end is left."""
 
 
 class Board:
@@ -76,12 +78,17 @@ def doing(what: str, step: int | None = None, *, meets: bool = False) -> None:
         step: number of the training step; None leaves it as it is.
         meets: whether other processes take part.
     """
-    global _activity
     step = _activity.step if step is None else step
-    _activity = replace(_activity, what=what[:_LONGEST], step=step, meets=meets)
-    descriptor = _descriptor()
-    if descriptor is not None:
-        _write(descriptor, _ACTIVITY, json.dumps(asdict(_activity)))
+    _record(replace(_activity, what=what[:_LONGEST], step=step, meets=meets))
+
+
+def finished(code: int) -> None:
+    """Record that the work of this process is done, and its exit code.
+
+    What MindSpore does when a process ends, such as leaving a cluster whose scheduler has died, may
+    crash or wait for ever: neither is a failure of the work.
+    """
+    _record(replace(_activity, what="ending", code=code))
 
 
 @contextmanager
@@ -111,6 +118,14 @@ def requested_stop() -> str | None:
 def has_launcher() -> bool:
     """Whether :mod:`acmix.launch` started this process; it kills what does not stop."""
     return _descriptor() is not None
+
+
+def _record(activity: Activity) -> None:
+    global _activity
+    _activity = activity
+    descriptor = _descriptor()
+    if descriptor is not None:
+        _write(descriptor, _ACTIVITY, json.dumps(asdict(activity)))
 
 
 @functools.cache
