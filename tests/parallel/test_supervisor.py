@@ -37,9 +37,8 @@ def ready():
         time.sleep(0.01)
     print("ready", flush=True)
 if rank is None:
-    with Interruption():
-        ready()
-        time.sleep(600)
+    ready()
+    time.sleep(600)
 """
 SAVES = """
 with Interruption() as interruption:

@@ -30,6 +30,7 @@ NOTICE_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 1.0
 _ENDING_SECONDS = 10.0  # for the end of a process whose work is done
+_SCHEDULER_GONE_SECONDS = 2.0
 _UNSAVED_SECONDS = 10.0  # for the others, where one has ended without saving
 _SHOWN_LINES = 12
 _USER_ERROR = 2  # exit code of acmix for a UserError, whose message contains the remedy
@@ -201,11 +202,8 @@ class _Supervisor:
                 self.deadline = min(self.deadline, time.monotonic() + _UNSAVED_SECONDS)
             elif worker.is_running and (name := worker.board.signal()):
                 self._request_stop(name)
-        if self.scheduler is not None and self.running:
-            if name := self.scheduler.board.signal():
-                self._request_stop(name)
-            if self.scheduler.code is not None:
-                self._scheduler_ended(self.scheduler)
+        if self.scheduler is not None and self.scheduler.code is not None and self.running:
+            self._scheduler_ended(self.scheduler)
 
     def _scheduler_ended(self, scheduler: JobProcess) -> None:
         if scheduler.code == 0 or self.stop is not None:  # 0: all ranks have left the cluster
@@ -222,7 +220,9 @@ class _Supervisor:
         if not all(worker.has_finished for worker in self.workers):
             return
         self._finished_at = min(self._finished_at, time.monotonic())
-        if time.monotonic() - self._finished_at > _ENDING_SECONDS:
+        is_gone = self.scheduler is not None and not self.scheduler.is_running
+        seconds = _SCHEDULER_GONE_SECONDS if is_gone else _ENDING_SECONDS
+        if time.monotonic() - self._finished_at > seconds:
             self._kill_workers()
 
     def _request_stop(self, reason: str) -> None:

@@ -140,14 +140,9 @@ def join() -> World:
     from mindspore.communication import get_group_size, get_rank, init
 
     init()
-    if is_scheduler():
+    if os.environ.get("MS_ROLE") == "MS_SCHED":
         raise SystemExit(0)
     return World(get_rank(), get_group_size())
-
-
-def is_scheduler() -> bool:
-    """Whether this process is the scheduler of MindSpore's cluster, in which :func:`join` ends."""
-    return os.environ.get("MS_ROLE") == "MS_SCHED"
 
 
 def _launched() -> bool:

@@ -16,7 +16,7 @@ from acmix.engine.objective import Metric
 from acmix.engine.run_lock import RunLock
 from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
-from acmix.parallel import World, is_scheduler, join, synchronise_norms
+from acmix.parallel import World, join, synchronise_norms
 from acmix.tasks import get_task
 from acmix.utils.activity import doing
 from acmix.utils.interruption import BEFORE_TRAINING, Interruption
@@ -49,8 +49,7 @@ def train(
         with interruption.ending_at_once(BEFORE_TRAINING):
             target = set_up_runtime(config)
         doing("joining the other ranks", meets=True)
-        # MindSpore does not return to Python meanwhile. The scheduler stays to the end of the job.
-        with nullcontext() if is_scheduler() else interruption.ending_by_default():
+        with interruption.ending_by_default():  # MindSpore does not return to Python meanwhile
             world = join()
         return _train_in(world, config, resume, interruption, target)
 
