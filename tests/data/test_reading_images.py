@@ -16,7 +16,7 @@ from acmix.errors import UserError
     ("name", "reason"),
     [
         ("missing", "No such file or directory"),
-        ("folder", "Is a directory"),
+        ("folder", "is a folder, not a file"),
         ("pipe", "is no regular file but a pipe, socket or device"),
         ("zero", "is no regular file but a pipe, socket or device"),
         ("large", "has 9 bytes, more than 8"),
