@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 
 from acmix.utils.activity import Board
+from acmix.utils.signals import STOP_SIGNALS
 
 MARKER = "ACMIX_JOB"
 """Environment variable of all processes of a job, also of those that its processes start."""
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NOTHING_SAVED = frozenset(code for n in STOP_SIGNALS for code in (-n, 128 + n))
 """Exit codes of a process that a signal ended with nothing to save."""
 

@@ -201,7 +201,7 @@ class _Supervisor:
                 self._request_stop(f"a signal to {worker.name}")
                 self.deadline = min(self.deadline, time.monotonic() + _UNSAVED_SECONDS)
             elif worker.is_running and (name := worker.board.signal()):
-                self._request_stop(name)
+                self._request_stop(name if self.job.nodes == 1 else f"{name} to {worker.name}")
         if self.scheduler is not None and self.scheduler.code is not None and self.running:
             self._scheduler_ended(self.scheduler)
 
@@ -276,7 +276,7 @@ class _Supervisor:
             self._report_unsaved(unsaved)
             return 1
         if self.late is not None:
-            lost = " A machine that is lost makes the others wait: see the other launchers."
+            lost = " MindSpore sends SIGTERM when a machine is lost: see the other launchers."
             self._print(f"{self.late} {_GO_ON}{lost if self.job.nodes > 1 else ''}")
             return 1
         return int(self.lost_scheduler)

@@ -70,7 +70,8 @@ class Interruption:
         self._depth += 1
         if self._depth == 1 and threading.current_thread() is threading.main_thread():
             self._handle()
-            if "mindspore" not in sys.modules:  # before any thread, each inherits the mask
+            # Before any thread, which inherit the mask.
+            if "mindspore" not in sys.modules and hasattr(signal, "sigtimedwait"):
                 self._leave.append(_keep_ctrl_c())
             self._leave.append(_listen(self._arrived))
         return self
@@ -118,7 +119,7 @@ class Interruption:
     @contextmanager
     def ending_by_default(self) -> Iterator[None]:
         """Let a signal kill the process in the block, also inside MindSpore's C++ code."""
-        if not self._before:
+        if not self._before or not hasattr(signal, "pthread_sigmask"):
             yield
             return
         blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

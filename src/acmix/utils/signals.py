@@ -5,6 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
+_NAMES = ("SIGTERM", "SIGINT", "SIGHUP")
+STOP_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Signals that end a program. A terminal sends SIGHUP when it is closed; Windows has none."""
+
 SAME_REQUEST_SECONDS = 1.0
 """Signals that follow within this time are the same request: ``timeout``, a terminal that closes
 and some schedulers of clusters send several at once."""
@@ -16,9 +20,10 @@ def name_of(number: int) -> str:
 
 
 def stop_signals() -> list[signal.Signals]:
-    """Return the signals that end a program. A terminal sends SIGHUP when it is closed."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
-    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
+    """Return :data:`STOP_SIGNALS`, without SIGHUP if it is ignored, as under ``nohup``."""
+    ignored = {number for number in STOP_SIGNALS if signal.getsignal(number) is signal.SIG_IGN}
+    # A shell lets what runs in its background ignore SIGINT, which may be sent all the same.
+    return [number for number in STOP_SIGNALS if number not in ignored - {signal.SIGINT}]
 
 
 class StopRequest:
