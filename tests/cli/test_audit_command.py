@@ -60,7 +60,7 @@ def test_kept_inventories_are_shown(capsys):
     [
         ([], "name one .mindir file"),
         (["a.mindir", "resnet26"], "name one .mindir file"),
-        (["missing.mindir"], "missing.mindir does not exist"),
+        (["missing.mindir"], "missing.mindir: No such file"),
         (["missing.yaml"], "missing.yaml"),
         (["resnet51"], "Did you mean 'resnet50'"),
         (["a.mindir", "--training"], "audited as it is"),

@@ -3,9 +3,11 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import acmix as acmix_package
 from acmix.cli import main
 from acmix.cli.console import print_error, set_up_console
 from acmix.errors import UserError
@@ -16,7 +18,11 @@ HARMLESS = r"a\x1b[2Jb\nc\u202ed\xe9"
 
 def acmix(arguments, redirection):
     shell = f'"$0" -m acmix {arguments} {redirection}'
-    environment = {"PYTHONPATH": ":".join(sys.path), "LC_ALL": "C", "GLOG_v": "3"}
+    environment = {
+        "PYTHONPATH": str(Path(acmix_package.__file__).parents[1]),
+        "LC_ALL": "C",
+        "GLOG_v": "3",
+    }
     return subprocess.run(
         ["bash", "-c", shell, sys.executable], capture_output=True, text=True, env=environment
     )
