@@ -48,9 +48,7 @@ def test_a_full_or_closed_stream_keeps_the_exit_code(arguments, redirection, cod
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("redirection", [">&- 2>&-", ">/dev/full 2>/dev/full"])
 def test_training_needs_no_streams(tmp_path, redirection):
-    kwargs = (
-        "model.kwargs={patch_size: 4, embed_dim: 8, depths: [1], num_heads: [1], window_size: 4}"
-    )
+    kwargs = "{patch_size: 4, embed_dim: 8, depths: [1], num_heads: [1], window_size: 4}"
     words = f"data.name=digits model.name=acmix_swin_tiny 'model.kwargs={kwargs}'"
     (tmp_path / "c.yaml").write_text("train: {epochs: 1}\nschedule: {warmup_epochs: 0}")
     done = acmix(f"train {tmp_path}/c.yaml output={tmp_path}/run {words}", redirection)

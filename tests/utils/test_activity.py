@@ -47,11 +47,11 @@ def test_process_tells_what_it_does_and_hears_why_it_shall_stop(board):
 def test_waiting_for_others_is_an_activity_and_ends(board):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(activity, "_descriptor", lambda: board.descriptor)
+        patch.setattr(activity, "_activity", Activity())  # not that of an earlier test
         activity.doing("saving step 3", 3)
         with activity.meeting():
             assert board.activity() == Activity("waiting for the other ranks", 3, meets=True)
         assert board.activity() == Activity("saving step 3", 3)
-        activity.doing("starting", 0)
 
 
 def test_record_that_is_half_written_counts_as_the_one_before(board):

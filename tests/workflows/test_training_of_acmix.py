@@ -40,9 +40,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path,
     options = ("train.epochs=2", "train.ema_decay=0.9")
     run(model, 2, whole, *options)
 
-    import acmix.engine.trainer as trainer
+    import acmix.engine.stopping as stopping
 
-    evaluate, calls = trainer.evaluate, []
+    evaluate, calls = stopping.evaluate, []
 
     def killed(task, *arguments):
         calls.append(task)
@@ -50,10 +50,10 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path,
             raise KeyboardInterrupt
         return evaluate(task, *arguments)
 
-    monkeypatch.setattr(trainer, "evaluate", killed)
+    monkeypatch.setattr(stopping, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
         run(model, 2, parts, *options)
-    monkeypatch.setattr(trainer, "evaluate", evaluate)
+    monkeypatch.setattr(stopping, "evaluate", evaluate)
     run(model, 2, parts, *options, resume="auto")
 
     expected, progress = last_state(whole)

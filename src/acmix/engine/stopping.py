@@ -22,8 +22,8 @@ IN_EVALUATION = "in an evaluation: the epoch before it is saved"
 class Stopping:
     """Decides, on all ranks alike, whether to stop.
 
-    Before the first step is complete there is nothing to save: a signal ends it at once. Later it
-    ends training after a step, and an evaluation before its next batch.
+    Before the first step is complete on all ranks there is nothing to save: a signal ends it at
+    once. Later it ends training after a step, and an evaluation before its next batch.
 
     Args:
         world: the devices that train together.
@@ -68,7 +68,9 @@ class Stopping:
 
     def after_step(self, result: StepResult) -> None:
         """Set :attr:`now`, the same on all ranks; ``result`` has the requests of all."""
-        self._has_begun = True
+        if not self._has_begun:
+            self._has_begun = True
+            self.world.barrier()  # none goes on, nor saves, while another can end at once
         if self.world.size == 1:
             self.now = self.is_asked
             return
