@@ -13,8 +13,8 @@ from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision
 from acmix.engine.train_step import TrainStep
 from acmix.models.detection import AnchorGenerator, HostPostProcess, PostProcess, create_detector
-from acmix.models.detection.fpn import level_sizes
 from acmix.models.detection.retinanet import RetinaHead
+from acmix.models.fpn import level_sizes
 from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import get_value, set_value
 

@@ -6,7 +6,6 @@ A new detector is one file here and one line in :mod:`acmix.models.catalogue`.
 from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.fpn import FPN
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.host import Detections, HostPostProcess
 from acmix.models.detection.matcher import Matcher
@@ -15,6 +14,7 @@ from acmix.models.detection.post_process import PostProcess
 from acmix.models.detection.registry import create_detector, list_detectors
 from acmix.models.detection.retinanet import RetinaNet
 from acmix.models.detection.sampler import BalancedSampler
+from acmix.models.fpn import FPN
 
 __all__ = [
     "FPN",

@@ -10,8 +10,8 @@ import numpy as np
 
 from acmix.errors import UserError
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.fpn import level_sizes
 from acmix.models.detection.post_process import PostProcess, group_grid
+from acmix.models.fpn import level_sizes
 
 
 class Detections(NamedTuple):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from acmix.errors import check, suggest
-from acmix.models.arguments import check_types, explaining
+from acmix.models.backbone import Backbone
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.post_process import PostProcess
-from acmix.models.registry import HEADS, create_model, list_networks, split_name
-from acmix.utils.registry import load_object
+from acmix.models.heads import create_with_head
+from acmix.models.registry import list_networks
 
 KIND = "detectors"
 
@@ -46,21 +44,11 @@ def create_detector(
     Raises:
         UserError: unknown name or argument, or a value the detector cannot take.
     """
-    detector, model = split_name(KIND, name)
-    cls = load_object(HEADS[KIND][detector])
-    arguments = {"num_classes": num_classes, "post_process": post_process, **arguments}
-    arguments = {key: value for key, value in arguments.items() if value is not None}
-    known = set(inspect.signature(cls.__init__).parameters) - {"self", "backbone"}
-    for key in arguments:
-        check(key in known, f"detector '{name}' takes no argument '{key}'.{suggest(key, known)}")
-    chosen = {"out_indices": cls.out_indices, **(backbone or {})}
-    for key in ("features_only", "num_classes"):
-        check(key not in chosen, f"backbone: '{key}' is the detector's to set; leave it out.")
-    body = create_model(model, features_only=True, **chosen)
-    freeze_stages(body, frozen_stages)
-    if frozen_norm:
-        freeze_norm(body)
-    what = f"detector '{name}'"
-    check_types(what, cls, arguments)
-    with explaining(what, arguments):
-        return cls(body, **arguments)
+
+    def prepare(body: Backbone) -> None:
+        freeze_stages(body, frozen_stages)
+        if frozen_norm:
+            freeze_norm(body)
+
+    own = {"num_classes": num_classes, "post_process": post_process, **arguments}
+    return create_with_head(KIND, name, own, backbone, prepare)

@@ -1,6 +1,6 @@
 """RetinaNet: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
 
-As in mmdetection, where it differs from the paper: see :mod:`.fpn`, :mod:`.anchors`.
+As in mmdetection, where it differs from the paper: see :mod:`acmix.models.fpn`, :mod:`.anchors`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from acmix.models.backbone import Backbone
 from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.fpn import FPN, level_sizes, level_strides
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.models.detection.post_process import PostProcess
+from acmix.models.fpn import FPN, level_sizes, level_strides
 from acmix.ops.boxes import box_iou, clip_boxes
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows

@@ -5,8 +5,7 @@ import pytest
 from mindspore import Tensor
 
 from acmix.errors import UserError
-from acmix.models.detection import FPN
-from acmix.models.detection.fpn import level_strides
+from acmix.models.fpn import FPN, level_strides
 from acmix.utils.parameters import set_value
 
 SIZES = ((11, 13), (6, 7), (3, 4))  # odd: a coarse map's pixels cover less than two at the end
