@@ -7,7 +7,9 @@ from mindspore import nn
 from acmix.convert import pvt, san
 from acmix.convert.resnet import RESNET
 from acmix.convert.rules import Family
+from acmix.convert.segmentation import SEGMENTATION
 from acmix.convert.swin import SWIN
+from acmix.convert.with_backbone import with_backbone
 from acmix.errors import UserError
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention.global_ import GlobalAttention
@@ -17,6 +19,7 @@ from acmix.layers.attention.window import WindowAttention
 from acmix.models.pvt import PVT, PVTBlock
 from acmix.models.resnet import Bottleneck, ResNet
 from acmix.models.san import SAN, SANBlock
+from acmix.models.segmentation import Segmenter
 from acmix.models.swin import Swin, SwinBlock
 
 FAMILIES: dict[type[nn.Cell], Family] = {
@@ -36,8 +39,15 @@ FAMILIES: dict[type[nn.Cell], Family] = {
 """Families by class of the model or block, or of the attention of a separate ACmix."""
 
 
+HEADS: dict[type[nn.Cell], Family] = {Segmenter: SEGMENTATION}
+"""Families, by class of the network, of the heads on a ``backbone`` of any other family."""
+
+
 def family_of(model: nn.Cell) -> Family:
     """Return the family of ``model``; raise UserError if it has none."""
+    for cls in type(model).__mro__:
+        if cls in HEADS:
+            return with_backbone(HEADS[cls], family_of(model.backbone))
     return family_of_class(type(model.attention if isinstance(model, ACmix) else model))
 
 

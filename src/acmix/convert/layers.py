@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import nn
 
 from acmix.convert.rules import POINTWISE, Rule
-from acmix.layers.drop_path import DropPath
+from acmix.layers.drop_path import Drop
 
 _SCALE_AND_SHIFT = (Rule("gamma", ("weight",)), Rule("beta", ("bias",)))
 
@@ -16,7 +16,7 @@ COMMON = {
         Rule("moving_mean", ("running_mean",)),
         Rule("moving_variance", ("running_var",)),
     ),
-    DropPath: (Rule("random_state", ()),),
+    Drop: (Rule("random_state", ()),),
 }
 """Rules for layers other than ACmix whose parameter names differ from torch."""
 

@@ -1,4 +1,4 @@
-"""Stochastic depth (Huang et al., ECCV 2016)."""
+"""Parts of tensors that are dropped in training: branches, channels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def drop_path_rates(drop_path_rate: float, depths: Sequence[int]) -> Iterator[fl
     yield from np.linspace(0, drop_path_rate, sum(depths)).tolist()
 
 
-class DropPath(nn.Cell):
-    """Drop the whole branch for a sample with probability ``rate``, and scale the others up.
+class Drop(nn.Cell):
+    """Drop each element of the leading axes with probability ``rate``, and scale the others up.
 
     Active in training only. The random state is a Parameter, so that it goes into checkpoints and a
     resumed run draws what the uninterrupted one would have drawn.
@@ -29,25 +29,45 @@ class DropPath(nn.Cell):
         rate: probability, 0 <= rate < 1.
 
     Shape:
-        x: (B, ...), B static. Output: the same.
+        x: (B, ...), the leading axes static. Output: the same.
     """
+
+    axes = 1
+    argument = "rate"
 
     def __init__(self, rate: float):
         super().__init__()
-        check(0 <= rate < 1, f"drop_path_rate must be at least 0 and below 1, got {rate}.")
+        check(0 <= rate < 1, f"{self.argument} must be at least 0 and below 1, got {rate}.")
         self.keep = 1.0 - rate
         self.random_state = None
         if rate > 0:
             self.random_state = random.state_parameter()
 
     def construct(self, x: Tensor) -> Tensor:
-        """Drop or scale the branch."""
+        """Drop or scale."""
         if self.random_state is None or not self.training:
             return x
-        numbers = random.draw(self.random_state, x.shape[0])
+        count = 1
+        for size in x.shape[: self.axes]:
+            count *= size
+        numbers = random.draw(self.random_state, count)
         kept = ops.floor(numbers + self.keep) / self.keep
-        return x * kept.astype(x.dtype).reshape((-1,) + (1,) * (x.ndim - 1))
+        shape = x.shape[: self.axes] + (1,) * (x.ndim - self.axes)
+        return x * kept.astype(x.dtype).reshape(shape)
 
     def for_inference(self) -> nn.Cell:
         """See :mod:`acmix.layers.inference`."""
         return nn.Identity()
+
+
+class DropPath(Drop):
+    """Stochastic depth (Huang et al., ECCV 2016): drop the whole branch for a sample."""
+
+    argument = "drop_path_rate"
+
+
+class DropChannels(Drop):
+    """Dropout of whole maps (Tompson et al., CVPR 2015): drop channels of (B, C, H, W)."""
+
+    axes = 2
+    argument = "dropout"

@@ -63,3 +63,5 @@ register_models(
 )
 
 register_head("detectors", "retinanet", "acmix.models.detection.retinanet:RetinaNet")
+register_head("segmenters", "semantic_fpn", "acmix.models.segmentation.semantic_fpn:SemanticFPN")
+register_head("segmenters", "upernet", "acmix.models.segmentation.upernet:UperNet")

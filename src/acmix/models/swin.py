@@ -22,7 +22,7 @@ from acmix.layers.blocks import Mlp, PatchEmbed, conv, dense, layer_norm
 from acmix.layers.drop_path import DropPath, drop_path_rates
 from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.ops.linear import to_maps, to_tokens
-from acmix.ops.padding import zero_pad_tokens
+from acmix.ops.padding import crop_tokens, zero_pad_tokens
 
 MIXERS = ("attention", "acmix", "conv")
 
@@ -63,12 +63,26 @@ class PatchMerging(nn.Cell):
 
 
 class SwinBlock(nn.Cell):
-    """Spatial mixer and MLP, each after a LayerNorm and around an identity; tokens (B, H, W, C)."""
+    """Spatial mixer and MLP, each after a LayerNorm and around an identity; tokens (B, H, W, C).
 
-    fold_norm_into_next = (("norm1", "attn"), ("norm2", "mlp"))
+    The mixer sees a map with sides that are multiples of ``pad_to``: zeros follow the norm's output
+    at the bottom and right.
+    """
 
-    def __init__(self, mixer: nn.Cell, dim: int, mlp_ratio: float, drop_path_rate: float):
+    fold_norm_into_next: tuple = (("norm1", "attn"), ("norm2", "mlp"))
+
+    def __init__(
+        self,
+        mixer: nn.Cell,
+        dim: int,
+        mlp_ratio: float,
+        drop_path_rate: float,
+        pad_to: int = 1,
+    ):
         super().__init__()
+        self.pad_to = pad_to
+        if pad_to > 1:  # Behind a norm without its offset the zeros would stand for other values.
+            self.fold_norm_into_next = (("norm2", "mlp"),)
         self.norm1 = layer_norm(dim)
         self.attn = mixer
         self.norm2 = layer_norm(dim)
@@ -78,8 +92,13 @@ class SwinBlock(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+        x = x + self.drop_path(self._mix(self.norm1(x)))
         return x + self.drop_path2(self.mlp(self.norm2(x)))
+
+    def _mix(self, x: Tensor) -> Tensor:
+        _, height, width, _ = x.shape
+        x = zero_pad_tokens(x, -height % self.pad_to, -width % self.pad_to)
+        return crop_tokens(self.attn(x), height, width)
 
 
 class SwinStage(nn.Cell):
@@ -110,6 +129,10 @@ class Swin(Backbone):
         patch_size, window_size: in pixels of the image, of the stage's map.
         mlp_ratio: hidden channels of the MLP against C.
         drop_path_rate: of the last block; grows linearly from 0.
+        mask_padding: hide from the attention what fills up the last windows of a map, so that it
+            has no influence. False is Swin's public code for dense tasks: zeros behind the norm
+            fill the map up and are attended to, and maps no larger than a window are shifted too.
+            Where ACmix convolves then was never released; here it convolves the filled map.
         features_only, out_indices: see :class:`Backbone`. Each chosen map is normalised by a
             LayerNorm of its own, as Swin's detectors do.
         **acmix_arguments: fields of :class:`ACmixOptions`, by default a bias of the
@@ -133,6 +156,7 @@ class Swin(Backbone):
         window_size: int = 7,
         mlp_ratio: float = 4.0,
         drop_path_rate: float = 0.0,
+        mask_padding: bool = True,
         features_only: bool = False,
         out_indices: Sequence[int] | None = None,
         **acmix_arguments: Any,
@@ -158,9 +182,11 @@ class Swin(Backbone):
                 attention="window",
                 window_size=window_size,
                 shift_size=shift,
+                shift_always=not mask_padding,
                 **vars(options),
             )
 
+        pad_to = 1 if mask_padding or mixer == "conv" else window_size
         self.patch_embed = PatchEmbed(in_channels, embed_dim, patch_size)
         rates = drop_path_rates(drop_path_rate, depths)
         stages, info = [], []
@@ -169,7 +195,8 @@ class Swin(Backbone):
             blocks: list[nn.Cell] = []
             for position in range(depth):
                 shift = window_size // 2 if position % 2 else 0
-                blocks.append(SwinBlock(make_mixer(dim, heads, shift), dim, mlp_ratio, next(rates)))
+                mix = make_mixer(dim, heads, shift)
+                blocks.append(SwinBlock(mix, dim, mlp_ratio, next(rates), pad_to))
             stages.append(SwinStage(PatchMerging(dim // 2) if index else None, blocks))
             info.append(FeatureInfo(dim, patch_size * 2**index, f"stages.{index}"))
         self.stages = nn.CellList(stages)

@@ -1,4 +1,4 @@
-"""Elementwise losses of object detectors, computed and returned in float32."""
+"""Losses of dense networks, computed and returned in float32."""
 
 from __future__ import annotations
 
@@ -41,3 +41,21 @@ def smooth_l1(prediction: Tensor, target: Tensor, beta: float) -> Tensor:
         return distance
     bent = ops.minimum(distance, beta)
     return bent * (distance - 0.5 * bent) / beta
+
+
+def pixel_cross_entropy(logits: Tensor, labels: Tensor, ignored: int) -> Tensor:
+    """Return the softmax cross entropy, averaged over ALL pixels: ignored ones count as 0.
+
+    Args:
+        logits: (N, K), a row per pixel.
+        labels: (N,) integers from 0 to K - 1, or ``ignored``.
+        ignored: label of pixels without a class.
+    """
+    counted = labels != ignored
+    # On Ascend an index outside of 0..K-1 is undefined.
+    classes = labels.astype(ms.int32) * counted.astype(ms.int32)
+    count, one, zero = logits.shape[1], Tensor(1, ms.float32), Tensor(0, ms.float32)
+    losses, _ = ops.SoftmaxCrossEntropyWithLogits()(
+        logits.astype(ms.float32), ops.OneHot()(classes, count, one, zero)
+    )
+    return (losses * counted.astype(ms.float32)).mean()

@@ -16,6 +16,15 @@ def zero_pad_tokens(x: Tensor, bottom: int, right: int) -> Tensor:
     return _zero_pad(_zero_pad(x, 1, 0, bottom), 2, 0, right)
 
 
+def crop_tokens(x: Tensor, height: int, width: int) -> Tensor:
+    """Undo :func:`zero_pad_tokens`: (B, H, W, C) to (B, height, width, C)."""
+    for axis, length in ((1, height), (2, width)):
+        rest = x.shape[axis] - length
+        if rest > 0:
+            x = ops.split(x, (length, rest), axis)[0]
+    return x
+
+
 def zero_pad_sequence(x: Tensor, front: int) -> Tensor:
     """Put ``front`` zero tokens before (B, L, C)."""
     return _zero_pad(x, 1, front, 0)

@@ -1,4 +1,4 @@
-"""Maps resampled by one small constant matrix per axis: reflection padding, resizing.
+"""Maps resampled by one small constant matrix per axis: reflection padding, resizing, pooling.
 
 All are linear and separable. A matrix product exists on every device and in every export format,
 which is not so for the padding and resizing operators, and its gradient is again a product.
@@ -37,9 +37,20 @@ def nearest_matrix(source: int, target: int) -> np.ndarray:
     return np.eye(source, dtype=np.float32)[np.arange(target) * source // target]
 
 
+def pooling_matrix(source: int, target: int) -> np.ndarray:
+    """Return the matrix (target, source) of means: i takes floor(i s / t) to ceil((i + 1) s / t).
+
+    The pixels of neighbours overlap where t does not divide s.
+    """
+    index, pixel = np.arange(target)[:, None], np.arange(source)[None]
+    taken = (pixel >= index * source // target) & (pixel < -(-(index + 1) * source // target))
+    return (taken / taken.sum(1, keepdims=True)).astype(np.float32)
+
+
 _reflection = tensor_constant(reflection_matrix)
 _nearest = tensor_constant(nearest_matrix)
 _bilinear = tensor_constant(bilinear_matrix)
+_pooling = tensor_constant(pooling_matrix)
 
 
 def reflect_pad(maps: Tensor, border: int) -> Tensor:
@@ -57,6 +68,29 @@ def resize(maps: Tensor, height: int, width: int) -> Tensor:
         return maps
     rows = _bilinear(own_height, height, own_height / height)
     return _resample(maps, rows, _bilinear(own_width, width, own_width / width))
+
+
+def resize_to_rows(maps: Tensor, height: int, width: int) -> Tensor:
+    """Do as :func:`resize`, and put the channels last: (B, C, H, W) to (B * height * width, C).
+
+    The one transposition is of the map that is stretched along one axis only.
+    """
+    _, channels, own_height, own_width = maps.shape
+    rows = _bilinear(own_height, height, own_height / height).astype(maps.dtype)
+    columns = _bilinear(own_width, width, own_width / width).astype(maps.dtype)
+    x = ops.MatMul(transpose_b=True)(maps.reshape((-1, own_width)), columns)
+    x = x.reshape((-1, channels, own_height * width)).transpose(0, 2, 1)
+    x = ops.matmul(rows, x.reshape((-1, own_height, width * channels)))
+    return x.reshape((-1, channels))
+
+
+def adaptive_average_pool(maps: Tensor, size: int) -> Tensor:
+    """Average (B, C, H, W) over size x size regions that cover it: to (B, C, size, size).
+
+    As torch's: a region of a map that is smaller than ``size`` is one pixel or two.
+    """
+    _, _, height, width = maps.shape
+    return _resample(maps, _pooling(height, size), _pooling(width, size))
 
 
 def nearest(maps: Tensor, height: int, width: int) -> Tensor:

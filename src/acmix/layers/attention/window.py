@@ -40,13 +40,14 @@ class WindowAttention(SoftmaxAttention):
     with b from a learned table by relative position. The windows are shifted by ``shift_size``
     pixels, cyclically, with a mask between pixels that are not neighbours in the image. A map whose
     sides are not multiples of w is padded, and the padding is masked: it has no influence. As in
-    the original, a map no larger than a window is not shifted.
+    the original classifier, a map no larger than a window is not shifted.
 
     Args:
         dim: C, channels of q, k and v.
         num_heads: N, a divisor of C.
         window_size: w.
         shift_size: pixels, 0 to w - 1.
+        shift_always: shift maps no larger than a window too, as Swin's code for dense tasks does.
 
     Shape:
         q, k, v and output: (B, H, W, C), any H and W of at least 1.
@@ -55,7 +56,14 @@ class WindowAttention(SoftmaxAttention):
     data_format = "NHWC"
     rolls = True
 
-    def __init__(self, dim: int, num_heads: int, window_size: int = 7, shift_size: int = 0):
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int = 7,
+        shift_size: int = 0,
+        shift_always: bool = False,
+    ):
         super().__init__(dim, num_heads)
         check(window_size >= 1, f"window_size must be at least 1, got {window_size}.")
         check(
@@ -63,6 +71,7 @@ class WindowAttention(SoftmaxAttention):
             f"shift_size must be from 0 to window_size - 1 = {window_size - 1}, got {shift_size}.",
         )
         self.window_size, self.shift_size = window_size, shift_size
+        self.shift_always = shift_always
         self.rearrange = Rearrange()
         self.area = window_size**2
         self.relative_position_bias_table = Parameter(
@@ -77,8 +86,9 @@ class WindowAttention(SoftmaxAttention):
         return {"relative_position_bias_table"}
 
     def active_shift(self, height: int, width: int) -> int:
-        """Return the shift used for an H x W map: none if one window covers a side."""
-        return self.shift_size if min(height, width) > self.window_size else 0
+        """Return the shift used for an H x W map: as a rule none if one window covers a side."""
+        shifted = self.shift_always or min(height, width) > self.window_size
+        return self.shift_size if shifted else 0
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend; see the class."""

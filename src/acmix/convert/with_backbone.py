@@ -1,0 +1,58 @@
+"""Families of networks that are a head on any backbone, whose names begin with ``backbone.``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from acmix.convert.dialects import Dialect
+from acmix.convert.rules import Family
+
+_PREFIX = "backbone."
+
+
+@dataclass(frozen=True)
+class _Joined(Dialect):
+    """A head's names with one library's names for the backbone."""
+
+    body: Dialect = Dialect("", roots="")
+
+    def recognises(self, names: list[str]) -> bool:
+        """Whether names are of this head and this library's backbone."""
+        own = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+        return super().recognises(names) and self.body.recognises(own)
+
+
+def with_backbone(head: Family, body: Family) -> Family:
+    """Return the family of a head, with names of the whole network, on a family's backbone."""
+    return Family(
+        rules={**body.rules, **head.rules},
+        renames=(
+            (rf"^{re.escape(_PREFIX)}(.+)", lambda match: _PREFIX + body.rename(match[1])),
+            *head.renames,
+        ),
+        ignored={**body.ignored, **head.ignored},
+        dialects=tuple(
+            _joined(of_head, of_body) for of_head in head.dialects for of_body in body.dialects
+        ),
+    )
+
+
+def _joined(head: Dialect, body: Dialect) -> Dialect:
+    def renamed(match: re.Match[str]) -> str:
+        name = match[1]
+        if not re.match(r"norm\d\.", name):  # of the maps; a classifier's would be the only one
+            for pattern, replacement in body.renames:
+                name = re.sub(pattern, replacement, name)
+        return _PREFIX + name
+
+    return _Joined(
+        body.library,
+        roots=head.roots,
+        signature=head.signature,
+        renames=((rf"^{re.escape(_PREFIX)}(.+)", renamed),),
+        joins=body.joins,
+        reorder=body.reorder,
+        refusal=body.refusal,
+        body=body,
+    )
