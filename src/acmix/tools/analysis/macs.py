@@ -7,7 +7,8 @@ Forward hooks record the shapes of each Cell, so that no model needs a formula.
     def macs(self, *input_shapes) -> int | dict[str, int]
 
 which returns the multiply-adds of one call, without those of the child Cells it calls. A parent
-that uses the weights of a child without calling it counts their products.
+that uses the weights of a child without calling it counts their products. A Cell names the children
+that it calls in training only by the attribute ``training_only``: they have nothing to count.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from mindspore import Tensor, nn
 from acmix.errors import check
 from acmix.tools.analysis.mac_rules import EXTRA_KINDS, Shape, rule_of
 from acmix.utils.modes import evaluation_mode, execution_mode
+
+_STATES = ("moving_mean", "moving_variance", "random_state")
+"""Attributes of Cells that are Parameters for the checkpoint's sake and are not trained."""
 
 
 @dataclass
@@ -52,7 +56,8 @@ class Trace:
     """All Cells of a network in the order of ``cells_and_names``; the first is the network.
 
     ``uncounted`` names Cells with weights but without counts: they have no rule and no ``macs``, or
-    were not called and no ancestor counts them. Unless it is empty, the MACs are too low.
+    were not called and no ancestor counts them, though they are not for training only. Unless it is
+    empty, the MACs are too low.
     """
 
     cells: tuple[CellCount, ...]
@@ -60,7 +65,7 @@ class Trace:
 
     @property
     def params(self) -> int:
-        """Elements of all parameters; shared ones count once, running statistics do not count."""
+        """Elements of all parameters; shared ones count once, statistics and states do not."""
         return sum(cell.params for cell in self.cells)
 
     @property
@@ -120,10 +125,10 @@ def _count_parameters(network: nn.Cell) -> Iterator[tuple[nn.Cell, CellCount]]:
 
 
 def _weights(cell: nn.Cell) -> Iterator[ms.Parameter]:
-    """Yield the parameters of ``cell`` itself, without running statistics."""
-    statistics = {id(getattr(cell, name, None)) for name in ("moving_mean", "moving_variance")}
+    """Yield the parameters of ``cell`` itself, without running statistics and random states."""
+    states = {id(getattr(cell, name, None)) for name in _STATES}
     for parameter in cell.get_parameters(expand=False):
-        if id(parameter) not in statistics:
+        if id(parameter) not in states:
             yield parameter
 
 
@@ -149,12 +154,17 @@ def _uncounted(network: nn.Cell, counts: dict[int, CellCount]) -> Iterator[str]:
         for name, cell in network.cells_and_names()
         if hasattr(cell, "macs") and counts[id(cell)].calls
     ]
+    for_training = [
+        f"{name}.{child}".lstrip(".")
+        for name, cell in network.cells_and_names()
+        for child in getattr(cell, "training_only", ())
+    ]
     for name, cell in network.cells_and_names():
         if all(len(parameter.shape) < 2 for parameter in _weights(cell)):
             continue
         if rule_of(cell) and counts[id(cell)].calls:
             continue
-        if not any(is_within(name, ancestor) for ancestor in counting):
+        if not any(is_within(name, ancestor) for ancestor in counting + for_training):
             yield name
 
 
