@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acmix.convert.dialects import Dialect
 from acmix.convert.rules import Family
@@ -15,7 +15,7 @@ _PREFIX = "backbone."
 class _Joined(Dialect):
     """A head's names with one library's names for the backbone."""
 
-    body: Dialect = Dialect("", roots="")
+    body: Dialect = field(default_factory=lambda: Dialect("", roots=""))
 
     def recognises(self, names: list[str]) -> bool:
         """Whether names are of this head and this library's backbone."""

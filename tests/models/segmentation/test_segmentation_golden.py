@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 from models.segmentation.golden_segmenters import load, load_head, maps_of, small_network
-from models.segmentation.small_segmenter import Labels, Losses, Segment
+from models.segmentation.small_segmenter import Given, Labels, Losses, Segment
 
 from acmix.export import fuse
 from acmix.models.segmentation.semantic_fpn import FPNHead
@@ -39,13 +39,6 @@ def test_heads_on_maps_of_odd_sizes(make, mostly_pynative):
     assert_close(head(maps_of(golden)), golden.out)
 
 
-@pytest.mark.parametrize("make", [fpn_head, uper_head])
-def test_fused_heads(make):
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    head, golden = make()
-    assert_close(fuse(head)(maps_of(golden)), golden.out)
-
-
 def test_auxiliary_head(mode):
     golden = load("fcn_head")
     head = load_head(FCNHead(16, golden.meta["config"]["channels"], 6, 0.1), golden.state)
@@ -57,8 +50,10 @@ def test_whole_networks(name, mostly_pynative):
     golden = load(name)
     network = small_network(name, golden)
     images = Tensor(golden.in_image)
-    for i, feature in enumerate(network.backbone(images)):
+    maps = network.backbone(images)
+    for i, feature in enumerate(maps):
         assert_close(feature, vars(golden)[f"out_feature{i}"])
+    network.backbone = Given(maps, network.backbone)
     assert_close(network(images), golden.out_logits)
     assert_close(Segment(network)(images), golden.out_logits_input)
     best = np.sort(golden.out_logits_input, 1)
@@ -68,17 +63,19 @@ def test_whole_networks(name, mostly_pynative):
     right = labels.asnumpy() == golden.out_logits_input.argmax(1)
     assert certain.mean() > 0.9
     assert right[certain].all()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_losses_of_whole_networks(name, mostly_pynative):
-    golden = load(name)
-    labels = Tensor(golden.in_label.astype(np.int32))
-    losses = Losses(small_network(name, golden))(Tensor(golden.in_image), labels)
+    losses = Losses(network)(images, Tensor(golden.in_label.astype(np.int32)))
     expected = [golden.out_decode_loss_ce]
     if name == "upernet_swin":
         expected = [expected[0] + golden.out_aux_loss_ce, *expected, golden.out_aux_loss_ce]
     np.testing.assert_allclose([loss.asnumpy() for loss in losses], expected, rtol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", NETWORKS)
+def test_whole_networks_as_one_graph(name):
+    golden = load(name)
+    network = small_network(name, golden)
+    assert_close(Segment(network)(Tensor(golden.in_image)), golden.out_logits_input)
 
 
 def test_fused_networks_of_the_public_padding():
