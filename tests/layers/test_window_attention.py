@@ -13,7 +13,7 @@ from acmix.layers.attention.window import WindowAttention
 SHAPES = [(6, 6, 3, 0), (6, 9, 3, 1), (7, 5, 3, 1), (8, 11, 4, 2), (2, 3, 4, 2), (5, 4, 4, 2)]
 
 
-def oracle(num_heads, window, shift):
+def oracle(num_heads, window, shift, always=False):
     def run(inputs, parameters):
         height, width = inputs[0].shape[1:3]
         return oracles.window_attention(
@@ -23,7 +23,7 @@ def oracle(num_heads, window, shift):
             parameters["proj.bias"],
             num_heads,
             window,
-            shift if min(height, width) > window else 0,
+            shift if always or min(height, width) > window else 0,
         )
 
     return run
@@ -53,6 +53,16 @@ def test_padding_has_no_influence(rng):
     whole = net(*map(Tensor, maps)).asnumpy()
     cut = net(*(Tensor(np.ascontiguousarray(m[:, :7])) for m in maps)).asnumpy()
     np.testing.assert_allclose(whole[:, :4], cut[:, :4], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 7)])
+def test_maps_of_one_window_are_shifted_on_request(size, mostly_pynative, rng):
+    """As Swin's code for dense tasks does."""
+    net = WindowAttention(6, 2, 4, 2, shift_always=True)
+    randomise(net, rng)
+    inputs = [rng.standard_normal((1, *size, 6)) for _ in range(3)]
+    assert_matches(net, oracle(2, 4, 2, always=True), inputs, rng)
+    assert net.active_shift(*size) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,21 @@
 """Resampling, neighbourhoods and pooling against NumPy."""
 
+from pathlib import Path
+
 import numpy as np
 import oracles
 import pytest
 from mindspore import Tensor
 
 from acmix.ops.pooling import average_pool
-from acmix.ops.resample import nearest, reflect_pad, resize, upsample
+from acmix.ops.resample import (
+    adaptive_average_pool,
+    nearest,
+    reflect_pad,
+    resize,
+    resize_to_rows,
+    upsample,
+)
 from acmix.ops.unfold import unfold
 
 
@@ -27,6 +36,32 @@ def test_resize_interpolates_between_the_centres_of_pixels(maps, size):
         step = maps.shape[axis] / length
         expected = oracles.interpolate(expected, axis, (np.arange(length) + 0.5) * step - 0.5)
     np.testing.assert_allclose(resize(Tensor(maps), *size).asnumpy(), expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """torch's interpolate and adaptive_avg_pool2d."""
+    with np.load(Path(__file__).parents[1] / "golden" / "resize_pool.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize("size", [(13, 9), (10, 14), (3, 4), (5, 7), (1, 1)])
+def test_resize_is_torchs(golden, size):
+    expected = golden[f"out_bilinear_{size[0]}x{size[1]}_centres"]
+    maps = Tensor(golden["in_x"])
+    np.testing.assert_allclose(resize(maps, *size).asnumpy(), expected, atol=1e-6)
+    rows = resize_to_rows(maps, *size).asnumpy().reshape(2, *size, 3)
+    np.testing.assert_allclose(rows.transpose(0, 3, 1, 2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_adaptive_pooling_is_torchs(golden, size):
+    """Regions overlap where they do not divide the map, on a map of fewer pixels too."""
+    out = adaptive_average_pool(Tensor(golden["in_x"]), size).asnumpy()
+    np.testing.assert_allclose(out, golden[f"out_adaptive_{size}"], atol=1e-6)
+    if size == 6:
+        out = adaptive_average_pool(Tensor(golden["in_small"]), 6).asnumpy()
+        np.testing.assert_allclose(out, golden["out_small_adaptive_6"], atol=1e-6)
 
 
 def test_upsample_puts_a_pixel_in_the_middle_of_those_it_stands_for(maps):

@@ -8,6 +8,7 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import UserError
+from acmix.layers.drop_path import DropPath
 from acmix.tools.analysis.macs import trace
 
 
@@ -142,6 +143,23 @@ def test_weights_nobody_answers_for_are_named():
             return self.mixer(x)
 
     assert trace(Unused(Weighted()), (1, 6)).uncounted == ("mixer", "head")
+
+
+def test_what_only_training_calls_is_not_missed():
+    class Auxiliary(TokensNet):
+        training_only = ("head",)
+
+        def construct(self, x):
+            return self.mixer(x)
+
+    assert trace(Auxiliary(Weighted()), (1, 6)).uncounted == ("mixer",)
+    nested = nn.SequentialCell(Auxiliary(Weighted()))
+    assert trace(nested, (1, 6)).uncounted == ("0.mixer",)
+
+
+def test_random_states_are_no_parameters():
+    counted = trace(nn.SequentialCell(nn.Dense(6, 2), DropPath(0.5)), (1, 6))
+    assert counted.params == 6 * 2 + 2
 
 
 def test_modes_and_flags_are_restored_and_graph_mode_compiles_afterwards(mode):
