@@ -78,6 +78,7 @@ def test_whole_networks_as_one_graph(name):
     assert_close(Segment(network)(Tensor(golden.in_image)), golden.out_logits_input)
 
 
+@pytest.mark.exhaustive
 def test_fused_networks_of_the_public_padding():
     """The norm before the padding keeps its offset, or the zeros would stand for other values."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
@@ -86,6 +87,7 @@ def test_fused_networks_of_the_public_padding():
     assert_close(network(Tensor(golden.in_image)), golden.out_logits)
 
 
+@pytest.mark.exhaustive
 def test_padding_that_is_masked_gives_other_maps():
     """The one difference between the classifier's code and that for dense tasks is seen here."""
     ms.set_context(mode=ms.PYNATIVE_MODE)

@@ -16,7 +16,7 @@ def _check_values(values: int) -> None:
     check(
         values > 1,
         "A BatchNorm of the segmenter sees a single value per channel, whose variance is unknown, "
-        "as heads pool a map to one pixel: train with data.batch_size of at least 2.",
+        "as heads pool a map to one pixel: train with at least 2 images (data.batch_size).",
     )
 
 
