@@ -155,7 +155,7 @@ def task_branches(path: Path) -> list[str]:
 
 
 # Files that name a task although they serve all of them, and why.
-MAY_NAME_A_TASK: set[str] = set()
+MAY_NAME_A_TASK = {"acmix.data.shapes"}  # "segmentation" is the key of masks in COCO's files
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))

@@ -19,6 +19,7 @@ from acmix.config.sections import (
     ScheduleConfig,
     TrainConfig,
 )
+from acmix.config.segmentation import SegmentationConfig, SegmentationDataConfig, SegmenterConfig
 
 __all__ = [
     "TASK_CONFIGS",
@@ -34,6 +35,9 @@ __all__ = [
     "OptimConfig",
     "RuntimeConfig",
     "ScheduleConfig",
+    "SegmentationConfig",
+    "SegmentationDataConfig",
+    "SegmenterConfig",
     "TrainConfig",
     "load_config",
 ]

@@ -48,7 +48,7 @@ class Config(Section):
     profile: bool = False
     """Measure the parts of a training step first; training then continues at full speed."""
     task: str = ""
-    """Task to train: ``classification`` or ``detection``."""
+    """Task to train: ``classification``, ``detection`` or ``segmentation``."""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -23,11 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     add_checkpoint(parser)
     parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
-    for task, config in TASK_CONFIGS.items():
-        for option, what in config.eval_files.items():
-            parser.add_argument(
-                f"--{option}", type=OutputFile, metavar="FILE", help=f"{task}: {what}"
-            )
+    for option, what in _eval_files().items():
+        parser.add_argument(f"--{option}", type=OutputFile, metavar="FILE", help=what)
     add_json(parser, "the metrics")
 
 
@@ -56,12 +53,24 @@ def run(options: Namespace) -> None:
         options.json.write(json.dumps(report, indent=1))
 
 
+def _eval_files() -> dict[str, str]:
+    """Return what the tasks can write: the help text by option; several tasks may have one."""
+    texts: dict[str, list[str]] = {}
+    for task, cls in TASK_CONFIGS.items():
+        for option, what in cls.eval_files.items():
+            texts.setdefault(option, []).append(f"{task}: {what}")
+    return {option: "; ".join(whats) for option, whats in texts.items()}
+
+
 def _files(config: Config, options: Namespace) -> dict[str, Path]:
     """Return the requested files by option; raise UserError for those of another task."""
     files = {}
-    for task, cls in TASK_CONFIGS.items():
-        for option in cls.eval_files:
-            if getattr(options, option) is not None:
-                check(task == config.task, f"--{option} is for task={task}, not {config.task}.")
-                files[option] = Path(getattr(options, option))
+    for option in _eval_files():
+        if getattr(options, option) is not None:
+            owners = [task for task, cls in TASK_CONFIGS.items() if option in cls.eval_files]
+            check(
+                config.task in owners,
+                f"--{option} is for task={' or '.join(owners)}, not {config.task}.",
+            )
+            files[option] = Path(getattr(options, option))
     return files
