@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 
-from acmix.data.decode import QUARTER_TURNS, turned_by
+from acmix.data.decode import size_mismatch
 
 _logger = logging.getLogger(__name__)
 
@@ -92,19 +93,11 @@ class DetectionSamples:
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:
         """Return why an image is not of the size that its annotations are for; None if it is."""
         record = self.records[index]
-        expected = record.width, record.height
-        if size == expected:
-            return None
-        reason = (
-            f"has {size[0]} x {size[1]} pixels, but its annotations are for {expected[0]} x "
-            f"{expected[1]}"
-        )
-        if turned_by(encoded) in QUARTER_TURNS and size[::-1] == expected:
-            reason += (
-                ", its size before it is turned upright as its EXIF data say; "
-                "remove that entry if the boxes fit the image as stored"
-            )
-        return reason
+        return size_mismatch(encoded, size, (record.width, record.height), "annotations")
+
+    def checksum(self, index: int, encoded: bytes) -> int:
+        """Return the CRC of an image file."""
+        return zlib.crc32(encoded)
 
     def missing_in(self, kept: DetectionSamples) -> tuple[str, ...]:
         """Report the split if ``kept`` is empty; a split need not contain every class."""

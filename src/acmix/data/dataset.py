@@ -14,7 +14,6 @@ from acmix.data.pipeline import PADDING, Batch, MakeBatch, reading
 from acmix.data.preprocess import Preprocess
 from acmix.data.samples import Samples
 from acmix.data.sharded import ShardedDataset
-from acmix.errors import check
 
 # Distinguishes the seed of a batch from that of the sample with the same number.
 _BATCH_STREAM = 1
@@ -49,12 +48,7 @@ class ImageDataset(ShardedDataset):
         self._labels = np.append(samples.labels, PADDING).astype(np.int32)
         self._augment = Augment(config)
         self._mixing = Mixing.from_config(config, len(samples.classes)) if self._training else None
-        self._batches = self._count_batches()
-        check(
-            self._batches > 0,
-            f"data.batch_size={self.batch_size} on {self._num_shards} device(s) exceeds the "
-            f"{len(samples)} training samples; lower data.batch_size.",
-        )
+        self._batches = self._count_even()
 
     def __len__(self) -> int:
         return self._batches
@@ -70,22 +64,7 @@ class ImageDataset(ShardedDataset):
         self._labels = np.append(labels[self._labels[:-1]], PADDING).astype(np.int32)
 
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
-        indices = self._order(k).reshape(-1, self.batch_size)
-        return indices, lambda row, number: self._batch(row, k, number)
-
-    def _count_batches(self) -> int:
-        if self._training:
-            return self.num_samples // self._num_shards // self.batch_size
-        return -(-self.num_samples // (self._num_shards * self.batch_size))
-
-    def _order(self, k: int) -> np.ndarray:
-        """Return the sample indices of epoch ``k`` on this shard, including padding."""
-        indices = np.arange(self.num_samples)
-        if self._training:
-            indices = np.random.default_rng((self._seed, k)).permutation(indices)
-        indices = indices[self._shard][: len(self) * self.batch_size]
-        missing = len(self) * self.batch_size - len(indices)
-        return np.pad(indices, (0, missing), constant_values=PADDING)
+        return self._deal_evenly(k), lambda row, number: self._batch(row, k, number)
 
     def _batch(self, indices: np.ndarray, k: int, number: int) -> Batch:
         """Load batch ``number`` and mix it with the same random draw on every shard."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 
@@ -73,6 +74,30 @@ def turned_by(encoded: bytes) -> int:
         return 1
 
 
+def size_mismatch(
+    encoded: bytes, size: tuple[int, int], expected: tuple[int, int], what: str
+) -> str | None:
+    """Return why an image does not have the size that something is for; None if it does.
+
+    Args:
+        encoded: content of the image file.
+        size: width and height after decoding.
+        expected: width and height that it must have.
+        what: what has that size, such as ``annotations``.
+    """
+    if size == expected:
+        return None
+    reason = (
+        f"has {size[0]} x {size[1]} pixels, but its {what} are for {expected[0]} x {expected[1]}"
+    )
+    if turned_by(encoded) in QUARTER_TURNS and size[::-1] == expected:
+        reason += (
+            ", its size before it is turned upright as its EXIF data say; "
+            f"remove that entry if the {what} fit the image as stored"
+        )
+    return reason
+
+
 def read_image(path: str | Path, channels: int) -> Image.Image:
     """Decode an image file for prediction.
 
@@ -86,20 +111,36 @@ def read_image(path: str | Path, channels: int) -> Image.Image:
 
 
 def _decode(encoded: bytes, channels: int, max_pixels: int) -> Image.Image:
+    with loaded(encoded, _FORMATS, max_pixels) as image:
+        turn = _TURNS.get(_orientation(image))
+        if image.mode.startswith(("I", "F")):
+            image = to_8_bits(image)
+        mode = "L" if channels == 1 else "RGB"
+        if image.mode != mode:  # convert() would copy the pixels anyway
+            image = image.convert(mode)
+        return image if turn is None else image.transpose(turn)
+
+
+@contextmanager
+def loaded(encoded: bytes, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image file and read its pixels as they are stored.
+
+    Args:
+        encoded: content of the image file.
+        formats: Pillow's names of the formats that are known.
+        max_pixels: maximum width x height, checked in the header before memory is allocated.
+
+    Raises:
+        DecodeError: not such an image, truncated or too large; also for whatever the body raises.
+    """
     try:
-        image: Image.Image = Image.open(io.BytesIO(encoded), formats=_FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(encoded), formats=formats)
         width, height = image.size
         if width * height > max_pixels:
             raise DecodeError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
         with _one_large if width * height > LARGE else nullcontext():
             image.load()  # turns TIFF upright, and removes its orientation
-            turn = _TURNS.get(_orientation(image))
-            if image.mode.startswith(("I", "F")):
-                image = to_8_bits(image)
-            mode = "L" if channels == 1 else "RGB"
-            if image.mode != mode:  # convert() would copy the pixels anyway
-                image = image.convert(mode)
-            return image if turn is None else image.transpose(turn)
+            yield image
     except DecodeError:
         raise
     except UnidentifiedImageError:

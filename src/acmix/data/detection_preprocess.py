@@ -13,6 +13,7 @@ from acmix.config.data import check_per_channel
 from acmix.config.typed import ImageSize, Interpolation, Positive, Section
 from acmix.data.decode import DEFAULT_MAX_PIXELS, decode
 from acmix.data.preprocess import RESAMPLING, normalise
+from acmix.data.sizes import keep_ratio, round_half_up, round_up, scaled
 from acmix.errors import check
 
 Shape = tuple[int, int]
@@ -29,10 +30,12 @@ def buckets(config: DetectionDataConfig) -> tuple[Shape, ...]:
     """
     short = max(config.short_side)
     # Rounded like the images, so that an image of the bucket's aspect fits exactly.
-    sides = {min(_round(short * aspect), config.long_side) for aspect in config.bucket_aspects}
+    sides = {
+        min(round_half_up(short * aspect), config.long_side) for aspect in config.bucket_aspects
+    }
     landscape = {
-        (_round_up(short, config.size_divisor), _round_up(long, config.size_divisor))
-        for long in sides | {config.long_side}
+        (round_up(short, config.size_divisor), round_up(long, config.size_divisor))
+        for long in {min(side, config.long_side) for side in sides} | {config.long_side}
     }
     shapes = landscape | {(width, height) for height, width in landscape}
     return tuple(sorted(shapes, key=lambda shape: (shape[0] * shape[1], shape)))
@@ -105,8 +108,7 @@ class DetectionPreprocess(Section, prefix="preprocess"):
         Rounds like mmdet (``mmcv.rescale_size``): one factor for both sides, halves rounded up.
         """
         short_side = short_side or self.short_side
-        factor = min(short_side / min(width, height), self.long_side / max(width, height))
-        return _resized(width, height, factor)
+        return keep_ratio(width, height, short_side, self.long_side)
 
     def bucket(self, width: int, height: int) -> Shape:
         """Return the smallest of ``shapes`` that contains an image after resizing, or the largest.
@@ -131,23 +133,10 @@ class DetectionPreprocess(Section, prefix="preprocess"):
         width, height = image.size
         wide, high = self.size(width, height, short_side)
         if high > shape[0] or wide > shape[1]:
-            wide, high = _resized(width, height, min(shape[0] / height, shape[1] / width))
+            wide, high = scaled(width, height, min(shape[0] / height, shape[1] / width))
         resized = image.resize((wide, high), RESAMPLING[self.interpolation])
         if flip:
             resized = ImageOps.mirror(resized)
         padded = np.zeros((self.channels, *shape), np.float32)
         normalise(resized, self.mean, self.std, out=padded[:, :high, :wide])
         return padded, np.array([wide / width, high / height], np.float32)
-
-
-def _resized(width: int, height: int, factor: float) -> tuple[int, int]:
-    """Return the rounded sides times ``factor``, at least one pixel each."""
-    return max(1, _round(width * factor)), max(1, _round(height * factor))
-
-
-def _round(side: float) -> int:
-    return int(side + 0.5)
-
-
-def _round_up(side: int, divisor: int) -> int:
-    return -(-side // divisor) * divisor

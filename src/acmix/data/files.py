@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 from acmix.errors import UserError
 from acmix.utils.reading import read_bytes
@@ -17,6 +18,8 @@ _logger = logging.getLogger(__name__)
 MAX_FILE_BYTES = 2**31
 """Largest image file in bytes: 16-bit RGBA without compression takes 1.4 GB at the default of
 ``data.max_image_pixels``."""
+MAX_TEXT_BYTES = 2**28
+"""Largest list of names in bytes: a line of 40 for each of six million images."""
 PATIENCE = 60.0
 """Seconds after which the log names a file that is still being read."""
 
@@ -34,6 +37,18 @@ def read_image_file(path: str) -> bytes:
         except UserError as error:
             reason = str(error).removeprefix(path).lstrip(": ").removesuffix(".")
             raise OSError(reason) from error
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a text file in UTF-8, such as a list of names.
+
+    Raises:
+        UserError: the file is missing, unreadable, larger than 256 MiB, or not UTF-8.
+    """
+    try:
+        return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}.") from error
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +40,9 @@ class Images(Protocol):
             size: width and height after decoding.
             encoded: content of its file.
         """
+
+    def checksum(self, index: int, encoded: bytes) -> int:
+        """Return the CRC of what was read of a sample: its image, and its labels if in a file."""
 
     def select(self: S, indices: Sequence[int]) -> S:
         """Return the images at ``indices``."""
@@ -98,9 +100,10 @@ def _read_all(samples: Images, config: DataConfig) -> list[int | str]:
         try:
             encoded = samples.read(index)
             image = decode(encoded, config.channels, config.max_image_pixels)
+            reason = samples.mismatch(index, image.size, encoded)
+            return samples.checksum(index, encoded) if reason is None else reason
         except (DecodeError, OSError) as error:
             return str(error)
-        return samples.mismatch(index, image.size, encoded) or zlib.crc32(encoded)
 
     # Threads run in parallel, since Pillow's decoders release the interpreter lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:

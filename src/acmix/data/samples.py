@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -44,6 +45,10 @@ class Samples:
 
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> None:
         """Return None: any size fits a label."""
+
+    def checksum(self, index: int, encoded: bytes) -> int:
+        """Return the CRC of an image file."""
+        return zlib.crc32(encoded)
 
     def missing_in(self, kept: Samples) -> tuple[str, ...]:
         """Return the names of the classes that have no sample in ``kept``."""

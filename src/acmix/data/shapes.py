@@ -15,7 +15,7 @@ from acmix.data.samples import Split
 
 CLASSES = ("circle", "rectangle", "triangle")
 NUM_IMAGES = {"train": 512, "val": 128}
-_STREAM = {"train": 0, "val": 1}
+STREAMS = {"train": 0, "val": 1}
 
 _SIDES = (96, 160)
 _MAX_SHAPES = 5
@@ -39,18 +39,18 @@ def shapes(split: Split, seed: int = 0) -> DetectionSamples:
         seed: seed of the data set, independent of the seed of a run, so that runs use the same
             images.
     """
-    count, stream = NUM_IMAGES[split], _STREAM[split]
-    tree = _annotate([_Scene(seed, stream, index) for index in range(count)])
+    count, stream = NUM_IMAGES[split], STREAMS[split]
+    tree = _annotate([Scene(seed, stream, index) for index in range(count)])
     return DetectionSamples(
         categories=read_categories(tree, "shapes"),
         records=read_records(tree, "shapes"),
         names=tuple(f"shapes {split} {index}" for index in range(count)),
-        read=lambda index: _Scene(seed, stream, index).encode(),
+        read=lambda index: Scene(seed, stream, index).encode(),
         tree=lambda: tree,
     )
 
 
-class _Scene:
+class Scene:
     """Shapes of one image: the visible shape at every pixel, and the classes.
 
     Attributes:
@@ -88,6 +88,11 @@ class _Scene:
         cv2.fillPoly(owner, [np.rint(outline).astype(np.int32)], number)
         return owner, cv2.contourArea(outline.astype(np.float32))
 
+    @property
+    def label_map(self) -> np.ndarray:
+        """(H, W) uint8: 0 for the background, class + 1 for shapes."""
+        return np.array([0, *(label + 1 for label in self.labels)], np.uint8)[self.owner]
+
     def encode(self) -> bytes:
         """Render the scene as a PPM file, which needs no compression."""
         rng = self._rng
@@ -121,7 +126,7 @@ def _colours(count: int, rng: np.random.Generator) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].astype(np.float64)
 
 
-def _annotate(scenes: list[_Scene]) -> dict[str, Any]:
+def _annotate(scenes: list[Scene]) -> dict[str, Any]:
     """Return COCO annotations of scenes; ids start at 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -11,7 +11,7 @@ import numpy as np
 
 from acmix.config import DataConfig
 from acmix.data.digest import digest_of
-from acmix.data.pipeline import Batch, MakeBatch, run_pipeline
+from acmix.data.pipeline import PADDING, Batch, MakeBatch, run_pipeline
 from acmix.errors import check
 
 D = TypeVar("D", bound="ShardedDataset")
@@ -147,3 +147,34 @@ class ShardedDataset(ABC):
     @abstractmethod
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
         """Return sample indices (batches, B) of epoch ``k`` on this shard, and the batch loader."""
+
+    def _count_even(self) -> int:
+        """Return the number of batches of :meth:`_deal_evenly`.
+
+        Raises:
+            UserError: the training samples are too few for one batch.
+        """
+        if not self._training:
+            return -(-self.num_samples // (self._num_shards * self.batch_size))
+        batches = self.num_samples // self._num_shards // self.batch_size
+        check(
+            batches > 0,
+            f"data.batch_size={self.batch_size} on {self._num_shards} device(s) exceeds the "
+            f"{self.num_samples} training samples; lower data.batch_size.",
+        )
+        return batches
+
+    def _deal_evenly(self, k: int) -> np.ndarray:
+        """Return sample indices (batches, B) of epoch ``k`` on this shard, whatever their shapes.
+
+        The ``train`` batches of all shards together are those of a single shard with a
+        ``num_shards`` times larger batch. ``val`` has every sample exactly once over all shards,
+        and padding at the end.
+        """
+        indices = np.arange(self.num_samples)
+        if self._training:
+            indices = np.random.default_rng((self._seed, k)).permutation(indices)
+        count = len(self) * self.batch_size
+        indices = indices[self._shard][:count]
+        padded = np.pad(indices, (0, count - len(indices)), constant_values=PADDING)
+        return padded.reshape(-1, self.batch_size)

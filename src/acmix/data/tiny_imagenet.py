@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from acmix.data.files import read_text
 from acmix.data.names import composed, listed
-from acmix.errors import UserError, check
-from acmix.utils.reading import read_bytes
+from acmix.errors import check
 
 LIST = "val_annotations.txt"
-_MAX_LIST_BYTES = 2**28  # a line of 40 bytes for each of six million images
 
 
 def tiny_imagenet_labels(folder: Path, files: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
@@ -26,11 +25,7 @@ def tiny_imagenet_labels(folder: Path, files: Sequence[str]) -> tuple[tuple[str,
     """
     path = folder / LIST
     class_of = {}
-    try:
-        lines = read_bytes(path, _MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}.") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         name, *columns = line.split("\t")
         check(
             bool(columns and columns[0].strip()),
