@@ -17,8 +17,12 @@ from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
 from acmix.data.digits import digits
 from acmix.data.integrity import drop_corrupt
+from acmix.data.label_copy import read_label_folders
+from acmix.data.label_folders import LAYOUTS
+from acmix.data.label_shapes import label_shapes
 from acmix.data.mindrecord_copy import read_image_folder
 from acmix.data.samples import Split
+from acmix.data.segmentation import SegmentationDataset
 from acmix.data.shapes import shapes
 from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
@@ -59,6 +63,8 @@ SOURCES: dict[str, Source] = {
     ),
     "shapes": Source(_with_boxes(lambda config, split: shapes(split)), DetectionDataset),
     "coco": Source(_with_boxes(coco), DetectionDataset),
+    "label_shapes": Source(label_shapes, SegmentationDataset),
+    **{name: Source(read_label_folders, SegmentationDataset) for name in LAYOUTS},
 }
 """Sources by ``data.name``."""
 
@@ -76,7 +82,8 @@ def create_dataset(
         shard_id: index of this device.
 
     Returns:
-        The data set of the source: an :class:`ImageDataset` or a :class:`DetectionDataset`.
+        The data set of the source: an :class:`ImageDataset`, :class:`DetectionDataset` or
+        :class:`SegmentationDataset`.
 
     Raises:
         UserError: missing or malformed files, corrupt images, too few samples for one batch.

@@ -18,6 +18,8 @@ from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
 from acmix.data.json_file import read_json
+from acmix.data.label_copy import label_folder_content
+from acmix.data.label_folders import LAYOUTS
 from acmix.data.mindrecord import REMEDY, MindRecordImages, mindrecord_path, write_mindrecord
 from acmix.data.names import check_utf8
 from acmix.data.samples import Samples, Split
@@ -125,6 +127,7 @@ def _coco_content(config: DetectionDataConfig, root: Path) -> Content:
 COPY_SOURCES = {
     "image_folder": CopySource(lambda config: "train", _image_folder_content),
     "coco": CopySource(lambda config: config.train_split, _coco_content),
+    **{name: CopySource(lambda config: "train", label_folder_content) for name in LAYOUTS},
 }
 """Sources of copies by ``data.name``."""
 

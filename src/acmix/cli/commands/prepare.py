@@ -32,5 +32,5 @@ def run(options: Namespace) -> None:
 
     config = load_config(options.config, options.overrides)
     counts = prepare_mindrecord(config.data, options.output)
-    images = " and ".join(f"{count} images of {split}" for split, count in counts.items())
+    images = " and ".join(f"{count} files of {split}" for split, count in counts.items())
     say(f"Wrote {images} into {options.output}; train with data.root={options.output}")
