@@ -183,8 +183,13 @@ def no_root(root):
     return {"root": None}, "data.root is not set: give the folder that holds images/train and lab"
 
 
+def folder_elsewhere(root):
+    return {"train_images": "../pictures"}, r"data.train_images=\.\./pictures must be a folder b"
+
+
 @pytest.mark.parametrize(
-    "break_it", [missing_folder, missing_classes, missing_files, empty_split, no_root]
+    "break_it",
+    [missing_folder, missing_classes, missing_files, empty_split, no_root, folder_elsewhere],
 )
 def test_what_is_missing_is_named_with_the_remedy(root, break_it):
     changes, message = break_it(root)

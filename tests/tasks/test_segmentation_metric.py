@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acmix.config import SegmentationDataConfig
+from acmix.data import create_dataset
 from acmix.data.class_list import ClassList
 from acmix.errors import UserError
 from acmix.parallel import World
@@ -22,7 +24,7 @@ def load(name):
     return np.load(GOLDEN / f"{name}.npz")
 
 
-def nine_classes(**changes):
+def nine_classes():
     names = tuple("abcdefghi")
     return ClassList(names, tuple(range(1, 10)), ((0, 0, 0),) * 9, reduce_zero_label=True)
 
@@ -173,3 +175,24 @@ def test_views_are_averaged_as_probabilities_at_the_original_size(rng):
     ]
     odds = [np.exp(one) / np.exp(one).sum(0) for one in logits]
     np.testing.assert_array_equal(labels_of(views, original), sum(odds).argmax(0))
+
+
+def evaluated(num_shards, shard_id):
+    """Evaluate a network that sees single pixels on a shard of the drawn shapes."""
+    config = SegmentationDataConfig(
+        name="label_shapes", short_side=24, long_side=48, pad_divisor=16, on_corrupt="unchecked"
+    )
+    data = create_dataset(config, "val", seed=0, num_shards=num_shards, shard_id=shard_id)
+    metric = SegmentationMetric(4, data.ground_truth, data.preprocess.padded)
+    for images, positions, sizes in data.epoch(0):
+        logits = np.concatenate([images, np.zeros_like(images[:, :1])], axis=1)
+        metric.update(logits[..., ::4, ::4], positions, sizes)
+    return metric
+
+
+def test_several_devices_give_the_counts_of_one_to_the_last_pixel():
+    whole, second = evaluated(1, 0), evaluated(3, 1)
+    first = evaluated(3, 0)
+    first.all_reduce(TwoDevices(second.confusion + evaluated(3, 2).confusion))
+    np.testing.assert_array_equal(first.confusion, whole.confusion)
+    assert whole.confusion.sum() > 128 * 96**2

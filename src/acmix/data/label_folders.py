@@ -120,6 +120,11 @@ def label_folders(config: SegmentationDataConfig, split: Split) -> SegmentationS
 def _folder(root: Path, candidates: tuple[str, ...], key: str) -> str:
     """Return the first folder of the candidates that there is."""
     for name in candidates:
+        check(
+            not os.path.isabs(name) and ".." not in Path(name).parts,
+            f"{key}={name} must be a folder below data.root={root}: the names of the images are "
+            "relative to it.",
+        )
         if (root / name).is_dir():
             return name.rstrip("/")
     raise UserError(
