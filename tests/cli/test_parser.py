@@ -195,3 +195,11 @@ def test_bash_completes_commands_files_and_models(words, typed, expected, tmp_pa
         ["bash", "-c", program, "bash", typed], cwd=tmp_path, capture_output=True, text=True
     )
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+def test_a_file_that_several_tasks_can_write_is_one_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["eval", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count("--confusion FILE") == 2  # the usage, and the option
+    assert "classification: draw the confusion matrix (PNG); segmentation: draw" in text
