@@ -70,8 +70,9 @@ def test_validation_has_every_image_once_in_its_own_shape(root):
     (root / "labels/val/a/0.png").write_bytes(png(label_map(30, 20)))
     shapes, positions = [], []
     for shard in range(2):
-        for images, position, size in epoch(dataset(root, "val", shard=(2, shard))):
-            assert (position.dtype, size.dtype) == (np.int32, np.int32)
+        for images, position, size, mirrored in epoch(dataset(root, "val", shard=(2, shard))):
+            assert (position.dtype, size.dtype, mirrored.dtype) == (np.int32,) * 3
+            assert mirrored.tolist() == [0]
             assert images.shape[2:] == tuple(size[0])
             shapes.append(images.shape[2:])
             positions.append(int(position[0]))
@@ -83,9 +84,31 @@ def test_ground_truth_has_the_original_size_and_padding_does_not_change_it(root)
     data = dataset(root, "val", pad_divisor=16)
     for position, seed in enumerate((6, 8, 7)):
         np.testing.assert_array_equal(data.ground_truth(position), label_map(20, 28, seed))
-    images, _, size = epoch(data)[0]
+    images, _, size, _ = epoch(data)[0]
     assert images.shape == (1, 3, 32, 48)
     assert size.tolist() == [[24, 34]]
+
+
+def test_views_have_the_published_sizes_and_their_mirror_images(root):
+    views = {"eval_ratios": (0.5, 1.0, 1.75), "eval_flip": True, "pad_divisor": 16}
+    data = dataset(root, "val", **views)
+    batches = epoch(data)
+    assert len(data) == len(batches) == 3 * 6
+    assert [int(position[0]) for _, position, _, _ in batches] == [0] * 6 + [1] * 6 + [2] * 6
+    assert [int(mirrored[0]) for *_, mirrored in batches] == [0, 1] * 9
+    sizes = [tuple(size[0]) for _, _, size, _ in batches[:6]]
+    assert sizes[::2] == sizes[1::2] == [(12, 17), (24, 34), (42, 59)]
+    assert [images.shape[2:] for images, *_ in batches[:6:2]] == [(16, 32), (32, 48), (48, 64)]
+    for (straight, *_), (other, *_), (high, wide) in zip(
+        batches[:6:2], batches[1:6:2], sizes[::2], strict=True
+    ):
+        np.testing.assert_array_equal(
+            straight[..., :high, :wide], other[..., :high, :wide][..., ::-1]
+        )
+        assert not other[..., wide:].any()
+    np.testing.assert_array_equal(epoch(dataset(root, "val", pad_divisor=16))[0][0], batches[2][0])
+    shards = [epoch(dataset(root, "val", shard=(2, k), **views)) for k in range(2)]
+    assert [int(b[1][0]) for b in shards[1]] == [1] * 6 + [-1] * 6
 
 
 def test_more_shards_than_images_get_padding_of_a_shape_that_there_is(root):

@@ -17,12 +17,15 @@ BASE = ("data.name=digits", "data.channels=1", "data.mean=[0.5]", "data.std=[0.2
 @dataclass
 class Data:
     classes: tuple = ("ant", "bee")
-    category_ids: tuple = ()
+    notes: dict = field(default_factory=dict)
     num_samples: int = 8
     parts: dict = field(default_factory=lambda: {"images": "i", "labels": "l", "content": "c"})
 
     def digest(self):
         return self.parts
+
+    def label_notes(self):
+        return self.notes
 
 
 def compare(before=(), now=(), then=None, today=None, val=None):

@@ -133,7 +133,7 @@ class BrightnessTask(Task):
     def deployed(self, model, post_process=True):
         return model
 
-    def describe(self, config, model, post_process=True):
+    def describe(self, config, model, post_process=True, about=None):
         return {"preprocess": {}, "post_process": {}}
 
     def reader(self, described, classes, shape, top):

@@ -14,7 +14,7 @@ from acmix.data.class_list import ClassList
 from acmix.errors import UserError
 from acmix.parallel import World
 from acmix.tasks.segmentation import label_map
-from acmix.tasks.segmentation.label_map import View, labels_at, labels_of, resize
+from acmix.tasks.segmentation.label_map import View, labels_of, resize
 from acmix.tasks.segmentation.metric import SegmentationMetric
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -71,7 +71,7 @@ def test_batches_are_compared_at_the_original_size_and_padding_does_not_count(fi
     metric = SegmentationMetric(9, lambda position: mmseg[f"out_label{position}"])
     for position in (0, 1, -1, 2):
         predicted = mmseg[f"in_prediction{position % 3}"]
-        target = np.array([position], np.int32), np.array([predicted.shape], np.int32)
+        target = np.array([position]), np.array([predicted.shape]), np.array([0])
         metric.update(one_hot(predicted)[None], *target)
     np.testing.assert_array_equal(metric.confusion, filled.confusion)
 
@@ -82,7 +82,7 @@ def test_what_the_input_is_padded_with_is_cut_off():
     logits[0, :, :2, :4] = one_hot(truth, 2)
     logits[0, 1, 2:, :] = logits[0, 1, :, 4:] = 50  # the padding
     metric = SegmentationMetric(2, lambda _: truth, padded=lambda size: (4, 8))
-    metric.update(logits, np.array([0]), np.array([[2, 4]]))
+    metric.update(logits, np.array([0]), np.array([[2, 4]]), np.array([0]))
     assert metric.compute() == {"mIoU": 1.0, "mAcc": 1.0, "aAcc": 1.0}
 
 
@@ -108,7 +108,7 @@ def test_impossible_values_are_refused():
     metric = SegmentationMetric(2, lambda _: np.full((2, 2), 2, np.uint8))
     with pytest.raises(UserError, match="no labelled pixel"):
         metric.compute()
-    target = np.array([0]), np.array([[2, 2]])
+    target = np.array([0]), np.array([[2, 2]]), np.array([0])
     with pytest.raises(UserError, match="labels go up to 2, but the model has 2 classes"):
         metric.update(np.zeros((1, 2, 2, 2), np.float32), *target)
     with pytest.raises(UserError, match="diverged"):
@@ -151,7 +151,7 @@ def test_labels_are_those_of_two_resizings(
     values = rng.normal(size=(5, *logits)).astype(np.float32)
     high, wide = valid or network
     expected = bilinear(bilinear(values.astype(float), network)[:, :high, :wide], original)
-    found = labels_at(values, network, original, valid)
+    found = labels_of([View(values, network, (high, wide))], original)
     assert (found.dtype, found.shape) == (np.uint8, original)
     best = np.sort(expected, axis=0)
     sure = best[-1] - best[-2] > 1e-5
@@ -161,14 +161,14 @@ def test_labels_are_those_of_two_resizings(
 
 def test_one_resizing_would_give_other_labels(rng):
     values = rng.normal(size=(5, 8, 11)).astype(np.float32)
-    found = labels_at(values, (32, 44), (19, 13))
+    found = labels_of([View(values, (32, 44), (32, 44))], (19, 13))
     assert (found != bilinear(values, (19, 13)).argmax(0)).any()
 
 
 def test_views_are_averaged_as_probabilities_at_the_original_size(rng):
     original = (23, 31)
     first, second = rng.normal(size=(2, 4, 6, 9)).astype(np.float32) * 3
-    views = [View(first, (24, 36), (24, 33)), View(second, (12, 18), (12, 18), flipped=True)]
+    views = [View(first, (24, 36), (24, 33)), View(second, (12, 18), (12, 18), mirrored=True)]
     logits = [
         bilinear(bilinear(first.astype(float), (24, 36))[:, :, :33], original),
         bilinear(bilinear(second.astype(float), (12, 18)), original)[:, :, ::-1],
@@ -177,16 +177,21 @@ def test_views_are_averaged_as_probabilities_at_the_original_size(rng):
     np.testing.assert_array_equal(labels_of(views, original), sum(odds).argmax(0))
 
 
-def evaluated(num_shards, shard_id):
+def evaluated(num_shards, shard_id, step=4, **views):
     """Evaluate a network that sees single pixels on a shard of the drawn shapes."""
     config = SegmentationDataConfig(
-        name="label_shapes", short_side=24, long_side=48, pad_divisor=16, on_corrupt="unchecked"
+        name="label_shapes",
+        short_side=24,
+        long_side=48,
+        pad_divisor=16,
+        on_corrupt="unchecked",
+        **views,
     )
     data = create_dataset(config, "val", seed=0, num_shards=num_shards, shard_id=shard_id)
-    metric = SegmentationMetric(4, data.ground_truth, data.preprocess.padded)
-    for images, positions, sizes in data.epoch(0):
+    metric = SegmentationMetric(4, data.ground_truth, data.preprocess.padded, len(data.views))
+    for images, *targets in data.epoch(0):
         logits = np.concatenate([images, np.zeros_like(images[:, :1])], axis=1)
-        metric.update(logits[..., ::4, ::4], positions, sizes)
+        metric.update(logits[..., ::step, ::step], *targets)
     return metric
 
 
@@ -196,3 +201,17 @@ def test_several_devices_give_the_counts_of_one_to_the_last_pixel():
     first.all_reduce(TwoDevices(second.confusion + evaluated(3, 2).confusion))
     np.testing.assert_array_equal(first.confusion, whole.confusion)
     assert whole.confusion.sum() > 128 * 96**2
+
+
+def test_all_views_of_an_image_decide_together():
+    whole, first, second = (
+        evaluated(*shard, eval_ratios=(0.5, 1.0, 1.5)) for shard in ((1, 0), (2, 0), (2, 1))
+    )
+    first.all_reduce(TwoDevices(second.confusion))
+    np.testing.assert_array_equal(first.confusion, whole.confusion)
+    assert (whole.confusion != evaluated(1, 0).confusion).any()
+
+
+def test_a_network_that_sees_single_pixels_gives_the_same_labels_mirrored():
+    once, both = (evaluated(1, 0, step=1, eval_flip=flip) for flip in (False, True))
+    np.testing.assert_array_equal(once.confusion, both.confusion)

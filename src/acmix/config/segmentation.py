@@ -75,8 +75,8 @@ class SegmentationDataConfig(DataConfig, prefix="data"):
     size_divisor: PositiveInt = 1
     """Evaluated images are stretched up to sides that are multiples of this (PVT: 32)."""
     pad_divisor: PositiveInt = 1
-    """Evaluated images are padded with zeros to sides that are multiples of this. Every shape is
-    compiled once: larger values need fewer shapes; 1 does not pad, as published."""
+    """Evaluated images are padded with zeros to sides that are multiples of this, and each shape
+    is compiled once. 1 does not pad, as published; images then run operator by operator."""
     resize_ratio: tuple[Positive, Positive] | None = (0.5, 2.0)
     """Range of the factor on ``short_side`` and ``long_side`` in training; null: no factor."""
     crop_size: ImageSize = 512
@@ -87,6 +87,11 @@ class SegmentationDataConfig(DataConfig, prefix="data"):
     photometric: Probability = 1.0
     """Strength of the random changes of brightness, contrast, saturation and hue, as a fraction of
     the published one; 0 disables them."""
+    eval_ratios: tuple[Positive, ...] = (1.0,)
+    """Factors on ``short_side`` and ``long_side`` at which evaluation looks at an image: of several
+    views, the mean probability decides. Published, ``[0.5, 0.75, 1.0, 1.25, 1.5, 1.75]``."""
+    eval_flip: bool = False
+    """Whether evaluation looks at each of these views mirrored, too."""
     eval_batch_size: PositiveInt | None = 1
     """Number of images per evaluation batch on each device: one, as each has its own shape."""
 
@@ -102,6 +107,11 @@ class SegmentationDataConfig(DataConfig, prefix="data"):
             low <= high <= _LARGEST_RATIO,
             "data.resize_ratio must be [low, high] with low <= high <= "
             f"{_LARGEST_RATIO}, got {[low, high]}.",
+        )
+        check(
+            bool(self.eval_ratios) and max(self.eval_ratios) <= _LARGEST_RATIO,
+            f"data.eval_ratios must hold 1 or more factors up to {_LARGEST_RATIO}, got "
+            f"{list(self.eval_ratios)}.",
         )
         check(
             self.eval_batch_size in (1, None),
@@ -120,6 +130,27 @@ class SegmenterConfig(Section, prefix="segmenter"):
     """Segmenter name without the backbone's name; ``acmix list --segmenters`` shows all."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Further keyword arguments of the segmenter; lists become tuples."""
+    window: ImageSize | None = None
+    """Evaluate and predict by windows of this height and width, whose logits are averaged where
+    they overlap; null: the whole image at once."""
+    window_stride: PositiveInt | None = None
+    """Distance of windows in pixels; null takes two thirds of ``window``, as published."""
+
+    def validate(self) -> None:
+        """Check rules that involve several fields."""
+        if self.window_stride is not None:
+            check(
+                self.window is not None and self.window_stride <= self.window,
+                f"segmenter.window_stride={self.window_stride} must not exceed segmenter.window="
+                f"{self.window}: pixels between windows would have no class.",
+            )
+
+    @property
+    def windows(self) -> tuple[int, int] | None:
+        """Side and stride of the windows; None for whole images."""
+        if self.window is None:
+            return None
+        return self.window, self.window_stride or max(1, self.window * 2 // 3)
 
 
 @register_task_config

@@ -42,7 +42,7 @@ class DetectionDataset(ShardedDataset):
 
     Attributes:
         classes: class names in the order of the labels.
-        category_ids: COCO id of each class.
+        category_ids: COCO id of each class; None for a class that the annotations lack.
         image_ids: COCO id of each image, by its position in the split.
         preprocess: evaluation transform.
     """
@@ -56,7 +56,7 @@ class DetectionDataset(ShardedDataset):
         _check_not_empty(samples, config, sharding["training"])
         super().__init__(samples.names, config, keys=samples.keys, **sharding)
         self.classes = tuple(samples.categories.values())
-        self.category_ids = tuple(samples.categories)
+        self.category_ids: tuple[int | None, ...] = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)
         self.preprocess = DetectionPreprocess.from_config(config)
         self._samples = samples
@@ -66,6 +66,10 @@ class DetectionDataset(ShardedDataset):
         self._buckets = np.array([shapes.index(bucket) for bucket in buckets])
         if self._training:
             _warn_about_dropped_boxes(samples.records, config.max_boxes)
+
+    def label_notes(self) -> dict[str, Any]:
+        """Return the ids of the classes in COCO's files."""
+        return {"category_ids": list(self.category_ids)}
 
     def __len__(self) -> int:
         step = self.batch_size * self._num_shards

@@ -29,10 +29,11 @@ class SegmentationDataset(ShardedDataset):
 
     ``train``: ``(images float32 (B, C, S, S), labels int32 (B, S, S))`` with S = the crop's side;
     label 255 is ignored.
-    ``val``: ``(images float32 (1, C, H, W), positions int32 (1,), sizes int32 (1, 2))``, one image
-    in its own shape: its position in the split, -1 for padding, and its height and width in the
-    network's input, beyond which there is padding (``data.pad_divisor``). Its labels, at the
-    original size, are :meth:`ground_truth`.
+    ``val``: ``(images float32 (1, C, H, W), positions int32 (1,), sizes int32 (1, 2), mirrored
+    int32 (1,))``, one view of one image in its own shape: the image's position in the split, -1
+    for padding; its height and width in the network's input, beyond which there is padding
+    (``data.pad_divisor``); and whether it is mirrored. The :attr:`views` of an image follow each
+    other. Its labels, at the original size, are :meth:`ground_truth`.
 
     Args:
         samples: samples of the split.
@@ -43,10 +44,11 @@ class SegmentationDataset(ShardedDataset):
         classes: class names in the order of the labels.
         palette: (K, 3) uint8, red, green and blue of each class.
         preprocess: evaluation transform.
+        views: factor on the image's size, and whether it is mirrored, of each view in ``val``.
     """
 
     train_columns = ("images", "labels")
-    val_columns = ("images", "positions", "sizes")
+    val_columns = ("images", "positions", "sizes", "mirrored")
 
     def __init__(
         self, samples: SegmentationSamples, config: SegmentationDataConfig, **sharding: Any
@@ -59,7 +61,9 @@ class SegmentationDataset(ShardedDataset):
         self._samples = samples
         self._augment = SegmentationAugment(config)
         self._new_label = np.arange(256, dtype=np.uint8)
-        self._batches = self._count_even()
+        sides = (False, True) if config.eval_flip else (False,)
+        self.views = tuple((ratio, side) for ratio in config.eval_ratios for side in sides)
+        self._batches = self._count_even() * (1 if self._training else len(self.views))
         if self._content is not None:
             self._check_present()
 
@@ -83,6 +87,10 @@ class SegmentationDataset(ShardedDataset):
             "labels": classes.table().tolist(),
             "preprocess": sorted(self.preprocess.to_dict().items()),
         }
+
+    def label_notes(self) -> dict[str, Any]:
+        """Return the colours of the classes."""
+        return {"palette": self.palette.tolist()}
 
     def _relabel(self, labels: np.ndarray) -> None:
         present = labels >= 0
@@ -115,7 +123,10 @@ class SegmentationDataset(ShardedDataset):
             return indices, lambda row, _: self._training_batch(row, k)
         # Padding has the shape of an image that this shard has anyway: each is compiled once.
         stand_in = max(0, int(indices[0, 0]))
-        return indices, lambda row, _: self._evaluation_batch(row, stand_in)
+        return (
+            np.repeat(indices, len(self.views), axis=0),
+            lambda row, number: self._evaluation_batch(row, number % len(self.views), stand_in),
+        )
 
     def _training_batch(self, indices: np.ndarray, k: int) -> Batch:
         samples = []
@@ -125,12 +136,12 @@ class SegmentationDataset(ShardedDataset):
         images, labels = zip(*samples, strict=True)
         return np.stack(images), np.stack(labels)
 
-    def _evaluation_batch(self, indices: np.ndarray, stand_in: int) -> Batch:
+    def _evaluation_batch(self, indices: np.ndarray, view: int, stand_in: int) -> Batch:
         (index,) = indices.tolist()
-        image, size = self.preprocess.transform(
-            self._image(stand_in if index == PADDING else index)[0]
-        )
-        return image[None], indices.astype(np.int32), size[None]
+        image, _ = self._image(stand_in if index == PADDING else index)
+        ratio, mirrored = self.views[view]
+        pixels, size = self.preprocess.transform(image, ratio=ratio, mirrored=mirrored)
+        return pixels[None], indices.astype(np.int32), size[None], np.array([mirrored], np.int32)
 
     def _pair(self, index: int) -> tuple[Image.Image, np.ndarray]:
         image, encoded = self._image(index)

@@ -88,7 +88,11 @@ class SegmentationPreprocess(Section, prefix="preprocess"):
         return read_image(path, self.channels)
 
     def transform(
-        self, image: Image.Image, shape: Shape | None = None, ratio: float = 1.0
+        self,
+        image: Image.Image,
+        shape: Shape | None = None,
+        ratio: float = 1.0,
+        mirrored: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Resize a decoded image, normalise it and pad it.
 
@@ -97,6 +101,7 @@ class SegmentationPreprocess(Section, prefix="preprocess"):
             shape: (height, width) of a network with a fixed input size, which the image is padded
                 to, and reduced to if it is larger; None takes :meth:`padded`.
             ratio: factor on ``short_side`` and ``long_side``.
+            mirrored: whether left and right are exchanged; padding stays at the right.
 
         Returns:
             Image (C, H, W) float32, and height and width of the image in it (2,) int32.
@@ -107,6 +112,8 @@ class SegmentationPreprocess(Section, prefix="preprocess"):
             factor = min(shape[0] / image.height, shape[1] / image.width)
             pixels = self.resize(np.asarray(image), scaled(*image.size, factor))
             high, wide = pixels.shape[:2]
+        if mirrored:
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
         padded = np.zeros((self.channels, *(shape or self.padded((high, wide)))), np.float32)
         normalise(Image.fromarray(pixels), self.mean, self.std, out=padded[:, :high, :wide])
         return padded, np.array([high, wide], np.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -36,8 +36,6 @@ class ShardedDataset(ABC):
 
     Attributes:
         classes: class names in the order of the labels.
-        category_ids: id of each class in the annotations, None for a class that they lack; empty
-            where classes have no ids.
         names, corrupt: as given.
         num_samples: samples of the split, over all shards.
         batch_size: samples per batch on this shard.
@@ -45,7 +43,6 @@ class ShardedDataset(ABC):
     """
 
     classes: tuple[str, ...]
-    category_ids: tuple[int | None, ...] = ()
     train_columns: ClassVar[tuple[str, ...]]
     val_columns: ClassVar[tuple[str, ...]]
 
@@ -112,6 +109,10 @@ class ShardedDataset(ABC):
         other._relabel(np.asarray(labels))
         return other
 
+    def label_notes(self) -> dict[str, Any]:
+        """Return what a checkpoint says about the labels beside their names, as JSON can hold."""
+        return {}
+
     def _relabel(self, labels: np.ndarray) -> None:
         """Replace label k by ``labels[k]``; ``classes`` are the new ones already.
 
@@ -174,7 +175,7 @@ class ShardedDataset(ABC):
         indices = np.arange(self.num_samples)
         if self._training:
             indices = np.random.default_rng((self._seed, k)).permutation(indices)
-        count = len(self) * self.batch_size
+        count = self._count_even() * self.batch_size
         indices = indices[self._shard][:count]
         padded = np.pad(indices, (0, count - len(indices)), constant_values=PADDING)
         return padded.reshape(-1, self.batch_size)

@@ -22,11 +22,13 @@ class LabelledData(Protocol):
     """What :func:`describe_run` asks of a data set; those of ``acmix.data`` fit."""
 
     classes: tuple[str, ...]
-    category_ids: tuple[int | None, ...]
     num_samples: int
 
     def digest(self) -> dict[str, str]:
         """Return a digest of each part of what the data is, by name."""
+
+    def label_notes(self) -> dict[str, Any]:
+        """Return what describes the labels beside their names."""
 
 
 def describe_run(config: Config, train: LabelledData, val: LabelledData) -> dict[str, Any]:
@@ -36,8 +38,7 @@ def describe_run(config: Config, train: LabelledData, val: LabelledData) -> dict
     folders, devices and intervals.
     """
     about: dict[str, Any] = {"task": config.task, "classes": list(train.classes)}
-    if train.category_ids:
-        about["category_ids"] = list(train.category_ids)
+    about |= train.label_notes()
     about["settings"] = {
         key: value for key, value, section in _settings(config) if key not in _free(section)
     }

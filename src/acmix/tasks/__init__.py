@@ -3,12 +3,14 @@
 from acmix.tasks.base import TASKS, Prediction, Task, get_task, task_of_network
 from acmix.tasks.classification.task import ClassificationTask
 from acmix.tasks.detection.task import DetectionTask
+from acmix.tasks.segmentation.task import SegmentationTask
 
 __all__ = [
     "TASKS",
     "ClassificationTask",
     "DetectionTask",
     "Prediction",
+    "SegmentationTask",
     "Task",
     "get_task",
     "task_of_network",

@@ -174,9 +174,34 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
             post_process: whether to include all post-processing.
         """
 
+    suppresses: ClassVar[bool] = False
+    """Whether post-processing sorts and suppresses, which not every format can hold."""
+
     @abstractmethod
-    def describe(self, config: ConfigT, model: ModelT, post_process: bool = True) -> dict[str, Any]:
-        """Return ``preprocess`` and ``post_process`` for the metadata file (side-car)."""
+    def describe(
+        self,
+        config: ConfigT,
+        model: ModelT,
+        post_process: bool = True,
+        about: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return ``preprocess`` and ``post_process`` for the metadata file (side-car).
+
+        Args:
+            config: configuration of the network.
+            model: the network.
+            post_process: see :meth:`deployed`.
+            about: what its checkpoint says of its run, see :mod:`acmix.engine.identity`.
+        """
+
+    def for_prediction(
+        self, config: ConfigT, model: ModelT, about: Mapping[str, Any]
+    ) -> tuple[nn.Cell, dict[str, Any]]:
+        """Return the network with which ``acmix predict`` runs a checkpoint, and its description.
+
+        Default: the one that is exported.
+        """
+        return self.deployed(model), self.describe(config, model, about=about)
 
     @abstractmethod
     def reader(

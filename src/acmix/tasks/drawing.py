@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ from acmix.utils.files import publish, staging_folder, writing
 from acmix.utils.fonts import drawable
 
 Colour = tuple[int, int, int]
+
+_WHITE: Colour = (255, 255, 255)
+_COLOUR_SHARE = 0.55
+"""Share of the classes' colours in an overlay: both they and the image are recognised."""
 
 _WRITER = "acmix predict"
 _MARK = b"tEXtSoftware\0" + _WRITER.encode()
@@ -49,6 +54,41 @@ def draw_boxes(
     _save(picture, path)
 
 
+def draw_labels(
+    image: str, path: Path, labels: np.ndarray, palette: np.ndarray, names: Mapping[int, str]
+) -> None:
+    """Write ``image`` mixed with the colours of its labels, and a legend at the right.
+
+    Args:
+        image: path.
+        path: picture to write.
+        labels: (H, W), the size of the image.
+        palette: (K, 3) uint8, red, green and blue of each class.
+        names: texts of the legend by label, in the order of the legend.
+
+    Raises:
+        UserError: the picture cannot be written.
+    """
+    picture = _open(image)
+    coloured = Image.fromarray(palette[labels])
+    mixed = Image.blend(picture, coloured, _COLOUR_SHARE)
+    colours = [(_rgb(palette[label]), text) for label, text in names.items()]
+    _save(_with_legend(mixed, colours), path)
+
+
+def save_label_map(path: Path, labels: np.ndarray, palette: np.ndarray | None = None) -> None:
+    """Write labels (H, W) uint8 as a PNG of grey, or of a palette whose indices are the labels.
+
+    Raises:
+        UserError: the picture cannot be written.
+    """
+    picture = Image.fromarray(labels)
+    if palette is not None:
+        picture.putpalette(palette.tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _save(picture, path)
+
+
 def class_colour(label: int) -> Colour:
     """Return the fixed colour of a class; hues follow the golden ratio for high contrast."""
     red, green, blue = colorsys.hsv_to_rgb((label * 0.618034) % 1, 0.85, 0.9)
@@ -68,10 +108,44 @@ def _open(image: str) -> Image.Image:
 def _label(picture: Image.Image, corner: tuple[float, float], text: str, colour: Colour) -> None:
     (item,) = drawable([text])
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.truetype(str(item.font), max(10, round(max(picture.size) / 45)))
+    font = ImageFont.truetype(str(item.font), _font_size(picture))
     place = draw.textbbox(corner, item.text, font=font)
     draw.rectangle(place, fill=colour)
     draw.text(corner, item.text, fill=(255, 255, 255), font=font)
+
+
+def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) -> Image.Image:
+    """Return the picture with a column of coloured squares and texts; what does not fit is counted.
+
+    The column lies outside of the picture, so that it hides nothing.
+    """
+    size = _font_size(picture)
+    row, margin = round(1.5 * size), size // 2
+    fit = max(1, (picture.height - margin) // row)
+    if len(entries) > fit:
+        entries = [*entries[: fit - 1], (_WHITE, f"and {len(entries) - fit + 1} more")]
+    items = drawable([text for _, text in entries])
+    fonts = [ImageFont.truetype(str(item.font), size) for item in items]
+    widest = max(font.getlength(item.text) for font, item in zip(fonts, items, strict=True))
+    width = math.ceil(widest) + row + 2 * margin
+    canvas = Image.new("RGB", (picture.width + width, max(picture.height, row + margin)), _WHITE)
+    canvas.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    left, top = picture.width + margin, margin
+    for (colour, _), item, font in zip(entries, items, fonts, strict=True):
+        draw.rectangle((left, top, left + size, top + size), fill=colour)
+        draw.text((left + row, top + size // 2), item.text, fill=(0, 0, 0), font=font, anchor="lm")
+        top += row
+    return canvas
+
+
+def _rgb(colour: np.ndarray) -> Colour:
+    red, green, blue = colour.tolist()
+    return red, green, blue
+
+
+def _font_size(picture: Image.Image) -> int:
+    return max(10, round(max(picture.size) / 45))
 
 
 def _save(picture: Image.Image, path: Path) -> None:
@@ -79,6 +153,11 @@ def _save(picture: Image.Image, path: Path) -> None:
     check(
         path.suffix.lower() in Image.registered_extensions(),
         f"cannot write the picture {path}: its suffix is none of a picture, such as .png.",
+    )
+    # The command looks at all pictures first; other files of a task are looked at here.
+    check(
+        not path.exists() or is_drawn(path),
+        f"{path} exists and is none of {_WRITER}'s; name another folder.",
     )
     mark = PngInfo()
     mark.add_text("Software", _WRITER)

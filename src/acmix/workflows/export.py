@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from acmix.config import Config
+from acmix.engine.checkpoint import read_about
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse
 from acmix.export.formats import FORMATS
 from acmix.tasks import get_task
@@ -28,6 +29,7 @@ def export(
     fused: bool = True,
     verify: bool = True,
     target: str | None = None,
+    raw: bool = False,
     **options: Any,
 ) -> ExportReport:
     """Export a checkpoint together with its metadata file (side-car).
@@ -46,6 +48,8 @@ def export(
         target: device for which the file is made, a name in ``TARGETS``; None makes it for that of
             the process. Layers choose formulations by it; what they compute is compared with the
             network of the process.
+        raw: leave out all post-processing that the reader of the file can do: export logits of
+            pixels, or logits and boxes of all anchors.
         **options: further arguments of :func:`acmix.export.export_model`.
 
     Raises:
@@ -58,7 +62,7 @@ def export(
         task.check_input_size(config)
     channels, *size = task.image_shape(config)
     shape = (channels, *(input_size or size))
-    post_process = FORMATS[format].holds_post_processing
+    post_process = not raw and (FORMATS[format].holds_suppression or not task.suppresses)
     model, classes = restore(config, checkpoint, class_file)
     with target_set_to(target) if target else nullcontext():
         network, form_diff = model, 0.0
@@ -78,7 +82,7 @@ def export(
                 "task": config.task,
                 "model": config.network_name,
                 "classes": list(classes),
-                **task.describe(config, model, post_process),
+                **task.describe(config, model, post_process, read_about(checkpoint)),
             },
             **options,
         )

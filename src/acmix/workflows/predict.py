@@ -12,6 +12,7 @@ import numpy as np
 
 from acmix.config import Config, RuntimeConfig
 from acmix.engine import WEIGHT_SUFFIXES
+from acmix.engine.checkpoint import read_about
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.export import load_exported
@@ -97,9 +98,8 @@ def _load_checkpoint(
     config = config or run_config(file)
     model, classes = restore(config, file, class_file)
     task = get_task(config.task)
-    network = task.deployed(model)
+    network, description = task.for_prediction(config, model, read_about(file))
     network.set_train(False)
-    description = task.describe(config, model)
 
     def run(images: np.ndarray) -> Outputs:
         return to_numpy(network(ms.Tensor(images)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acmix.errors import UserError
-from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
+from acmix.tasks.confusion_plot import plot_confusion_matrix
 from acmix.workflows.curve import plot_training_curve
 
 

@@ -32,12 +32,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
     )
     add_exported_batch(parser)
-    add_input_size(parser, "image size of a detector, in pixels")
+    add_input_size(parser, "image size of a detector or segmenter, in pixels")
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
     parser.add_argument(
         "--target",
         choices=_TARGETS,
         help="make the file for this device; default: for the device of this process",
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="output logits (and boxes of all anchors), without post-processing in the file",
     )
     add_class_file(parser)
     add_fuse(parser)
@@ -64,6 +69,7 @@ def run(options: Namespace) -> int:
         dynamic_batch=options.dynamic_batch,
         fp16=options.fp16,
         class_file=options.classes,
+        raw=options.raw,
         fused=options.fuse,
         verify=not options.no_verify,
         target=_TARGETS[options.target] if options.target else None,

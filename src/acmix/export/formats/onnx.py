@@ -28,7 +28,7 @@ class Onnx(Format):
 
     name = "onnx"
     suffix = ".onnx"
-    holds_post_processing = False
+    holds_suppression = False
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write the graph, and the checked MindIR file next to it.

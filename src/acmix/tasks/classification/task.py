@@ -15,10 +15,10 @@ from acmix.data import Preprocess
 from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
-from acmix.tasks.classification.confusion_plot import plot_confusion_matrix
 from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.classification.prediction import ClassificationReader
+from acmix.tasks.confusion_plot import plot_confusion_matrix
 from acmix.utils.figures import check_picture
 
 
@@ -98,7 +98,11 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         return model
 
     def describe(
-        self, config: ClassificationConfig, model: Backbone, post_process: bool = True
+        self,
+        config: ClassificationConfig,
+        model: Backbone,
+        post_process: bool = True,
+        about: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the evaluation transform."""
         return {"preprocess": Preprocess.from_config(config.data).to_dict(), "post_process": {}}

@@ -49,6 +49,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         num_classes=80, training_images=117_266, image_size=(800, 1333)
     )
 
+    suppresses = True
     headline: ClassVar[Mapping[str, str]] = {"bbox_mAP": "box AP", "bbox_mAP_50": "box AP50"}
 
     def create(self, name: str, **arguments: Any) -> Detector:
@@ -123,7 +124,11 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         return (DetectionInference if post_process else DecodedInference)(model)
 
     def describe(
-        self, config: DetectionConfig, model: Detector, post_process: bool = True
+        self,
+        config: DetectionConfig,
+        model: Detector,
+        post_process: bool = True,
+        about: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the evaluation transform and the post-processing left to the host."""
         on_host = {} if post_process else HostPostProcess.of(model).to_dict()

@@ -25,40 +25,29 @@ class View:
         logits: (K, h, w) float32, of any resolution.
         network_size: height and width of the network's input.
         valid: height and width of the image in it, at the top on the left; the rest is padding.
-        flipped: whether the input was mirrored.
+        mirrored: whether the input was mirrored.
     """
 
     logits: np.ndarray
     network_size: Shape
     valid: Shape
-    flipped: bool = False
-
-
-def labels_at(
-    logits: np.ndarray, network_size: Shape, original_size: Shape, valid: Shape | None = None
-) -> np.ndarray:
-    """Return the class of the largest logit at each pixel of the original image.
-
-    Logits are resized to the network's input, cut to the image in it, resized to the original
-    size, both bilinearly with pixel centres aligned (torch's ``align_corners=False``), then
-    compared, as public code does.
-
-    Args:
-        logits: (K, h, w), K <= 255.
-        network_size: height and width of the network's input.
-        original_size: height and width of the image file.
-        valid: height and width of the image in the network's input; None is all of it.
-
-    Returns:
-        (H, W), uint8.
-    """
-    return labels_of([View(logits, network_size, valid or network_size)], original_size)
+    mirrored: bool = False
 
 
 def labels_of(views: Sequence[View], original_size: Shape) -> np.ndarray:
-    """Return the class of the largest mean probability over views of an image: (H, W) uint8.
+    """Return the class of the largest mean probability over views of an image.
 
-    Probabilities are those of each view at the original size; a single view needs none.
+    Logits are resized to the network's input, cut to the image in it, resized to the original
+    size, both bilinearly with pixel centres aligned (torch's ``align_corners=False``), then
+    compared, as public code does. Of several views, the probabilities at the original size are
+    added; a single one needs none.
+
+    Args:
+        views: of the image, with K <= 255 classes.
+        original_size: height and width of the image file.
+
+    Returns:
+        (H, W), uint8.
     """
     labels = np.empty(original_size, np.uint8)
     strips = [_strips(view, original_size, len(views)) for view in views]
@@ -87,7 +76,7 @@ def _strips(view: View, original_size: Shape, views: int) -> Iterator[np.ndarray
             view.logits.shape[1:], view.network_size, view.valid, original_size, strict=True
         )
     )
-    if view.flipped:
+    if view.mirrored:
         columns = columns[::-1]
     height, width = original_size
     step = max(1, _STRIP_BYTES // (4 * width * len(view.logits) * views))

@@ -9,13 +9,14 @@ import numpy as np
 from acmix.config.segmentation import IGNORED_LABEL
 from acmix.errors import UserError, check
 from acmix.parallel import World
-from acmix.tasks.segmentation.label_map import Shape, labels_at
+from acmix.tasks.segmentation.label_map import Shape, View, labels_of
 
 
 class SegmentationMetric:
     """Accumulates the confusion matrix of all labelled pixels.
 
-    Predictions are compared with the labels at their original size, one image after the other.
+    Predictions are compared with the labels at their original size, one image after the other. Of
+    an image with several views, the mean probability of all decides.
 
     Args:
         num_classes: number K of the network's outputs.
@@ -23,6 +24,7 @@ class SegmentationMetric:
             (H, W) uint8; 255 is ignored.
         padded: function from height and width of an image in the network's input to those of the
             input; None where images are not padded.
+        views: views of each image, which follow each other.
 
     Attributes:
         confusion: int64 (K, K), rows are true classes, columns predicted ones.
@@ -33,34 +35,39 @@ class SegmentationMetric:
         num_classes: int,
         ground_truth: Callable[[int], np.ndarray],
         padded: Callable[[Shape], Shape] | None = None,
+        views: int = 1,
     ):
         self.num_classes = num_classes
         self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self._ground_truth = ground_truth
         self._padded = padded or (lambda size: size)
+        self._views = views
+        self._seen: list[View] = []  # of the image whose views are not complete
 
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
         """Add logits (B, K, h, w) of any resolution.
 
         Args:
             outputs: the logits.
-            *targets: positions (B,) of the images in the split, -1 for padding, and their heights
-                and widths (B, 2) in the network's input.
+            *targets: positions (B,) of the images in the split, -1 for padding; their heights and
+                widths (B, 2) in the network's input; and whether they are mirrored (B,).
 
         Raises:
             UserError: a logit is not finite, a label file cannot be read, or a label is out of
                 range.
         """
-        positions, sizes = targets
-        for logits, position, size in zip(np.asarray(outputs), positions, sizes, strict=True):
+        for logits, position, size, mirrored in zip(np.asarray(outputs), *targets, strict=True):
             if position < 0:
                 continue
             if not np.isfinite(logits).all():
                 raise UserError("The logits hold NaN or Inf: the network has diverged.")
-            truth = self._ground_truth(int(position))
             valid = int(size[0]), int(size[1])
-            height, width = truth.shape
-            self.add(labels_at(logits, self._padded(valid), (height, width), valid), truth)
+            self._seen.append(View(logits, self._padded(valid), valid, bool(mirrored)))
+            if len(self._seen) == self._views:
+                truth = self._ground_truth(int(position))
+                height, width = truth.shape
+                self.add(labels_of(self._seen, (height, width)), truth)
+                self._seen = []
 
     def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Add the predicted labels of an image, (H, W), and the true ones; 255 is ignored.

@@ -1,15 +1,13 @@
-"""Ways to run a segmenter on an image: sliding windows, several scales, mirrored."""
+"""Run a segmenter on an image by overlapping windows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
 
-from acmix.data import SegmentationPreprocess
 from acmix.errors import check
-from acmix.tasks.segmentation.label_map import Shape, View, resize
+from acmix.tasks.segmentation.label_map import Shape, resize
 
 Run = Callable[[np.ndarray], np.ndarray]
 """Function from images (1, C, H, W) to logits (1, K, h, w) of any resolution."""
@@ -45,37 +43,6 @@ def slide(run: Run, images: np.ndarray, window: Shape, stride: Shape) -> np.ndar
         seen[place] += 1
     total /= seen
     return total[None]
-
-
-def views(
-    run: Run,
-    preprocess: SegmentationPreprocess,
-    image: Image.Image,
-    ratios: Sequence[float] = (1.0,),
-    flip: bool = False,
-) -> list[View]:
-    """Run a segmenter on an image at several scales, and mirrored; see :func:`labels_of`.
-
-    Args:
-        run: the network, or :func:`slide` over it.
-        preprocess: evaluation transform.
-        image: decoded.
-        ratios: factors on the sides that images are resized to; published: 0.5 to 1.75 by 0.25.
-        flip: whether each is mirrored, too.
-    """
-    found = []
-    for ratio in ratios:
-        pixels, size = preprocess.transform(image, ratio=ratio)
-        high, wide = int(size[0]), int(size[1])
-        _, height, width = pixels.shape
-        for flipped in (False, True) if flip else (False,):
-            if flipped:  # the image alone: padding stays at the right
-                image_alone = pixels[:, :high, :wide]
-                pixels = pixels.copy()
-                pixels[:, :high, :wide] = image_alone[:, :, ::-1]
-            logits = run(pixels[None])[0]
-            found.append(View(logits, (height, width), (high, wide), flipped))
-    return found
 
 
 def _spans(length: int, window: int, stride: int) -> list[tuple[int, int]]:

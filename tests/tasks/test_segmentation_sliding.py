@@ -1,4 +1,4 @@
-"""Sliding windows against mmseg's, several scales and mirrored images against the definition."""
+"""Sliding windows against mmseg's and against the definition."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from acmix.config import SegmentationDataConfig
-from acmix.data import SegmentationPreprocess
 from acmix.errors import UserError
-from acmix.tasks.segmentation.inference import slide, views
-from acmix.tasks.segmentation.label_map import labels_of
+from acmix.tasks.segmentation.sliding import slide
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -66,43 +62,3 @@ def test_every_pixel_is_seen_and_windows_have_one_size():
 def test_a_stride_with_gaps_is_refused():
     with pytest.raises(UserError, match=r"stride \(11, 5\) must not exceed the window \(10, 10\)"):
         slide(lambda images: images, np.zeros((1, 1, 20, 20)), (10, 10), (11, 5))
-
-
-def preprocess(**changes):
-    config = SegmentationDataConfig(
-        short_side=20, long_side=60, mean=(0, 0, 0), std=(1, 1, 1), **changes
-    )
-    return SegmentationPreprocess.from_config(config)
-
-
-PIXELS = np.random.default_rng(1).integers(256, size=(17, 26, 3), dtype=np.uint8)
-IMAGE = Image.fromarray(PIXELS)
-
-
-def test_views_have_the_published_sizes_and_their_mirror_images():
-    inputs = []
-
-    def run(images):
-        inputs.append(images)
-        return images
-
-    found = views(run, preprocess(pad_divisor=16), IMAGE, (0.5, 1.0, 1.75), flip=True)
-    assert [view.valid for view in found[::2]] == [(10, 15), (20, 31), (35, 54)]
-    assert [view.network_size for view in found[::2]] == [(16, 16), (32, 32), (48, 64)]
-    assert [view.flipped for view in found] == [False, True] * 3
-    for straight, mirrored, view in zip(inputs[::2], inputs[1::2], found[::2], strict=True):
-        high, wide = view.valid
-        np.testing.assert_array_equal(
-            straight[..., :high, :wide], mirrored[..., :high, :wide][..., ::-1]
-        )
-        assert not mirrored[..., wide:].any()
-
-
-def test_a_network_that_sees_single_pixels_gives_the_same_labels_mirrored():
-    def run(images):
-        return images * 10
-
-    single = labels_of(views(run, preprocess(), IMAGE), (17, 26))
-    both = labels_of(views(run, preprocess(), IMAGE, flip=True), (17, 26))
-    np.testing.assert_array_equal(single, both)
-    assert (single == PIXELS.argmax(-1)).mean() > 0.5
