@@ -8,6 +8,8 @@ from mindspore import Parameter, Tensor, nn, ops
 from acmix.config import OptimConfig
 from acmix.engine.optim import AdamW, create_optimizer, parameter_groups
 from acmix.errors import UserError
+from acmix.layers.norm import LayerNorm
+from acmix.models import create_model
 from acmix.utils.parameters import set_value
 
 
@@ -18,6 +20,7 @@ class Net(nn.Cell):
         super().__init__()
         self.conv = nn.Conv2d(2, 4, 3, has_bias=True, pad_mode="pad", padding=1)
         self.norm = nn.BatchNorm2d(4)
+        self.layer_norm = LayerNorm(4)
         self.table = Parameter(Tensor(np.ones((3, 2)), ms.float32))
         self.frozen = Parameter(Tensor(np.ones((2, 2)), ms.float32), requires_grad=False)
         self.alpha = Parameter(Tensor(np.ones(1), ms.float32))
@@ -26,7 +29,8 @@ class Net(nn.Cell):
         return {"table"}
 
     def construct(self, x):
-        return self.alpha * self.norm(self.conv(x)) + ops.ReduceSum()(self.table)
+        x = self.layer_norm(self.norm(self.conv(x)))
+        return self.alpha * x + ops.ReduceSum()(self.table)
 
 
 def run(mode, optimizer, gradients):
@@ -88,9 +92,42 @@ def test_only_weights_of_two_and_more_dimensions_are_decayed_unless_declared_exe
     decayed, plain = parameter_groups(Net(), 0.1)
     assert [p.name for p in decayed["params"]] == ["conv.weight"]
     assert {p.name for p in plain["params"]} == {
-        "conv.bias", "norm.gamma", "norm.beta", "table", "alpha",
+        "conv.bias", "norm.gamma", "norm.beta", "layer_norm.gamma", "layer_norm.beta", "table",
+        "alpha",
     }  # fmt: skip
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
+
+
+def test_swin_s_dense_recipes_exempt_layer_norms_and_what_is_declared():
+    decayed, plain = parameter_groups(Net(), 0.1, "norms")
+    assert {p.name for p in plain["params"]} == {"layer_norm.gamma", "layer_norm.beta", "table"}
+    assert {p.name for p in decayed["params"]} == {
+        "conv.weight", "conv.bias", "norm.gamma", "norm.beta", "alpha",
+    }  # fmt: skip
+
+
+def test_everything_that_is_trained_decays_on_request():
+    (everything,) = parameter_groups(Net(), 0.1, "none")
+    assert everything["weight_decay"] == 0.1
+    assert {p.name for p in everything["params"]} == {p.name for p in Net().trainable_params()}
+
+
+def test_acmix_declares_its_path_weights_and_swin_its_tables():
+    arguments = {"embed_dim": 8, "depths": (1,), "num_heads": (2,), "window_size": 4}
+    model = create_model("acmix_swin_tiny", num_classes=3, patch_size=2, **arguments)
+    plain = parameter_groups(model, 0.1, "norms")[1]["params"]
+    others = {p.name.rpartition(".")[2] for p in plain if "norm" not in p.name.split(".")[-2]}
+    assert others == {"alpha", "beta", "relative_position_bias_table"}
+    norms = {p.name for p in model.trainable_params() if "norm" in p.name.split(".")[-2]}
+    assert norms == {p.name for p in plain if "norm" in p.name.split(".")[-2]}
+
+
+def test_the_configured_rule_reaches_the_optimizer(mode):
+    network = Net()
+    config = OptimConfig(lr=0.1, weight_decay=0.5, no_decay="none")
+    optimizer = create_optimizer(network, config)
+    run(mode, optimizer, [np.zeros(p.shape) for p in optimizer.parameters])
+    np.testing.assert_allclose(network.alpha.asnumpy(), [1 - 0.1 * 0.5], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

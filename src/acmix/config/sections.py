@@ -92,7 +92,12 @@ class OptimConfig(Section, prefix="optim"):
     """Reference number of images per step for linear scaling of all learning rates. They are
     multiplied by (batch size x accumulated batches x devices) / ``lr_batch``; null: no scaling."""
     weight_decay: NonNegative = 0.05
-    """Weight decay; norms, biases, position bias tables, alpha and beta are excluded."""
+    """Weight decay of the parameters that ``no_decay`` does not exclude."""
+    no_decay: Literal["1d", "norms", "none"] = "1d"
+    """Parameters without weight decay. ``1d``: scalars and one-dimensional ones (norms, biases),
+    position bias tables, alpha and beta. ``norms``: those of LayerNorms, position bias tables,
+    alpha and beta; biases and BatchNorms decay, as in Swin's dense recipes. ``none``: no parameter
+    is excluded, as in PVT's dense recipes."""
     momentum: Decay = 0.9
     """Momentum of ``sgd``."""
     nesterov: bool = False

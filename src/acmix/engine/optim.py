@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.config import OptimConfig
 from acmix.errors import UserError
+
+NoDecay = Literal["1d", "norms", "none"]
 
 
 def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
@@ -22,28 +26,38 @@ def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
     Raises:
         UserError: no parameter of ``network`` is trainable.
     """
-    groups = parameter_groups(network, config.weight_decay)
+    groups = parameter_groups(network, config.weight_decay, config.no_decay)
     if config.name == "sgd":
         # Not nn.Momentum: on CPU it silently ignores use_nesterov (MindSpore 2.8).
         return nn.SGD(groups, config.lr, config.momentum, nesterov=config.nesterov)
     return AdamW(groups, config.lr, betas=config.betas, eps=config.eps)
 
 
-def parameter_groups(network: nn.Cell, weight_decay: float) -> list[dict]:
+def parameter_groups(network: nn.Cell, weight_decay: float, no_decay: NoDecay = "1d") -> list[dict]:
     """Split the trainable parameters into those with ``weight_decay`` and those without.
 
-    Scalars and one-dimensional parameters (biases, scales and offsets of norms) have none. Nor
-    have those that a Cell lists in ``no_weight_decay() -> set[str]``, a convention of timm. It
-    returns attribute names of own parameters, for example ``{"relative_position_bias_table"}``.
+    A Cell lists parameters without decay in ``no_weight_decay() -> set[str]``, a convention of
+    timm. It returns attribute names of own parameters, for example
+    ``{"relative_position_bias_table"}``.
+
+    Args:
+        network: its parameters with ``requires_grad=False`` are left out.
+        weight_decay: of the others.
+        no_decay: who has none. ``1d``: those that Cells list, scalars and one-dimensional ones,
+            that is biases, scales and offsets of norms. ``norms``: those that Cells list and those
+            of LayerNorms. Swin's dense code finds them by ``norm`` in their names, which its
+            BatchNorms, called ``bn``, do not have. ``none``: nobody.
 
     Raises:
         UserError: no parameter of ``network`` is trainable.
     """
-    exempt = {id(parameter) for parameter in _declared_exempt(network)}
+    exempt = set() if no_decay == "none" else {id(p) for p in _declared_exempt(network)}
+    if no_decay == "norms":
+        exempt |= {id(p) for p in _of_layer_norms(network)}
     decayed: list[Parameter] = []
     plain: list[Parameter] = []
     for parameter in network.trainable_params():
-        is_plain = parameter.ndim <= 1 or id(parameter) in exempt
+        is_plain = id(parameter) in exempt or (no_decay == "1d" and parameter.ndim <= 1)
         (plain if is_plain else decayed).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": weight_decay},
@@ -61,6 +75,15 @@ def _declared_exempt(network: nn.Cell) -> list[Parameter]:
         for _, cell in network.cells_and_names()
         if hasattr(cell, "no_weight_decay")
         for name in sorted(cell.no_weight_decay())
+    ]
+
+
+def _of_layer_norms(network: nn.Cell) -> list[Parameter]:
+    return [
+        parameter
+        for _, cell in network.cells_and_names()
+        if isinstance(cell, nn.LayerNorm)
+        for parameter in (cell.gamma, cell.beta)
     ]
 
 

@@ -99,6 +99,10 @@ class ACmix(nn.Cell):
         if self.combination.conv == "learned":
             self.beta = Parameter(Tensor([0.5], float32), name="beta")
 
+    def no_weight_decay(self) -> set[str]:
+        """Name the parameters that must not decay: the learned weights of the paths."""
+        return {name for name in ("alpha", "beta") if getattr(self, name) is not None}
+
     def construct(self, x: Tensor) -> Tensor:
         """Apply both stages; see the class."""
         if self.attention is None:
