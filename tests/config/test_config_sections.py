@@ -89,6 +89,7 @@ def test_strict_bounds_are_outside_and_others_inside(bound):
             lambda: ClassificationConfig(schedule=ScheduleConfig(warmup_epochs=101.0)),
             "schedule.warmup_epochs",
         ),
+        (lambda: ScheduleConfig(name="poly", power=0.0), "schedule.power"),
         (lambda: OptimConfig(no_decay="biases"), "optim.no_decay"),
         (lambda: ClassificationConfig(schedule=ScheduleConfig(min_lr=1.0)), "schedule.min_lr"),
         (lambda: ModelConfig(kwargs={"x": np.float32(1)}), "model.kwargs"),

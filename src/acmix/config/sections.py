@@ -125,8 +125,8 @@ class OptimConfig(Section, prefix="optim"):
 class ScheduleConfig(Section, prefix="schedule"):
     """Learning rate schedule."""
 
-    name: Literal["cosine", "step", "constant"] = "cosine"
-    """Schedule of the learning rate after the warm-up."""
+    name: Literal["cosine", "step", "constant", "poly"] = "cosine"
+    """Schedule of the learning rate after the warm-up; ``poly`` falls during the warm-up, too."""
     warmup_epochs: NonNegative = 0.0
     """Length of the linear warm-up in epochs; fractions are allowed."""
     warmup_steps: NonNegativeInt = 0
@@ -134,7 +134,9 @@ class ScheduleConfig(Section, prefix="schedule"):
     warmup_lr: NonNegative = 0.0
     """Learning rate at the start of the warm-up."""
     min_lr: NonNegative = 0.0
-    """Final learning rate of ``cosine``, and lower bound of ``step``."""
+    """Final learning rate of ``cosine`` and ``poly``, and lower bound of ``step``."""
+    power: Positive = 1.0
+    """Exponent of ``poly``."""
     milestones: tuple[PositiveInt, ...] = ()
     """Epochs at which ``step`` multiplies the learning rate by ``gamma``."""
     gamma: Ratio = 0.1

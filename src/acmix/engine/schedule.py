@@ -34,34 +34,51 @@ def configured_learning_rates(config: Config, steps_per_epoch: int, workers: int
         if lr_batch is None
         else f"those for batch {lr_batch}, scaled by {scale:g}",
     )
-    return learning_rates(config.schedule, lr, config.train.epochs, steps_per_epoch) * scale
+    total = config.train.epochs * steps_per_epoch
+    return learning_rates(config.schedule, lr, total, steps_per_epoch) * scale
 
 
 def learning_rates(
-    schedule: ScheduleConfig, base_lr: float, epochs: int, steps_per_epoch: int
+    schedule: ScheduleConfig, base_lr: float, total: int, steps_per_epoch: int
 ) -> np.ndarray:
-    """Return the learning rate of each step, float64 (epochs * steps_per_epoch,).
+    r"""Return the learning rate of each step, float64 (total,).
 
     The warm-up rises linearly from ``warmup_lr``; the first step after it has ``base_lr``. Then:
 
     - ``cosine`` falls along half a cosine; the step after the last one would have ``min_lr``.
       Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period.
-    - ``step`` multiplies by ``gamma`` at each milestone.
+    - ``step`` multiplies by ``gamma`` at each milestone, an epoch.
     - ``constant`` keeps ``base_lr``.
+
+    ``poly`` falls over all steps, from the first on, and its warm-up multiplies it, as in mmcv 1:
+
+    .. math::
+        \left(l_{min} + (l - l_{min}) (1 - t/T)^p\right) (r + (1 - r) \min(1, t/W))
+
+    with :math:`l` = ``base_lr``, :math:`p` = ``power``, :math:`r` = ``warmup_lr`` / ``base_lr``,
+    W steps of warm-up and T of training. In mmengine it begins after the warm-up.
 
     Args:
         schedule: the section ``schedule`` of the configuration.
         base_lr: learning rate at the end of the warm-up.
-        epochs: length of the training.
+        total: optimizer steps of the training.
         steps_per_epoch: optimizer steps of an epoch.
     """
-    total = epochs * steps_per_epoch
     warmup = schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
     steps = np.arange(total)
+    if schedule.name == "poly":
+        start = schedule.warmup_lr / base_lr
+        risen = np.minimum(steps / warmup, 1) if warmup else 1
+        return _poly(schedule, base_lr, steps) * (start + (1 - start) * risen)
     curve = {"cosine": _cosine, "step": _step, "constant": _constant}[schedule.name]
     rates = curve(schedule, base_lr, steps, warmup, steps_per_epoch)
     rising = schedule.warmup_lr + (base_lr - schedule.warmup_lr) * steps / max(warmup, 1)
     return np.where(steps < warmup, rising, rates)
+
+
+def _poly(schedule: ScheduleConfig, base_lr: float, steps: np.ndarray) -> np.ndarray:
+    left = (1 - steps / len(steps)) ** schedule.power
+    return schedule.min_lr + (base_lr - schedule.min_lr) * left
 
 
 def _cosine(
