@@ -33,17 +33,17 @@ def progress(**values):
     ("result", "line"),
     [
         (
-            FitResult(progress(epoch=1, evaluated=1, step=14, position=48), stopped_by="Ctrl-C"),
+            FitResult(progress(epoch=1, step=14, position=48), stopped_by="Ctrl-C"),
             "Stopped by Ctrl-C after step 14, which is saved in TMP/run/checkpoints; continue with "
             "--resume auto",
         ),
         (
-            FitResult(progress(epoch=2, evaluated=1, step=22), stopped_by="SIGTERM"),
+            FitResult(progress(epoch=2, step=22, pending=True), stopped_by="SIGTERM"),
             "Stopped by SIGTERM before the evaluation of step 22, which is saved in "
             "TMP/run/checkpoints; --resume auto evaluates it and continues",
         ),
         (
-            FitResult(progress(epoch=2, evaluated=2, step=22), {"top1": 0.5}, 3.0),
+            FitResult(progress(epoch=2, step=22), {"top1": 0.5}, 3.0),
             "Finished in 3 s: top1 0.5000  -> TMP/run",
         ),
     ],

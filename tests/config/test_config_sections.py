@@ -89,6 +89,14 @@ def test_strict_bounds_are_outside_and_others_inside(bound):
             lambda: ClassificationConfig(schedule=ScheduleConfig(warmup_epochs=101.0)),
             "schedule.warmup_epochs",
         ),
+        (
+            lambda: ClassificationConfig(
+                schedule=ScheduleConfig(warmup_steps=9), train=TrainConfig(steps=8)
+            ),
+            "schedule.warmup_steps=9 must not exceed train.steps=8",
+        ),
+        (lambda: TrainConfig(steps=0), "train.steps"),
+        (lambda: TrainConfig(eval_steps=0), "train.eval_steps"),
         (lambda: ScheduleConfig(name="poly", power=0.0), "schedule.power"),
         (lambda: OptimConfig(no_decay="biases"), "optim.no_decay"),
         (lambda: ClassificationConfig(schedule=ScheduleConfig(min_lr=1.0)), "schedule.min_lr"),
@@ -100,6 +108,19 @@ def test_impossible_values_are_refused_in_python_too(make, key):
     with pytest.raises(UserError) as error:
         make()
     assert key in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "length"),
+    [
+        ({"warmup_epochs": 101.0}, {"steps": 8}),  # the length of an epoch is not known yet
+        ({"warmup_steps": 8}, {"steps": 8}),
+        ({"warmup_steps": 10**6}, {"epochs": 1}),
+    ],
+)
+def test_a_warmup_in_another_unit_than_the_run_is_accepted(warmup, length):
+    config = ClassificationConfig(schedule=ScheduleConfig(**warmup), train=TrainConfig(**length))
+    assert config.to_dict()["schedule"].items() >= warmup.items()
 
 
 def test_free_form_arguments_are_copied():

@@ -51,7 +51,7 @@ def test_what_was_saved_is_read_back_exactly(state, path, rng):
     for parameter in state.values():
         if parameter.dtype == ms.float32:
             set_value(parameter, rng.normal(size=parameter.shape))
-    progress = Progress(epoch=3, step=120, best=0.1, best_epoch=2, seed=7, steps_per_epoch=40)
+    progress = Progress(epoch=3, step=120, best=0.1, best_step=80, seed=7, steps_per_epoch=40)
     save_checkpoint(path, state, progress)
     tensors, read = read_checkpoint(path)[:2]
     assert read == progress  # 0.1 would not survive as one of MindSpore's own floats
@@ -127,13 +127,43 @@ def test_what_is_no_checkpoint_is_named(path, content):
 
 @pytest.mark.parametrize(
     "content",
-    ['{"epoch": 1, "world": 2}', '{"epoch": "1"}', '{"step": null}', "[]", "7", "[" * 100_000],
-)
+    [
+        '{"epoch": 1, "world": 2}', '{"epoch": "1"}', '{"step": null}', "[]", "7", "[" * 100_000,
+        '{"pending": 1}', '{"evaluated": null}', '{"best_step": 1.5}',
+        '{"best_epoch": "9", "steps_per_epoch": 1000000000}',
+    ],
+)  # fmt: skip
 def test_progress_of_another_version_is_told(path, monkeypatch, content):
     monkeypatch.setattr("acmix.engine.checkpoint.json.dumps", lambda progress: content)
     save_checkpoint(path, {"w": Parameter(Tensor([1.0]), name="w")}, Progress())
     with pytest.raises(UserError, match=r"a\.ckpt holds the progress of another version"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        (
+            {"epoch": 3, "step": 12, "best": 0.5, "best_epoch": 2, "steps_per_epoch": 4,
+             "evaluated": 2},
+            Progress(3, 12, 0.5, best_step=8, steps_per_epoch=4, pending=True),
+        ),
+        (
+            {"epoch": 3, "step": 12, "best": None, "best_epoch": None, "steps_per_epoch": 4,
+             "evaluated": 3},
+            Progress(3, 12, steps_per_epoch=4),
+        ),
+        (
+            {"epoch": 3, "step": 14, "best": 0.5, "best_epoch": 1, "steps_per_epoch": 4,
+             "position": 16},
+            Progress(3, 14, 0.5, best_step=4, steps_per_epoch=4, position=16),
+        ),
+        ({"epoch": 1, "step": 4, "pending": True}, Progress(1, 4, pending=True)),
+    ],
+    ids=["evaluation outstanding", "evaluated", "before evaluations were recorded", "present"],
+)  # fmt: skip
+def test_progress_of_earlier_versions_is_read_in_steps(note, expected):
+    assert Progress.from_dict(note) == expected
 
 
 def test_missing_file_is_named(path):

@@ -19,7 +19,7 @@ from acmix.errors import UserError
 
 
 def save(folder, epoch, size=4):
-    progress = Progress(epoch, step=10 * epoch, best_epoch=epoch, best=1.0, steps_per_epoch=10)
+    progress = Progress(epoch, step=10 * epoch, best_step=10 * epoch, best=1.0, steps_per_epoch=10)
     state = {"w": Parameter(Tensor(np.full(size, epoch), ms.float32), name="w")}
     return folder.save(state, progress)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import zlib
+from dataclasses import replace
 
 import mindspore as ms
 import pytest
@@ -20,9 +21,9 @@ def folder(tmp_path):
     return CheckpointFolder(tmp_path / "checkpoints", keep=9)
 
 
-def save(folder, step, best_epoch=None):
+def save(folder, step, best_step=None):
     progress = Progress(
-        epoch=step // STEPS, step=step, best_epoch=best_epoch, steps_per_epoch=STEPS,
+        epoch=step // STEPS, step=step, best_step=best_step, steps_per_epoch=STEPS,
         position=step % STEPS,
     )  # fmt: skip
     state = {"w": Parameter(Tensor([float(step)], ms.float32), name="w")}
@@ -55,16 +56,41 @@ def damage(folder, name):
 def test_newest_last_and_best_are_kept(folder):
     folder.keep = 2
     for step in (10, 20, 30, 40, 50):
-        save(folder, step, best_epoch=min(step // STEPS, 2))
+        save(folder, step, best_step=min(step, 20))
     expected = ["best.ckpt", "epoch_0004.ckpt", "epoch_0005.ckpt", "last.ckpt", "manifest.json"]
     assert names(folder) == expected
     assert step_of(folder.path / "best.ckpt") == 20
     assert step_of(folder.path / "last.ckpt") == 50
 
 
-def test_checkpoint_inside_an_epoch_is_named_by_its_step_and_is_no_best(folder):
-    save(folder, 10, best_epoch=1)
-    assert save(folder, 15, best_epoch=1).name == "step_00000015.ckpt"
+def test_best_inside_an_epoch_outlasts_the_newest_and_is_linked_again(folder):
+    folder.keep = 2
+    for step in (10, 15, 20, 25, 30):
+        save(folder, step, best_step=min(step, 15))
+    assert step_of(folder.path / "best.ckpt") == 15
+    folder.keep = 9
+    save(folder, 35, best_step=35)
+    folder.move_after(30, folder.path / "aside")
+    assert not (folder.path / "best.ckpt").exists(), "the file of step 15 is dropped"
+    save(folder, 33, best_step=33)
+    save(folder, 35, best_step=35)
+    folder.move_after(34, folder.path / "aside")
+    assert step_of(folder.path / "best.ckpt") == 33
+
+
+def test_checkpoint_is_no_best_before_its_evaluation(folder):
+    state = {"w": Parameter(Tensor([10.0], ms.float32), name="w")}
+    progress = Progress(epoch=1, step=10, best_step=10, steps_per_epoch=STEPS, pending=True)
+    folder.save(state, progress)
+    assert "best.ckpt" not in names(folder)
+    folder.conclude(state, replace(progress, pending=False))
+    assert step_of(folder.path / "best.ckpt") == 10
+    assert folder.progress_of(folder.path / "best.ckpt", progress).is_concluded
+
+
+def test_checkpoint_inside_an_epoch_is_named_by_its_step(folder):
+    save(folder, 10, best_step=10)
+    assert save(folder, 15, best_step=10).name == "step_00000015.ckpt"
     assert step_of(folder.path / "best.ckpt") == 10
     assert step_of(folder.path / "last.ckpt") == 15
 
@@ -108,7 +134,7 @@ def test_copy_under_another_name_replaces_a_damaged_newest(folder):
 
 
 def test_best_is_the_last_resort(folder):
-    save(folder, 10, best_epoch=1)
+    save(folder, 10, best_step=10)
     damage(folder, save(folder, 20).name)
     flip(folder.path / "epoch_0001.ckpt")
     assert folder.latest().name == "best.ckpt"
@@ -208,7 +234,7 @@ def test_file_that_another_process_drops_while_reading_is_passed_over(folder, mo
 
 def test_what_is_newer_moves_aside_whatever_the_names(folder):
     for step in (10, 15, 20, 25):
-        save(folder, step, best_epoch=step // STEPS)
+        save(folder, step, best_step=step - step % STEPS)
     folder.move_after(15, folder.path / "aside")
     expected = [
         "aside",
@@ -244,14 +270,14 @@ def test_works_without_hard_links(folder, monkeypatch):
         raise OSError
 
     monkeypatch.setattr("os.link", refuse)
-    save(folder, 10, best_epoch=1)
+    save(folder, 10, best_step=10)
     assert step_of(folder.path / "best.ckpt") == 10
 
 
 def test_weights_alone_are_written_for_the_last_and_the_best_on_request(folder):
     folder.safetensors = True
     for step in (10, 20):
-        save(folder, step, best_epoch=1)
+        save(folder, step, best_step=10)
     for name, value in (("best", 10.0), ("last", 20.0)):
         file = folder.path / f"{name}.safetensors"
         assert load_weights(file) == {"w": [value]}
@@ -263,8 +289,8 @@ def test_weights_alone_are_written_for_the_last_and_the_best_on_request(folder):
 
 def test_weights_alone_of_another_step_than_the_checkpoint_beside_do_not_stay(folder):
     folder.safetensors = True
-    save(folder, 10, best_epoch=1)
+    save(folder, 10, best_step=10)
     folder.safetensors = False
-    save(folder, 20, best_epoch=1)
+    save(folder, 20, best_step=10)
     assert "last.safetensors" not in names(folder)
     assert load_weights(folder.path / "best.safetensors") == {"w": [10.0]}

@@ -84,8 +84,8 @@ def test_what_may_change_is_logged(key, before, now, caplog):
     "key",
     [
         "output=elsewhere", "data.root=/other", "data.num_workers=7", "train.epochs=300",
-        "train.keep=9", "train.log_interval=3", "runtime.device=CPU", "profile=true",
-        "model.pretrained=a.ckpt",
+        "train.keep=9", "train.log_interval=3", "train.steps=9", "train.eval_steps=2",
+        "runtime.device=CPU", "profile=true", "model.pretrained=a.ckpt",
     ],
 )  # fmt: skip
 def test_bookkeeping_is_free(key, caplog):

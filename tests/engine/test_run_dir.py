@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,18 @@ def test_the_line_of_an_epoch_whose_evaluation_is_missing_is_written_again(run_d
     run_dir.initialise("")
     for step in (5, 10):
         run_dir.log({"step": step})
-    run_dir.initialise("", Progress(epoch=1, step=10, evaluated=0))
+    run_dir.initialise("", Progress(epoch=1, step=10, pending=True))
+    assert run_dir.metrics() == [{"step": 5}]
+
+
+def test_the_line_of_a_milestone_inside_an_epoch_is_written_again_if_it_is_not_concluded(run_dir):
+    run_dir.initialise("")
+    for step in (5, 10, 11):
+        run_dir.log({"step": step})
+    inside = Progress(step=10, position=80, steps_per_epoch=16)
+    run_dir.initialise("", inside)
+    assert run_dir.metrics() == [{"step": 5}, {"step": 10}]
+    run_dir.initialise("", replace(inside, pending=True))
     assert run_dir.metrics() == [{"step": 5}]
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from acmix.config import ScheduleConfig
-from acmix.engine.schedule import learning_rates
+from acmix.config import Config, ScheduleConfig
+from acmix.engine.schedule import configured_learning_rates, learning_rates
 
 
 def test_cosine_starts_at_the_base_is_half_way_in_the_middle_and_ends_near_the_minimum():
@@ -74,3 +74,20 @@ def test_poly_is_that_of_mmcv_1_with_its_warmup(total, base, least, power, warmu
     )
     expected = [mmcv1(t, total, base, least, power, warmup, first / base) for t in range(total)]
     np.testing.assert_allclose(learning_rates(schedule, base, total, 4), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("length", "total"), [({"steps": 11}, 11), ({"epochs": 3}, 12)])
+def test_schedule_has_the_length_of_the_run_in_its_unit(length, total):
+    schedule = {"name": "cosine", "warmup_epochs": 0.5}
+    config = Config.from_dict({"schedule": schedule, "train": length, "optim": {"lr": 1.0}})
+    rates = configured_learning_rates(config, steps_per_epoch=4, workers=1)
+    assert len(rates) == total
+    np.testing.assert_allclose(rates[:3], [0, 0.5, 1])
+    assert rates[-1] == pytest.approx((1 + np.cos(np.pi * (1 - 1 / (total - 2)))) / 2)
+
+
+def test_milestones_of_step_are_epochs_whatever_the_unit_of_the_run():
+    schedule = {"name": "step", "milestones": [1, 2]}
+    config = Config.from_dict({"schedule": schedule, "train": {"steps": 7}, "optim": {"lr": 1.0}})
+    rates = configured_learning_rates(config, steps_per_epoch=3, workers=1)
+    np.testing.assert_allclose(rates, [1, 1, 1, 0.1, 0.1, 0.1, 0.01])

@@ -171,6 +171,29 @@ def test_images_of_a_step_that_was_not_whole_are_seen_again_and_said_so(taken_up
     assert "of which 8 are seen again" in caplog.text
 
 
+def test_evaluation_of_a_step_is_of_that_step_on_other_workers_too(whole, tmp_path, caplog):
+    """Images of an incomplete step are seen again after it."""
+    caplog.set_level("INFO")
+    state = Trainer(toy_task(), Config.from_dict(SETTINGS), RunDir(tmp_path / "other")).state
+    folder = RunDir(tmp_path / "run").checkpoints
+    path = folder.save(
+        state, Progress(epoch=1, step=8, steps_per_epoch=6, position=32, pending=True)
+    )
+    fresh = Progress(seed=0, steps_per_epoch=2, workers=3)
+    progress = resume_run(RunDir(tmp_path / "run"), path, state, fresh, 48)[0]
+    assert (progress.position, progress.pending, progress.steps_inside(48)) == (32, True, 0)
+    assert "and 32 images of the next, of which 32 are seen again" in caplog.text
+
+
+def test_last_step_of_an_epoch_is_left_where_it_has_fewer_now(whole, tmp_path):
+    settings = Config.from_dict(SETTINGS)
+    trainer = Trainer(toy_task(), settings, RunDir(tmp_path / "other"))
+    path = whole.checkpoints.path / "step_00000010.ckpt"  # after 64 images
+    fresh = Progress(seed=0, steps_per_epoch=2, workers=2)
+    progress = resume_run(trainer.run_dir, path, trainer.state, fresh, 32)[0]
+    assert progress.position == 32
+
+
 def test_other_length_of_an_epoch_on_as_many_workers_is_refused(taken_up):
     with pytest.raises(UserError, match="steps_per_epoch=6, now it is 3"):
         taken_up(workers=1, steps_per_epoch=3, global_batch=32)

@@ -54,10 +54,8 @@ def test_lines_come_every_interval_and_at_the_end_of_every_epoch(run_dir):
         Blobs(batches=6), Blobs(batches=1)
     )
     records = run_dir.metrics()
-    assert [record["step"] for record in records] == [4, 6, 10, 12, 16, 18]
-    assert [record["epoch"] for record in records] == pytest.approx(
-        [4 / 6, 1, 10 / 6, 2, 16 / 6, 3]
-    )
+    assert [record["step"] for record in records] == [4, 6, 8, 12, 16, 18]
+    assert [record["epoch"] for record in records] == pytest.approx([4 / 6, 1, 8 / 6, 2, 16 / 6, 3])
     within = {
         "epoch", "step", "lr", "loss", "grad_norm", "skipped", "images_per_second", "seconds",
     }  # fmt: skip
@@ -113,7 +111,7 @@ class ScriptedTask:
 def test_best_checkpoint_is_of_the_epoch_with_the_largest_monitored_metric(run_dir):
     task = ScriptedTask([0.3, 0.7, 0.7, 0.5])
     result = Trainer(task, config(train={"epochs": 4}), run_dir).fit(Blobs(2), Blobs(1))
-    assert (result.progress.best, result.progress.best_epoch) == (0.7, 2)
+    assert (result.progress.best, result.progress.best_step) == (0.7, 4)
     folder = run_dir.checkpoints.path
     assert read_checkpoint(folder / "best.ckpt")[1].epoch == 2
     assert read_checkpoint(folder / "last.ckpt")[1].epoch == 4

@@ -116,9 +116,10 @@ def test_two_ranks_train_like_one_with_twice_the_batch(ranks, alone, kind):
         assert moved > 1e-3, "the network has not learned"
         for name, value in alone[kind]["weights"].items():
             np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
-    record, expected = (found[kind]["log"][-1] for found in (ranks[0], alone))
-    for name in ("loss", "grad_norm", "lr", "step", "epoch", "top1", "top5"):
-        assert record[name] == pytest.approx(expected[name], rel=1e-4), name
+    assert [record["step"] for record in ranks[0][kind]["log"]] == [2, 3]
+    for record, expected in zip(ranks[0][kind]["log"], alone[kind]["log"], strict=True):
+        for name in ("loss", "grad_norm", "lr", "step", "epoch", "top1", "top5"):
+            assert record[name] == pytest.approx(expected[name], rel=1e-4), name
 
 
 @msrun

@@ -40,7 +40,7 @@ RESNET = Config.from_dict(
         "optim": {
             "name": "sgd", "lr": 0.025, "lr_batch": 64, "weight_decay": 0.01, "clip_norm": 1.0,
         },
-        "train": {"epochs": 1, "accumulate": 2, "log_interval": 4, "save_interval": 2},
+        "train": {"epochs": 1, "accumulate": 2, "log_interval": 4, "eval_steps": 2},
     }
 )  # fmt: skip
 SHAPES = Config.from_dict(

@@ -138,7 +138,8 @@ class ScheduleConfig(Section, prefix="schedule"):
     power: Positive = 1.0
     """Exponent of ``poly``."""
     milestones: tuple[PositiveInt, ...] = ()
-    """Epochs at which ``step`` multiplies the learning rate by ``gamma``."""
+    """Epochs at which ``step`` multiplies the learning rate by ``gamma``; epochs also with
+    ``train.steps``."""
     gamma: Ratio = 0.1
     """Factor applied by ``step`` at each milestone."""
 
@@ -165,11 +166,16 @@ class TrainConfig(Section, prefix="train"):
 
     fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"ema_decay"})
     free_on_resume: ClassVar[frozenset[str]] = frozenset(
-        {"epochs", "eval_interval", "log_interval", "keep", "safetensors", "save_interval"}
-    )
+        {
+            "epochs", "steps", "eval_interval", "eval_steps", "log_interval", "keep", "safetensors",
+            "save_interval",
+        }
+    )  # fmt: skip
 
     epochs: PositiveInt = 100
-    """Number of passes over the training set."""
+    """Number of passes over the training set; no effect with ``steps``."""
+    steps: PositiveInt | None = None
+    """Length of the run in optimizer steps, in place of ``epochs``; null: ``epochs`` rules."""
     accumulate: PositiveInt = 1
     """Number of batches whose gradients are averaged for one optimizer step."""
     amp: Literal["O0", "O2"] = "O0"
@@ -180,16 +186,20 @@ class TrainConfig(Section, prefix="train"):
     """Decay per step of the exponential moving average of the weights; null disables it. The
     averaged weights are evaluated."""
     eval_interval: PositiveInt = 1
-    """Number of epochs between evaluations."""
+    """Number of epochs between evaluations; no effect with ``eval_steps``."""
+    eval_steps: PositiveInt | None = None
+    """Number of optimizer steps between evaluations, each after a checkpoint. The ends of epochs
+    then have none, except for that of the run. Null: they follow the epochs."""
     log_interval: PositiveInt = 50
-    """Number of optimizer steps between log lines."""
+    """Number of optimizer steps between log lines, counted from the start of the run."""
     keep: PositiveInt = 2
     """Number of most recent checkpoints to keep in addition to the best."""
     safetensors: bool = False
     """Also write last.safetensors and best.safetensors with the weights only; the averaged
     weights if ``ema_decay`` is set."""
     save_interval: PositiveInt | None = None
-    """Number of optimizer steps between checkpoints within an epoch; null saves at its end only."""
+    """Number of optimizer steps between further checkpoints, counted from the start of the run;
+    null: only at the ends of epochs, or every ``eval_steps`` steps."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """Reaction to a NaN or infinite loss: ``stop`` the run, or ``skip`` the step and count it."""
     sync_batch_norm: bool = False

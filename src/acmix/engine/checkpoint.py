@@ -38,8 +38,8 @@ class Progress:
     """Optimizer steps taken."""
     best: float | None = None
     """Largest value of the monitored metric."""
-    best_epoch: int | None = None
-    """Completed epochs at that value."""
+    best_step: int | None = None
+    """Optimizer steps taken at that value."""
     seed: int = 0
     """Seed of the configuration; data order and augmentation follow from it and the epoch."""
     steps_per_epoch: int = 0
@@ -48,37 +48,66 @@ class Progress:
     """Processes that trained together, each on its own batches."""
     position: int = 0
     """Processed images of the epoch after the completed ones, over all workers."""
-    evaluated: int = 0
-    """Completed epochs whose evaluation is done, or was not due."""
+    pending: bool = False
+    """Whether the line of this point, and the evaluation if it is due, are outstanding."""
 
     @property
     def inside_epoch(self) -> bool:
         """Whether an epoch is partly trained."""
         return self.position > 0
 
+    def steps_inside(self, global_batch: int) -> int:
+        """Return the steps of ``global_batch`` images that the present epoch has had.
+
+        At least one is left: after a change of the number of workers an epoch may have fewer steps.
+        """
+        return min(self.position // global_batch, self.steps_per_epoch - 1)
+
     @property
     def is_concluded(self) -> bool:
-        """Whether no evaluation of a completed epoch is outstanding."""
-        return self.evaluated >= self.epoch
+        """Whether no evaluation is outstanding."""
+        return not self.pending
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Progress:
-        """Return the Progress whose ``asdict`` is ``content``.
+        """Return the Progress whose ``asdict`` is ``content``, of this version or an earlier one.
 
         Raises:
-            ValueError: the fields are those of another version, or values are not numbers.
+            ValueError: the fields are those of another version, or values have other types.
         """
         try:
-            # Earlier versions saved after the evaluation.
-            progress = cls(**{"evaluated": content.get("epoch", 0), **content})
+            progress = cls(**_in_steps(content))
         except TypeError as error:
             raise ValueError(str(error)) from None
         for name, value in asdict(progress).items():
-            missing = value is None and name in ("best", "best_epoch")
-            number = type(value) is int or (type(value) is float and name == "best")
-            if not (missing or number):
+            missing = value is None and name in ("best", "best_step")
+            right = type(value) is (bool if name == "pending" else int)
+            if not (missing or right or (type(value) is float and name == "best")):
                 raise ValueError(f"{name} is {value!r}")
         return progress
+
+
+def _in_steps(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a Progress; earlier versions counted evaluations in epochs.
+
+    Raises:
+        ValueError: a count of an earlier version is not a number.
+    """
+    fields = dict(content)
+    counts = {name: fields.get(name, 0) for name in ("epoch", "steps_per_epoch")}
+    # Versions before `evaluated` saved after the evaluation.
+    counts["evaluated"] = fields.pop("evaluated", counts["epoch"])
+    best_epoch = fields.pop("best_epoch", None)
+    if best_epoch is not None:
+        counts["best_epoch"] = best_epoch
+    for name, value in counts.items():
+        if type(value) is not int:
+            raise ValueError(f"{name} is {value!r}")
+    if counts["evaluated"] < counts["epoch"]:
+        fields["pending"] = True
+    if best_epoch is not None:
+        fields["best_step"] = best_epoch * counts["steps_per_epoch"]
+    return fields
 
 
 def training_state(

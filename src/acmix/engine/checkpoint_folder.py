@@ -87,10 +87,10 @@ class CheckpointFolder:
         progress: Progress,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record the evaluation of an epoch that was saved before it; link ``best.ckpt`` if it is.
+        """Record the evaluation of what was saved before it; link ``best.ckpt`` if it is.
 
         The checkpoint itself stays as it is: the manifest holds the new progress. Without the
-        manifest a resumed run evaluates the epoch again. Of a run that continues in a new folder
+        manifest a resumed run evaluates it again. Of a run that continues in a new folder
         it is written there.
         """
         target = self.path / file_name(progress)
@@ -162,7 +162,7 @@ class CheckpointFolder:
         """Link a new checkpoint as last and best, update the manifest, then remove old files."""
         entry = Entry.of(target, progress)
         written = {target.name: entry}
-        is_best = progress.best_epoch == progress.epoch and not progress.inside_epoch
+        is_best = progress.best_step == progress.step and not progress.pending
         for name in (LAST, BEST) if is_best else (LAST,):
             self._alias(target, name)
             written[name] = entry
@@ -211,12 +211,10 @@ class CheckpointFolder:
         return [self.path / name for name in (LAST, BEST) if (self.path / name).exists()]
 
     def _restore_best(self, known: dict[Path, Entry]) -> None:
-        """Link ``best.ckpt`` to the best epoch so far, if its checkpoint still exists."""
-        newest = known[next(reversed(known))].progress
-        if newest.best_epoch is None:
-            return
-        best = self.path / file_name(Progress(epoch=newest.best_epoch))
-        if best in known:
+        """Link ``best.ckpt`` to the best checkpoint so far, if it still exists."""
+        best_step = known[next(reversed(known))].progress.best_step
+        best = next((file for file in known if known[file].progress.step == best_step), None)
+        if best is not None:
             self._alias(best, BEST)
             known[self.path / BEST] = known[best]
 

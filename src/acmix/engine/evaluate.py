@@ -29,8 +29,8 @@ class Dataset(Protocol):
 def evaluate(objective: Objective, data: Dataset, world: World | None = None) -> Metric:
     """Return the objective's metric after one pass over ``data``; call ``compute()`` on it.
 
-    All batches have one shape, so that the network is compiled once. The training flags of its
-    Cells are restored afterwards.
+    The network is compiled once for each shape of the batches: as a rule one; segmentation has
+    one for each shape of its images. The training flags of its Cells are restored afterwards.
 
     Args:
         objective: provides network and metric.

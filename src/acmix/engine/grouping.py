@@ -27,8 +27,8 @@ def with_progress_bar(
     Args:
         groups: of the steps that remain.
         title: in front of the bar.
-        steps: of the whole epoch.
-        done: steps before the first of ``groups``.
+        steps: length of the bar.
+        done: place of the first of ``groups`` in it.
     """
     disable = not sys.stderr.isatty()
     return iter(tqdm(groups, title, steps, initial=done, leave=False, disable=disable))

@@ -52,20 +52,24 @@ def resume_run(
         run_dir.check_unused()
     if path is None:
         return fresh, {}
-    tensors, saved, meter, about = read_checkpoint(path)
+    tensors, written, meter, about = read_checkpoint(path)
     if check_run is not None:
         check_run(about, str(path))
-    saved = folder.progress_of(path, saved)
+    saved = folder.progress_of(path, written)
+    if meter and written.pending and not saved.pending:
+        meter = {**meter, "rows": []}  # they are in the line that the evaluation has written
     progress = _continued(saved, fresh, str(path))
     load_values(state, tensors, str(path))
     where = f"after epoch {progress.epoch}"
     if progress.position:
         where += f" and {progress.position} images of the next"
-        if progress.position % global_batch:
-            progress = replace(progress, position=progress.position // global_batch * global_batch)
-            where += f", of which {saved.position - progress.position} are seen again"
+        again = progress.position - progress.steps_inside(global_batch) * global_batch
+        if again:
+            where += f", of which {again} are seen again"
+        if not progress.pending:  # else the evaluation is of the step as it was
+            progress = replace(progress, position=progress.position - again)
     logger.info("Resumed %s, made at step %d, %s.", path, progress.step, where)
-    return progress, {} if progress.is_concluded and not progress.inside_epoch else meter
+    return progress, meter
 
 
 def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
@@ -83,8 +87,8 @@ def _continued(saved: Progress, fresh: Progress, path: str) -> Progress:
     if saved.workers != fresh.workers:
         logger.info(
             "The checkpoint was made by %d workers, now there are %d: an epoch has %d steps "
-            "instead of %d. Learning rates follow the epochs; with optim.lr_batch they are scaled "
-            "to the new global batch.",
+            "instead of %d. Learning rates follow the epochs, or the steps with train.steps; with "
+            "optim.lr_batch they are scaled to the new global batch.",
             saved.workers,
             fresh.workers,
             fresh.steps_per_epoch,

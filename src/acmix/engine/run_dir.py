@@ -104,8 +104,8 @@ class RunDir:
                 progress.step,
                 aside,
             )
-        # The line of an epoch is written after its evaluation, so it belongs to the step, too.
-        last = progress.step - (not progress.is_concluded)
+        # Its own line is written after the evaluation, and again if that is outstanding.
+        last = progress.step - progress.pending
         kept = [record for record in self.metrics() if record["step"] <= last]
         write_text(self.metrics_file, "".join(_line(record) for record in kept))
 

@@ -34,7 +34,7 @@ def configured_learning_rates(config: Config, steps_per_epoch: int, workers: int
         if lr_batch is None
         else f"those for batch {lr_batch}, scaled by {scale:g}",
     )
-    total = config.train.epochs * steps_per_epoch
+    total = config.train.steps or config.train.epochs * steps_per_epoch
     return learning_rates(config.schedule, lr, total, steps_per_epoch) * scale
 
 

@@ -16,7 +16,7 @@ from acmix.parallel import World
 from acmix.utils.activity import doing
 from acmix.utils.interruption import BEFORE_TRAINING, Interrupted, Interruption
 
-IN_EVALUATION = "in an evaluation: the epoch before it is saved"
+IN_EVALUATION = "in an evaluation: the checkpoint before it is whole"
 
 
 class Stopping:

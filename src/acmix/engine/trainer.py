@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from acmix.config import Config
@@ -23,6 +22,7 @@ from acmix.engine.fit_result import FitResult
 from acmix.engine.grouping import Group, batches_of_steps, with_progress_bar
 from acmix.engine.identity import check_same_run
 from acmix.engine.meter import Meter
+from acmix.engine.milestones import Milestones
 from acmix.engine.objective import Objective
 from acmix.engine.profile import profile_training
 from acmix.engine.resume import broadcast_state, resume_run
@@ -41,8 +41,9 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """Trains an objective, evaluates it, logs and saves.
 
-    ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer steps, with every
-    checkpoint and at the end of every epoch. Its keys:
+    Milestones, see :class:`acmix.engine.milestones.Milestones`, are the ends of epochs, or every
+    ``train.eval_steps`` steps. ``metrics.jsonl`` gets a line every ``train.log_interval`` optimizer
+    steps, with every checkpoint of ``train.save_interval`` and at every milestone. Its keys:
 
     - ``epoch``: completed epochs, with a fraction inside an epoch; ``step``
     - the losses: means since the previous line, over all devices
@@ -50,18 +51,18 @@ class Trainer:
     - ``skipped``: steps skipped because loss or gradient were not finite
     - ``scale`` of the loss, under mixed precision
     - ``images_per_second`` of all devices; ``seconds``
-    - at the end of an epoch: the validation metrics, ``eval_seconds`` and ``scalars``
+    - at a milestone: ``scalars``; after an evaluation the validation metrics and ``eval_seconds``
 
     With ``train.ema_decay`` the moving average is evaluated.
 
     SIGTERM, SIGINT and SIGHUP end training after a complete step, which is saved, and an evaluation
-    at once, since its epoch is saved.
+    at once, since the checkpoint before it is whole.
 
     Args:
         objective: networks, losses and metric to train.
         config: the sections ``optim``, ``schedule``, ``train`` and the seed are used; all is saved.
         run_dir: folder of the run.
-        scalars: called at the end of every epoch; its result is logged under ``scalars``.
+        scalars: called at every milestone; its result is logged under ``scalars``.
         about: what the run learns from, see :func:`acmix.engine.identity.describe_run`. It is part
             of every checkpoint, and compared with that of a checkpoint to resume.
         world: the devices that train together. Each has a Trainer and its own shard of the data.
@@ -98,7 +99,7 @@ class Trainer:
     def fit(
         self, train_data: Dataset, val_data: Dataset | None = None, resume: str | Path | None = None
     ) -> FitResult:
-        """Train up to ``train.epochs``.
+        """Train up to ``train.steps``, or ``train.epochs`` if that is null.
 
         Args:
             train_data: batches for the train network; the last ``len % accumulate`` of an epoch
@@ -123,34 +124,40 @@ class Trainer:
             f"{train.accumulate}; lower it or data.batch_size.",
         )
         rates = configured_learning_rates(self.config, steps_per_epoch, self.world.size)
+        milestones = Milestones(train, rates, self._global_batch)
         with logging_redirect_tqdm(), self.stopping.interruption:
             with self.stopping.until_begun():
                 doing("preparing the run")
                 progress = self._initialise(resume, steps_per_epoch)
-                if self.config.profile and progress.epoch < train.epochs:
-                    self._profile(train_data, progress, rates)
-            if progress.epoch >= train.epochs and progress.is_concluded:
-                done = f"{progress.epoch} epochs are done, train.epochs={train.epochs}"
-                logger.info("Nothing is left to train: %s.", done)
-            progress = self._train(progress, train_data, val_data, rates)
-        is_whole = progress.epoch >= train.epochs and progress.is_concluded
+                if self.config.profile and not milestones.is_end(progress):
+                    self._profile(train_data, progress, milestones.next_rate(progress))
+            if milestones.is_end(progress) and progress.is_concluded:
+                logger.info("Nothing is left to train: %s.", milestones.left(progress))
+            progress = self._train(progress, train_data, val_data, milestones)
+        is_whole = milestones.is_end(progress) and progress.is_concluded
         stopped = None if is_whole else self.stopping.reason
         return FitResult(progress, self._metrics, time.perf_counter() - start, stopped)
 
     def _train(
-        self, progress: Progress, train_data: Dataset, val_data: Dataset | None, rates: np.ndarray
+        self,
+        progress: Progress,
+        train_data: Dataset,
+        val_data: Dataset | None,
+        milestones: Milestones,
     ) -> Progress:
-        """Train to the last epoch or until a signal; return how far."""
+        """Train to the end or until a signal; return how far."""
         try:
             if not progress.is_concluded:  # the run ended during an evaluation
-                progress = self._conclude(progress, val_data, rates)
-            while progress.epoch < self.config.train.epochs and not self.stopping.now:
-                progress = self._train_epoch(progress, train_data, rates)
-                if progress.position:  # stopped inside the epoch
-                    break
-                self._save(progress)  # first: no error of the evaluation may cost the epoch
+                progress = self._conclude(progress, val_data, milestones)
+            self._meter.start()
+            while not (milestones.is_end(progress) or self.stopping.now):
+                progress = self._train_stretch(progress, train_data, milestones)
+                if not progress.pending:
+                    continue
+                self._save(progress)  # first: no error of the evaluation may cost the steps
                 if not self.stopping.now:
-                    progress = self._conclude(progress, val_data, rates)
+                    progress = self._conclude(progress, val_data, milestones)
+                    self._meter.start()
         except Interrupted:
             if progress.is_concluded:  # before the first step
                 raise
@@ -192,11 +199,10 @@ class Trainer:
             self.run_dir.initialise(self.config.to_yaml(), progress, self.about.get("classes"))
         return progress
 
-    def _profile(self, data: Dataset, progress: Progress, rates: np.ndarray) -> None:
+    def _profile(self, data: Dataset, progress: Progress, rate: float) -> None:
         """Measure the parts of a step, print the table and write the timeline."""
         self.network.set_train(True)
-        epoch, rate = progress.epoch, rates[progress.epoch * progress.steps_per_epoch]
-        profile = profile_training(self.step, data, epoch, rate, self.state, self.ema)
+        profile = profile_training(self.step, data, progress.epoch, rate, self.state, self.ema)
         self.step.statistics.keep()
         if not self.world.is_first:
             return
@@ -204,58 +210,55 @@ class Trainer:
         logger.info(profile.render())
         logger.info("Timeline for chrome://tracing: %s", self.run_dir.profile_file)
 
-    def _train_epoch(self, progress: Progress, data: Dataset, rates: np.ndarray) -> Progress:
-        """Train an epoch or the rest of it.
+    def _train_stretch(self, progress: Progress, data: Dataset, milestones: Milestones) -> Progress:
+        """Train to the next milestone, or to the end of the epoch if that is sooner.
 
         Returns:
-            The progress, inside the epoch if training must stop there.
+            The progress, pending at a milestone; before both if training must stop there.
         """
-        train, epoch, steps = self.config.train, progress.epoch, progress.steps_per_epoch
-        done = progress.position // self._global_batch
+        accumulate = self.config.train.accumulate
+        done = progress.steps_inside(self._global_batch)
         self.network.set_train(True)
-        self._meter.start()
-        batches = self.stopping.reading(data.epoch(epoch, done * train.accumulate))
-        groups = batches_of_steps(batches, train.accumulate)
-        shown = with_progress_bar(groups, f"epoch {epoch + 1}/{train.epochs}", steps, done)
-        for i, group in enumerate(shown, start=done + 1):
-            rate = rates[epoch * steps + i - 1]
+        batches = self.stopping.reading(data.epoch(progress.epoch, done * accumulate))
+        groups = batches_of_steps(batches, accumulate)
+        for group in with_progress_bar(groups, *milestones.bar(progress)):
+            rate = milestones.next_rate(progress)
             doing(f"step {progress.step + 1}", progress.step + 1, meets=self.world.size > 1)
             with self.stopping.until_begun():
                 result = self._take_step(group, rate)
-            progress = replace(progress, step=progress.step + 1, position=i * self._global_batch)
-            images = sum(len(batch[0]) for batch in group)
-            self._meter.add(progress.step, rate, result, images)
+            progress = milestones.after_step(progress)
+            self._meter.add(progress.step, rate, result, sum(len(batch[0]) for batch in group))
             self.stopping.after_step(result)
-            if i == steps:  # fit saves, evaluates and logs
-                break
-            saves = train.save_interval is not None and i % train.save_interval == 0
-            logs = saves or i % train.log_interval == 0
+            if milestones.is_milestone(progress):  # fit saves, evaluates and logs
+                self._check_convergence(progress.step, rate)
+                return replace(progress, pending=True)
+            saves, logs = milestones.saves(progress), milestones.logs(progress)
             if logs or self.stopping.now:
                 self._check_convergence(progress.step, rate)
             if logs:
-                self._log(self._record(progress, rates))
+                self._log(self._record(progress, milestones))
             if saves or self.stopping.now:
                 self._save(progress)
-            if self.stopping.now:
+            if self.stopping.now or not progress.inside_epoch:
                 return progress
-        self._check_convergence(progress.step, rate)
-        return replace(progress, epoch=epoch + 1, position=0)
+        raise UserError(
+            f"Epoch {progress.epoch} of the training data ended after step {progress.step}; "
+            f"its length promises {progress.steps_per_epoch} steps an epoch."
+        )
 
     def _conclude(
-        self, progress: Progress, val_data: Dataset | None, rates: np.ndarray
+        self, progress: Progress, val_data: Dataset | None, milestones: Milestones
     ) -> Progress:
-        """Evaluate a completed and saved epoch if it is due, and log its line."""
-        train = self.config.train
-        record = self._record(progress, rates)
-        is_last = progress.epoch == train.epochs
-        if val_data and (is_last or progress.epoch % train.eval_interval == 0):
+        """Evaluate a saved milestone if it is due, and log its line."""
+        record = self._record(progress, milestones)
+        if val_data and milestones.evaluates(progress):
             self._metrics, seconds = self._evaluate(val_data, progress)
             record |= self._metrics | {"eval_seconds": seconds}
             progress = self._with_best(progress, self._metrics)
         if self.scalars is not None:
             record["scalars"] = self.scalars()
         self._log(record)
-        progress = replace(progress, evaluated=progress.epoch)
+        progress = replace(progress, pending=False)
         if self.world.is_first:
             self.run_dir.checkpoints.conclude(self.state, progress, self.about)
         return progress
@@ -268,11 +271,14 @@ class Trainer:
             self.ema.update()
         return result
 
-    def _record(self, progress: Progress, rates: np.ndarray) -> dict[str, Any]:
+    def _record(self, progress: Progress, milestones: Milestones) -> dict[str, Any]:
         """Return a line of the metrics: the means since the previous one."""
-        steps, done = progress.steps_per_epoch, progress.position // self._global_batch
-        epoch, rate = progress.epoch + done / steps, rates[progress.epoch * steps + done - 1]
-        record = {"epoch": epoch, "step": progress.step, "lr": rate, **self._meter.flush()}
+        record = {
+            "epoch": milestones.epochs(progress),
+            "step": progress.step,
+            "lr": milestones.last_rate(progress),
+            **self._meter.flush(),
+        }
         if self.scaler is not None:
             record["scale"] = float(self.scaler.scale_value.asnumpy())
         return record
@@ -298,16 +304,16 @@ class Trainer:
                 metrics = self.stopping.metrics(self.objective, data, progress.step)
         except UserError as error:
             raise UserError(
-                f"{error} This was the evaluation after step {progress.step}. The epoch before it "
-                f"is saved in {self.run_dir.checkpoints.path / file_name(progress)}; --resume auto "
-                "evaluates it first and goes on."
+                f"{error} This was the evaluation after step {progress.step}. The "
+                f"checkpoint before it is {self.run_dir.checkpoints.path / file_name(progress)}; "
+                "--resume auto evaluates it first and goes on."
             ) from error
         return metrics, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
         value = metrics[self.objective.monitor]
         if progress.best is None or value > progress.best:
-            return replace(progress, best=value, best_epoch=progress.epoch)
+            return replace(progress, best=value, best_step=progress.step)
         return progress
 
     def _save(self, progress: Progress) -> None:

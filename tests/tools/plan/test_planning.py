@@ -128,6 +128,10 @@ def test_a_plan_of_a_file_is_printed_and_written(tmp_path, capsys):
     assert one["compute_seconds"] == pytest.approx(3 * 2 * macs / (0.3 * 80e12))
     trained = sum(parameter.size for parameter in model.trainable_params())
     assert eight["sent_bytes"] == pytest.approx(2 * 7 / 8 * 4 * trained)
+    assert main([*asked, "train.steps=500", "--images", "100", "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["rows"][1]["run_seconds"] == pytest.approx(
+        500 * eight["step_seconds"]
+    )
     assert main([*asked, "--images", "3"]) == 2
     assert "takes 4 images, the training set has 3" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Train, and print the metrics of the last epoch."""
+    """Train, and print the metrics of the last evaluation."""
     from acmix.config import load_config
     from acmix.utils.interruption import BEFORE_TRAINING, Interrupted, Interruption
     from acmix.utils.outputs import check_output_folder

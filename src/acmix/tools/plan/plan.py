@@ -80,6 +80,7 @@ def plan_config(
         device=figures,
         assumed=assumed,
         epochs=config.train.epochs,
+        steps=config.train.steps,
         rows=tuple(plan_row(workload, figures, number, assumed) for number in devices),
         limit=scaling_limit(workload, figures, assumed),
     )

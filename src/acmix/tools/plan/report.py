@@ -32,8 +32,9 @@ class ClusterPlan:
         device_name: requested device.
         device: figures of the device.
         assumed: assumptions of the formulas.
-        epochs: epochs of the run.
+        epochs: epochs of the run, unless ``steps`` is set.
         rows: one row per number of devices.
+        steps: optimizer steps of the run, on any number of devices; None: ``epochs`` rules.
         limit: smallest number of devices whose exchange exceeds its share; None if none does.
     """
 
@@ -44,6 +45,13 @@ class ClusterPlan:
     epochs: int
     rows: tuple[PlanRow, ...]
     limit: int | None
+    steps: int | None = None
+
+    def run_seconds(self, row: PlanRow) -> float:
+        """Return the seconds of the run, without evaluation."""
+        if self.steps is not None:
+            return self.steps * row.step_seconds
+        return self.epochs * row.epoch_seconds
 
     def render(self, style: Style = "text") -> str:
         """Return tables of memory and time, and the limit of scaling."""
@@ -59,7 +67,7 @@ class ClusterPlan:
                 "sent_bytes": row.exchange.bytes,
                 "step_seconds": row.step_seconds,
                 "epoch_seconds": row.epoch_seconds,
-                "run_seconds": row.epoch_seconds * self.epochs,
+                "run_seconds": self.run_seconds(row),
                 "images_per_second": row.images_per_second,
             }
             for row in self.rows
@@ -71,6 +79,7 @@ class ClusterPlan:
                 "device": {"name": self.device_name, **self.device.to_dict()},
                 "assumed": asdict(self.assumed),
                 "epochs": self.epochs,
+                "steps": self.steps,
                 "rows": rows,
                 "limit": self.limit,
             },
@@ -108,7 +117,7 @@ class ClusterPlan:
                 f"{row.images_per_second:.0f}",
                 f"{100 * row.images_per_second / (row.devices * alone):.1f}",
                 f"{row.epoch_seconds / 60:.2f}",
-                f"{row.epoch_seconds * self.epochs / 3600:.2f}",
+                f"{self.run_seconds(row) / 3600:.2f}",
             ]
             for row in self.rows
         ]
