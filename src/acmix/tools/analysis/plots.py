@@ -137,8 +137,8 @@ def _curves(metrics_file: Path) -> tuple[list[float], list[list[PathBias]]]:
                 biases.append(path_biases({name: float(weights[name]) for name in weights}))
     check(
         bool(biases) and bool(biases[0]),
-        f"{metrics_file} holds no weights of two paths; they are logged by 'acmix train' at the "
-        "end of each epoch of an ACmix model.",
+        f"{metrics_file} holds no weights of two paths; they are logged by 'acmix train' for an "
+        "ACmix model at the ends of epochs, or every train.eval_steps steps.",
     )
     names = [[bias.operator for bias in epoch] for epoch in biases]
     check(
