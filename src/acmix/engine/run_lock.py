@@ -7,6 +7,7 @@ two machines' clocks, since a file that a waiting process writes has its time fr
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ LOCK = ".lock"
 RENEWAL_SECONDS = 10.0
 STALE_SECONDS = 60.0
 """A lock of another machine that was not renewed for so long has no holder any more."""
+_CLAIM_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class RunLock:
     def __enter__(self) -> RunLock:
         try:
             self._make_folder()
-            while not self._link():
+            while not self._take(self.file):
                 self._remove_stale()
         except OSError as error:
             raise unusable(f"output={self.folder}", error) from error
@@ -127,23 +129,23 @@ class RunLock:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._made = missing[::-1]
 
-    def _link(self) -> bool:
-        """Try to become the holder."""
+    def _take(self, file: Path) -> bool:
+        """Make a file of this process; whether there was none."""
         own = self._write_own()
         try:
-            os.link(own, self.file)
+            os.link(own, file)
         except FileExistsError:
             return False
         except OSError:  # a file system without hard links
-            return self._create()
+            return self._create(file)
         finally:
             own.unlink(missing_ok=True)
         return True
 
-    def _create(self) -> bool:
+    def _create(self, file: Path) -> bool:
         try:
-            with open(self.file, "x", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(self._holder)))
+            with open(file, "x", encoding="utf-8") as opened:
+                opened.write(json.dumps(asdict(self._holder)))
         except FileExistsError:
             return False
         return True
@@ -161,18 +163,30 @@ class RunLock:
                 raise self._refusal(holder)
         elif self._is_renewed(holder):
             raise self._refusal(holder)
-        # Only one process can rename a file away; what it holds then is looked at again.
-        aside = self.folder / f"{LOCK}-stale-{self._holder.token}"
-        try:
-            os.rename(self.file, aside)
-        except FileNotFoundError:
+        # Without a claim on this very lock, a slower process would remove that of its successor.
+        name = hashlib.sha256((holder.token if holder else "").encode()).hexdigest()[:32]
+        claim = self.folder / f"{LOCK}-stale-{name}"
+        if not self._take(claim):
+            self._wait_for(claim)
             return
-        if _read_holder(aside) != holder:  # a third process was faster and holds the lock now
-            with suppress(FileExistsError):
-                os.link(aside, self.file)
-        elif holder is not None:
-            logger.warning("%s: took over the lock of %s; it has ended.", self.folder, holder)
-        aside.unlink()
+        try:
+            if _parse(self.file.read_bytes()) == holder:
+                self.file.unlink()
+                if holder is not None:
+                    logger.warning(
+                        "%s: took over the lock of %s; it has ended.", self.folder, holder
+                    )
+        except FileNotFoundError:
+            pass
+        finally:
+            claim.unlink(missing_ok=True)
+
+    def _wait_for(self, claim: Path) -> None:
+        """Give another process the time to remove a lock; remove the claim of a killed one."""
+        with suppress(FileNotFoundError):
+            if self._server_time() - claim.stat().st_mtime > STALE_SECONDS:
+                claim.unlink()
+        time.sleep(_CLAIM_SECONDS)
 
     def _is_renewed(self, holder: Holder | None) -> bool:
         """Wait until the lock is renewed or stale; whether it is renewed."""
@@ -221,9 +235,15 @@ class RunLock:
 def _read_holder(file: Path) -> Holder | None:
     """Return the holder in a lock file, None if it is missing or was not written by us."""
     try:
-        content = json.loads(file.read_bytes()[:4096])
-        holder = Holder(**content)
-    except (OSError, ValueError, TypeError, RecursionError):
+        return _parse(file.read_bytes())
+    except OSError:
+        return None
+
+
+def _parse(content: bytes) -> Holder | None:
+    try:
+        holder = Holder(**json.loads(content[:4096]))
+    except (ValueError, TypeError, RecursionError):
         return None
     numbers = isinstance(holder.pid, int) and isinstance(holder.started, (int, float))
     texts = all(isinstance(text, str) for text in (holder.host, holder.machine, holder.token))
