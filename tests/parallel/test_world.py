@@ -36,7 +36,7 @@ def alone(tmp_path_factory):
     """What one process makes of twice the batch."""
     ms.set_context(mode=ms.GRAPH_MODE)  # as tests have it, which begin later
     folder = tmp_path_factory.mktemp("alone")
-    return {kind: together.train_in(folder / kind, kind, World(), 64) for kind in together.NETWORKS}
+    return {kind: together.train_in(folder / kind, kind, World()) for kind in together.NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,15 @@ def test_two_ranks_train_like_one_with_twice_the_batch(ranks, alone, kind):
             np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
     assert [record["step"] for record in ranks[0][kind]["log"]] == [2, 3]
     for record, expected in zip(ranks[0][kind]["log"], alone[kind]["log"], strict=True):
-        for name in ("loss", "grad_norm", "lr", "step", "epoch", "top1", "top5"):
+        for name in ("loss", "grad_norm", "lr", "step", "epoch", *alone[kind]["metrics"]):
             assert record[name] == pytest.approx(expected[name], rel=1e-4), name
+
+
+@msrun
+def test_two_ranks_count_the_pixels_of_one(ranks):
+    expected = together.confusion(World())
+    for found in ranks:
+        np.testing.assert_array_equal(found["confusion"], expected)
 
 
 @msrun
@@ -128,7 +135,7 @@ def test_a_run_of_two_ranks_goes_on_with_one(ranks, alone, tmp_path, caplog):
     (checkpoint,) = ranks[0]["swin"]["saved"]
     assert checkpoint.name == "step_00000002.ckpt"
     with caplog.at_level("INFO"):
-        resumed = together.train_in(tmp_path, "swin", World(), 64, checkpoint)
+        resumed = together.train_in(tmp_path, "swin", World(), checkpoint)
     assert "made by 2 workers, now there are 1" in caplog.text
     assert [record["step"] for record in resumed["log"]] == [3]
     for name, value in alone["swin"]["weights"].items():

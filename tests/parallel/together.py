@@ -12,18 +12,18 @@ from mindspore import Parameter, Tensor, amp, nn, ops
 
 from acmix.config import Config, OptimConfig
 from acmix.data import create_dataset
-from acmix.engine import RunDir, Trainer
+from acmix.engine import RunDir, Trainer, evaluate
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.optim import create_optimizer
 from acmix.engine.resume import broadcast_state
 from acmix.engine.train_step import TrainStep
 from acmix.environment import set_device
 from acmix.errors import UserError
-from acmix.models import create_model
 from acmix.models.detection.freeze import freeze_norm
 from acmix.parallel import World, join
 from acmix.parallel.all_reduce import make_all_reduce_mean
 from acmix.parallel.world import _CHUNK
+from acmix.tasks import get_task
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.detection.metric import DetectionMetric
 
@@ -52,6 +52,18 @@ SHAPES = Config.from_dict(
         },
     }
 )  # fmt: skip
+LABEL_SHAPES = Config.from_dict(
+    {
+        **{key: RESNET.to_dict()[key] for key in ("runtime", "optim", "train")},
+        "task": "segmentation",
+        "data": {
+            "name": "label_shapes", "batch_size": 4, "short_side": 32, "long_side": 32,
+            "pad_divisor": 32, "crop_size": 32, "num_workers": 1,
+        },
+        "model": {"name": "resnet26", "kwargs": {"width": 8, "depths": [1]}},
+        "segmenter": {"kwargs": {"neck_channels": 8, "channels": 8, "dropout": 0.0}},
+    }
+)  # fmt: skip
 STEPS = 3
 
 
@@ -71,41 +83,56 @@ class Few:
 
 
 NETWORKS = {
-    "resnet": ("resnet26", {"width": 8, "depths": (1,)}),
+    "resnet": (RESNET, "resnet26", {"width": 8, "depths": (1,)}),
     "swin": (
+        RESNET,
         "acmix_swin_tiny",
         {
             "patch_size": 2, "embed_dim": 8, "depths": (1,), "num_heads": (2,), "window_size": 4,
-            "drop_path_rate": 0.0,
         },
+    ),
+    "segmenter": (
+        LABEL_SHAPES,
+        "resnet26",
+        {"width": 8, "depths": (1,), "out_indices": (0,)},
     ),
 }  # fmt: skip
 
 
+def configuration(kind: str, world: World, folder: Path = Path("unused")) -> Config:
+    """Return the configuration of a kind; one rank alone takes the batch of two."""
+    base, name, arguments = NETWORKS[kind]
+    tree = base.to_dict()
+    tree["output"] = str(folder)
+    tree["model"] |= {"name": name, "kwargs": arguments, "drop_path_rate": 0.0}
+    if world.size == 1:
+        tree["data"]["batch_size"] *= 2
+        if "image_size" in tree["data"]:
+            # Of 5 * 71 images: without padding, the truth for those with.
+            tree["data"]["eval_batch_size"] = 71
+    return Config.from_dict(tree)
+
+
 def network(kind: str) -> nn.Cell:
     """Make a network whose BatchNorms, if it has any, are frozen."""
-    name, arguments = NETWORKS[kind]
-    model = create_model(name, num_classes=10, in_channels=1, **arguments)
+    config = configuration(kind, World())
+    classes = 10 if config.task == "classification" else 4
+    model = get_task(config.task).build_model(config, classes)
     freeze_norm(model)
     return model
 
 
-def train_in(
-    folder: Path, kind: str, world: World, batch_size: int, resume: Path | None = None
-) -> dict:
+def train_in(folder: Path, kind: str, world: World, resume: Path | None = None) -> dict:
     """Train a small network for a few steps and evaluate it; return how it ended."""
     ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
     model = network(kind)
-    config = Config.from_dict({**RESNET.to_dict(), "output": str(folder)})
-    sizes = {"batch_size": batch_size}
-    if world.size == 1:
-        sizes["eval_batch_size"] = 71  # of 5 * 71 images: without padding, the truth for those with
-    config = Config.from_dict({**config.to_dict(), "data": {**config.to_dict()["data"], **sizes}})
+    config = configuration(kind, world, folder)
     data = [
         create_dataset(config.data, split, seed=0, num_shards=world.size, shard_id=world.rank)
         for split in ("train", "val")
     ]
-    trainer = Trainer(ClassificationObjective(model, 10), config, RunDir(folder), world=world)
+    objective = get_task(config.task).objective(config, model, data[1])
+    trainer = Trainer(objective, config, RunDir(folder), world=world)
     result = trainer.fit(Few(data[0], STEPS * config.train.accumulate), data[1], resume)
     weights = {p.name: p.asnumpy().copy() for p in model.get_parameters()}
     return {
@@ -114,6 +141,19 @@ def train_in(
         "log": RunDir(folder).metrics(),
         "saved": sorted((folder / "checkpoints").glob("step_*.ckpt")),
     }
+
+
+def confusion(world: World) -> np.ndarray:
+    """Evaluate a segmenter of fixed weights by two views of each image."""
+    ms.set_seed(0)
+    tree = LABEL_SHAPES.to_dict()
+    tree["data"] |= {"eval_flip": True}
+    tree["model"]["kwargs"] = NETWORKS["segmenter"][2]
+    config = Config.from_dict(tree)
+    data = create_dataset(config.data, "val", seed=0, num_shards=world.size, shard_id=world.rank)
+    model = get_task("segmentation").build_model(config, 4)
+    objective = get_task("segmentation").objective(config, model, data)
+    return evaluate(objective, data, world).confusion
 
 
 def detections(world: World) -> dict[str, float]:
@@ -275,7 +315,8 @@ def main() -> None:
     world = join()
     found = {
         "conversations": conversations(world),
-        **{kind: train_in(output / kind, kind, world, 32) for kind in NETWORKS},
+        **{kind: train_in(output / kind, kind, world) for kind in NETWORKS},
+        "confusion": confusion(world),
         "detections": detections(world),
         "overflow": overflow(world),
         "statistics": statistics(world),
