@@ -84,12 +84,15 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         config_class: configuration class of a run.
         benchmark: benchmark data set.
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
+        picture_folders: names of the folders beside the picture of a prediction in which
+            :meth:`Prediction.draw` writes others of the same name.
     """
 
     name: ClassVar[str]
     config_class: ClassVar[type[Config]]
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
+    picture_folders: ClassVar[tuple[str, ...]] = ()
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of registered networks that match a shell pattern."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from acmix.data.decode import decode
 from acmix.errors import check
 from acmix.utils.files import publish, staging_folder, writing
 from acmix.utils.fonts import drawable
+from acmix.utils.outputs import check_replaceable
 
 Colour = tuple[int, int, int]
 
@@ -25,6 +26,9 @@ _COLOUR_SHARE = 0.55
 _WRITER = "acmix predict"
 _MARK = b"tEXtSoftware\0" + _WRITER.encode()
 _MARK_WITHIN = 2**22  # bytes; only a colour profile comes before it
+
+_ROWS = 10
+"""Rows of a legend that even a small picture has; the white below it grows."""
 
 
 def caption(image: str, path: Path, text: str) -> None:
@@ -85,7 +89,6 @@ def save_label_map(path: Path, labels: np.ndarray, palette: np.ndarray | None = 
     picture = Image.fromarray(labels)
     if palette is not None:
         picture.putpalette(palette.tobytes())
-    path.parent.mkdir(parents=True, exist_ok=True)
     _save(picture, path)
 
 
@@ -99,6 +102,18 @@ def is_drawn(path: Path) -> bool:
     """Return whether a file is a picture that this module wrote."""
     with open(path, "rb") as file:
         return _MARK in file.read(_MARK_WITHIN)
+
+
+def check_own(path: Path, inputs: Iterable[str | Path] = ()) -> None:
+    """Raise UserError if a picture at ``path`` would replace one of ``inputs`` or another's file.
+
+    See also :func:`acmix.utils.outputs.check_replaceable`.
+    """
+    if check_replaceable(path, inputs):
+        check(
+            is_drawn(path),
+            f"output: {path} exists and is none of {_WRITER}'s; name another folder.",
+        )
 
 
 def _open(image: str) -> Image.Image:
@@ -121,14 +136,15 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) ->
     """
     size = _font_size(picture)
     row, margin = round(1.5 * size), size // 2
-    fit = max(1, (picture.height - margin) // row)
+    fit = max(_ROWS, (picture.height - margin) // row)
     if len(entries) > fit:
         entries = [*entries[: fit - 1], (_WHITE, f"and {len(entries) - fit + 1} more")]
     items = drawable([text for _, text in entries])
     fonts = [ImageFont.truetype(str(item.font), size) for item in items]
     widest = max(font.getlength(item.text) for font, item in zip(fonts, items, strict=True))
     width = math.ceil(widest) + row + 2 * margin
-    canvas = Image.new("RGB", (picture.width + width, max(picture.height, row + margin)), _WHITE)
+    height = max(picture.height, len(entries) * row + margin)
+    canvas = Image.new("RGB", (picture.width + width, height), _WHITE)
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
     left, top = picture.width + margin, margin
@@ -154,11 +170,7 @@ def _save(picture: Image.Image, path: Path) -> None:
         path.suffix.lower() in Image.registered_extensions(),
         f"cannot write the picture {path}: its suffix is none of a picture, such as .png.",
     )
-    # The command looks at all pictures first; other files of a task are looked at here.
-    check(
-        not path.exists() or is_drawn(path),
-        f"{path} exists and is none of {_WRITER}'s; name another folder.",
-    )
+    check_own(path)
     mark = PngInfo()
     mark.add_text("Software", _WRITER)
     with staging_folder(path.parent) as folder, writing(path):

@@ -2,17 +2,16 @@
 
 from acmix.workflows.conversion import export_torch, import_torch
 from acmix.workflows.export import export
-from acmix.workflows.pictures import PictureFolder
-from acmix.workflows.predict import Unreadable, predict
+from acmix.workflows.predict import Unreadable, picture_folder, predict
 from acmix.workflows.training import evaluate, train
 
 __all__ = [
-    "PictureFolder",
     "Unreadable",
     "evaluate",
     "export",
     "export_torch",
     "import_torch",
+    "picture_folder",
     "predict",
     "train",
 ]

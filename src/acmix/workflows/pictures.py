@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acmix.errors import check
 from acmix.tasks.base import Prediction
-from acmix.tasks.drawing import is_drawn
+from acmix.tasks.drawing import check_own
 from acmix.utils.files import write_text
 from acmix.utils.outputs import check_replaceable
 from acmix.utils.reading import read_bytes
@@ -38,21 +38,21 @@ class PictureFolder:
     Args:
         path: the folder; made with the first picture.
         images: paths of the images, all of which are read.
+        folders: names of the folders below it, in which each image has another picture.
 
     Raises:
         UserError: a picture would replace an image, or a file that this class did not write; or a
             file cannot be written, see :func:`acmix.utils.outputs.check_replaceable`.
     """
 
-    def __init__(self, path: str | Path, images: Sequence[str]):
+    def __init__(self, path: str | Path, images: Sequence[str], folders: Sequence[str] = ()):
         self.path = Path(path)
         self._names = picture_names(images)
         by_identity = {_identity(image): image for image in images}
-        for name in self._names:
-            target = self.path / name
-            image = by_identity.get(_identity(target)) if target.exists() else None
-            if check_replaceable(target, [] if image is None else [image]):
-                check(is_drawn(target), _not_ours(target))
+        by_identity.pop(None, None)  # of images that do not exist
+        for target in (self.path / sub / name for sub in ("", *folders) for name in self._names):
+            image = by_identity.get(_identity(target))
+            check_own(target, [] if image is None else [image])
         self._check_predictions()
 
     def draw(self, index: int, prediction: Prediction) -> None:
@@ -74,11 +74,10 @@ class PictureFolder:
         ours = isinstance(content, list) and all(
             isinstance(entry, dict) and "image" in entry for entry in content
         )
-        check(ours, _not_ours(target))
-
-
-def _not_ours(target: Path) -> str:
-    return f"output: {target} exists and is none of acmix predict's; name another folder."
+        check(
+            ours,
+            f"output: {target} exists and is none of acmix predict's; name another folder.",
+        )
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from acmix.engine import WEIGHT_SUFFIXES
 from acmix.engine.checkpoint import read_about
 from acmix.environment import set_device
 from acmix.errors import UserError, check
-from acmix.export import load_exported
+from acmix.export import load_exported, read_sidecar
 from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
 from acmix.tasks.base import Prediction, Reader
 from acmix.workflows.classes import renamed
+from acmix.workflows.pictures import PictureFolder
 from acmix.workflows.runs import restore, run_config
 
 
@@ -68,9 +69,34 @@ def predict(
         UserError: a file is missing or invalid.
     """
     check(top >= 1, f"--top must be at least 1, got {top}.")
-    is_checkpoint = Path(model_file).suffix in WEIGHT_SUFFIXES
-    load = _load_checkpoint if is_checkpoint else _load_export
+    load = _load_checkpoint if _is_checkpoint(model_file) else _load_export
     return _predictions(load(model_file, config, top, class_file), images, keep_going)
+
+
+def picture_folder(
+    path: str | Path, images: Sequence[str], model_file: str | Path, config: Config | None = None
+) -> PictureFolder:
+    """Return the folder for pictures of the predictions; looks at all that would be replaced.
+
+    Args:
+        path: the folder.
+        images: see :func:`predict`.
+        model_file: see :func:`predict`; its task says which pictures there are.
+        config: see :func:`predict`.
+
+    Raises:
+        UserError: see :class:`acmix.workflows.pictures.PictureFolder`; or ``model_file`` is missing
+            or invalid.
+    """
+    if _is_checkpoint(model_file):
+        task = (config or run_config(model_file)).task
+    else:
+        task = read_sidecar(model_file).task
+    return PictureFolder(path, images, get_task(task).picture_folders)
+
+
+def _is_checkpoint(model_file: str | Path) -> bool:
+    return Path(model_file).suffix in WEIGHT_SUFFIXES
 
 
 def _predictions(loaded: Loaded, images: Iterable[str], keep_going: bool) -> Iterator[Prediction]:
@@ -98,13 +124,17 @@ def _load_checkpoint(
     config = config or run_config(file)
     model, classes = restore(config, file, class_file)
     task = get_task(config.task)
-    network, description = task.for_prediction(config, model, read_about(file))
+    try:
+        network, description = task.for_prediction(config, model, read_about(file))
+        reader = task.reader(description, classes, None, top)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
     network.set_train(False)
 
     def run(images: np.ndarray) -> Outputs:
         return to_numpy(network(ms.Tensor(images)))
 
-    return run, task.reader(description, classes, None, top), 1
+    return run, reader, 1
 
 
 def _load_export(

@@ -22,7 +22,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
     add_checkpoint(parser)
-    parser.add_argument("--per-class", action="store_true", help="print accuracy per class")
+    parser.add_argument(
+        "--per-class", action="store_true", help="print the main metric of each class"
+    )
     for option, what in _eval_files().items():
         parser.add_argument(f"--{option}", type=OutputFile, metavar="FILE", help=what)
     add_json(parser, "the metrics")
@@ -44,7 +46,7 @@ def run(options: Namespace) -> None:
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, value in report["per_class"].items():
-            shown = "no images" if value is None or math.isnan(value) else f"{value:.4f}"
+            shown = "not in the data" if value is None or math.isnan(value) else f"{value:.4f}"
             say(f"  {name}: {shown}")
     for option, file in files.items():
         task.write_eval_file(option, metric, classes, file)

@@ -11,7 +11,7 @@ from acmix.errors import UserError
 from acmix.utils.json_text import to_json
 
 NAME = "predict"
-HELP = "Predict classes or objects in images, with a checkpoint or an exported file."
+HELP = "Predict classes, objects or the class of each pixel, by a checkpoint or an exported file."
 EXAMPLE = "acmix predict model.mindir cat.jpg dog.jpg"
 
 
@@ -23,7 +23,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--config", metavar="FILE", help="configuration of a .ckpt outside of a run folder"
     )
     parser.add_argument(
-        "--top", type=positive, default=5, metavar="K", help="classes to show; default: %(default)s"
+        "--top",
+        type=positive,
+        default=5,
+        metavar="K",
+        help="classes that a classifier shows; default: %(default)s",
     )
     parser.add_argument(
         "--output",
@@ -44,8 +48,10 @@ def run(options: Namespace) -> None:
     from acmix import workflows
     from acmix.config import load_config
 
-    folder = workflows.PictureFolder(options.output, options.images) if options.output else None
     config = load_config(options.config) if options.config else None
+    folder = None
+    if options.output:
+        folder = workflows.picture_folder(options.output, options.images, options.model, config)
     predictions = workflows.predict(
         options.model,
         options.images,

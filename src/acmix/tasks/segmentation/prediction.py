@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from acmix.config.segmentation import IGNORED_LABEL
 from acmix.config.typed import Section
 from acmix.data import SegmentationPreprocess
 from acmix.data.class_list import colour_map
@@ -16,10 +17,13 @@ from acmix.errors import check
 from acmix.export.outputs import Outputs, check_numbers
 from acmix.tasks.drawing import draw_labels, save_label_map
 from acmix.tasks.segmentation.label_map import Shape, View, labels_of
+from acmix.utils.text import shorten
 
 LABELS_FOLDER, COLOURS_FOLDER = "labels", "colours"
 """Folders beside an overlay for the label map: grey, value k for class k; and in the classes'
 colours, whose palette indices are the labels again."""
+_LONGEST_NAME = 40
+"""Characters of a class name in a legend, which would else be wider than the picture."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ class Segmented:
         These are in ``labels`` and ``colours`` below the folder of ``path``, as PNG in the image's
         own size.
         """
-        names = {k: f"{self.classes[k]} {100 * share:.0f} %" for k, share in self.shares()}
+        names = {
+            k: f"{shorten(self.classes[k], _LONGEST_NAME)} {_percent(share)}"
+            for k, share in self.shares()
+        }
         draw_labels(self.image, path, self.labels, self.palette, names)
         name = f"{path.stem}.png"
         save_label_map(path.parent / LABELS_FOLDER / name, self.labels)
@@ -114,10 +121,15 @@ class SegmentationReader:
     ):
         self.preprocess, self.shape, self.outputs = preprocess, shape, outputs
         self.classes = tuple(classes)
-        self.palette = np.array(outputs.palette or colour_map(len(classes)), np.uint8)
+        count = len(classes)
         check(
-            len(self.palette) == len(classes),
-            f"post_process.palette has {len(self.palette)} colours for {len(classes)} classes.",
+            0 < count <= IGNORED_LABEL,
+            f"a label map has 1 to {IGNORED_LABEL} classes, got {count}.",
+        )
+        self.palette = np.array(outputs.palette or colour_map(count), np.uint8)
+        check(
+            len(self.palette) == count,
+            f"post_process.palette has {len(self.palette)} colours for {count} classes.",
         )
 
     def read(self, path: str) -> tuple[np.ndarray, Placement]:
@@ -133,10 +145,20 @@ class SegmentationReader:
         return tensor, Placement((image.height, image.width), (height, width), valid)
 
     def interpret(self, path: str, outputs: Outputs, context: Placement) -> Segmented:
-        """Convert logits (K, h, w) or labels (H, W) of an input to the labels of its image."""
+        """Convert logits (K, h, w) or labels (H, W) of an input to the labels of its image.
+
+        Raises:
+            UserError: the outputs hold NaN, or are not what the side-car says.
+        """
         check_numbers(path, outputs)
+        kind = self.outputs.output
+        check(
+            isinstance(outputs, np.ndarray) and _FITS[kind](outputs, context.network),
+            f"{path}: the network's outputs are no {kind} of up to {IGNORED_LABEL} classes for an "
+            f"input of {context.network}. The file or its side-car is damaged; export it again.",
+        )
         values = np.asarray(outputs)
-        if self.outputs.output == "logits":
+        if kind == "logits":
             labels = labels_of([View(values, context.network, context.valid)], context.original)
         else:
             labels = _stretched(values.astype(np.uint8), context)
@@ -153,6 +175,23 @@ class SegmentationReader:
 def pixel_outputs(output: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return :class:`PixelOutputs` as plain data, with the palette that a checkpoint names."""
     return PixelOutputs.from_dict({"output": output, "palette": about.get("palette", [])}).to_dict()
+
+
+def _are_labels(values: np.ndarray, network: Shape) -> bool:
+    whole = values.dtype.kind in "iu" and values.shape == network
+    return whole and values.min() >= 0 and values.max() < IGNORED_LABEL
+
+
+def _are_logits(values: np.ndarray, network: Shape) -> bool:
+    return values.dtype.kind == "f" and values.ndim == 3 and 0 < len(values) <= IGNORED_LABEL
+
+
+_FITS = {"labels": _are_labels, "logits": _are_logits}
+"""Whether outputs for one image and input size are what :class:`PixelOutputs` says."""
+
+
+def _percent(share: float) -> str:
+    return "<1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _stretched(labels: np.ndarray, place: Placement) -> np.ndarray:

@@ -25,7 +25,13 @@ from acmix.tasks.segmentation.objective import (
     SegmentationObjective,
     logits_network,
 )
-from acmix.tasks.segmentation.prediction import PixelOutputs, SegmentationReader, pixel_outputs
+from acmix.tasks.segmentation.prediction import (
+    COLOURS_FOLDER,
+    LABELS_FOLDER,
+    PixelOutputs,
+    SegmentationReader,
+    pixel_outputs,
+)
 from acmix.utils.figures import check_picture
 
 
@@ -43,6 +49,7 @@ class SegmentationTask(Task[SegmentationConfig, Segmenter, SegmentationMetric]):
     )
 
     headline: ClassVar[Mapping[str, str]] = {"mIoU": "mIoU", "mAcc": "mAcc", "aAcc": "aAcc"}
+    picture_folders = LABELS_FOLDER, COLOURS_FOLDER
 
     def create(self, name: str, **arguments: Any) -> Segmenter:
         """Create a registered segmenter; the arguments are those of the backbone."""
