@@ -4,6 +4,7 @@ from acmix.convert.dialects import Official
 from acmix.convert.files import check_state_file, read_state, write_state
 from acmix.convert.state import (
     Report,
+    count_classes,
     load_torch_state,
     official_state,
     torch_names,
@@ -14,6 +15,7 @@ __all__ = [
     "Official",
     "Report",
     "check_state_file",
+    "count_classes",
     "load_torch_state",
     "official_state",
     "read_state",

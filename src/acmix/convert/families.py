@@ -45,18 +45,24 @@ HEADS: dict[type[nn.Cell], Family] = {Segmenter: SEGMENTATION}
 
 def family_of(model: nn.Cell) -> Family:
     """Return the family of ``model``; raise UserError if it has none."""
-    for cls in type(model).__mro__:
-        if cls in HEADS:
-            return with_backbone(HEADS[cls], family_of(model.backbone))
+    if any(cls in HEADS for cls in type(model).__mro__):
+        return family_of_class(type(model), type(model.backbone))
     return family_of_class(type(model.attention if isinstance(model, ACmix) else model))
 
 
-def family_of_class(model: type[nn.Cell]) -> Family:
-    """Return the family of a class of Cells; raise UserError if it has none."""
+def family_of_class(model: type[nn.Cell], body: type[nn.Cell] | None = None) -> Family:
+    """Return the family of a class of Cells; raise UserError if it has none.
+
+    Args:
+        model: the class.
+        body: class of the ``backbone``, if ``model`` is a head on one.
+    """
     for cls in model.__mro__:
         if cls in FAMILIES:
             return FAMILIES[cls]
-    known = ", ".join(sorted(cls.__name__ for cls in FAMILIES))
+        if cls in HEADS and body is not None:
+            return with_backbone(HEADS[cls], family_of_class(body))
+    known = ", ".join(sorted(cls.__name__ for cls in [*FAMILIES, *HEADS]))
     raise UserError(
         f"model: no names in PyTorch are known for a {model.__name__}. "
         f"Pass one of {known}, or an ACmix with such an attention."

@@ -73,12 +73,14 @@ class Family:
         renames: patterns and replacements of ``re.sub``, applied in order to the paths of Cells.
         ignored: reasons by pattern of torch tensors without a counterpart in MindSpore.
         dialects: other libraries' names first, then the official ones.
+        optional: parts that a network, or a file, may lack, by pattern of their torch tensors.
     """
 
     rules: Mapping[type[nn.Cell], tuple[Rule, ...]]
     renames: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = ()
     ignored: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[Dialect, ...] = ()
+    optional: Mapping[str, str] = field(default_factory=dict)
 
     def rules_of(self, cell: nn.Cell) -> tuple[Rule, ...]:
         """Return the rules of the first class in the MRO of ``cell`` that has any."""

@@ -22,6 +22,7 @@ SEGMENTATION = Family(
         (r"^(decode|auxiliary)_head\.classifier\.", r"\1_head."),
     ),
     ignored=BATCH_COUNTER,
+    optional={r"^auxiliary_head\.": "the auxiliary head, which only training uses"},
     dialects=(
         Dialect(
             "",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ class Report:
     Attributes:
         loaded: names of the torch tensors of each parameter that was set.
         ignored: reason for each torch tensor that was ignored.
-        kept: unchanged parameters: those without counterpart in torch, and those of ``keep``.
+        kept: unchanged parameters: those without counterpart in torch, those of ``keep``, and those
+            of an optional part that the state lacks.
         notes: what was done to the names in the file.
     """
 
@@ -56,7 +58,7 @@ def load_torch_state(
     recompilation.
 
     Args:
-        model: a backbone, or one of its blocks or operators with names relative to that module.
+        model: a backbone, a segmenter, or a block or operator with names relative to that module.
         state: arrays by name, ``{name: tensor.numpy() for name, tensor in state_dict.items()}``.
         keep: parameters that the state does not contain; they stay unchanged.
 
@@ -69,11 +71,15 @@ def load_torch_state(
     """
     family = family_of(model)
     official = to_official(_arrays(state), family.dialects)
+    whole = [*_links(model, family)]
+    absent, superfluous, notes = _optional(whole, official.state, family)
     links: list[_Link] = []
     kept: list[_Link] = []
-    for link in _links(model, family):
-        (links if link.tensors and link.name not in keep else kept).append(link)
+    for link in whole:
+        loaded = link.tensors and link.name not in keep and link.name not in absent
+        (links if loaded else kept).append(link)
     values, ignored = _without_ignored(official.state, family)
+    values = {name: value for name, value in values.items() if name not in superfluous}
     # Staged under torch's names, so that errors use the names of the state.
     staged = {name: Parameter(Tensor(value)) for name, value in _state(links).items()}
     source = f"state, meant for {type(model).__name__},"
@@ -85,20 +91,45 @@ def load_torch_state(
         set_value(link.parameter, link.rule.join(arrays))
     return Report(
         loaded={link.name: link.tensors for link in links},
-        ignored=official.ignored | ignored,
+        ignored=official.ignored | ignored | superfluous,
         kept=tuple(link.name for link in kept),
-        notes=official.notes,
+        notes=official.notes + notes,
     )
 
 
-def official_state(model: type[nn.Cell], state: Mapping[str, np.ndarray]) -> Official:
+def official_state(
+    model: type[nn.Cell],
+    state: Mapping[str, np.ndarray],
+    body: type[nn.Cell] | None = None,
+) -> Official:
     """Return a state of any known library under the official names of a class of models.
+
+    Args:
+        model: the class.
+        state: arrays by name.
+        body: class of the backbone, if ``model`` is a head on one.
 
     Raises:
         UserError: the class has no counterpart in PyTorch; or the state holds several networks, or
             one that is known to be another architecture.
     """
-    return to_official(_arrays(state), family_of_class(model).dialects)
+    return to_official(_arrays(state), family_of_class(model, body).dialects)
+
+
+def count_classes(
+    model: type[nn.Cell],
+    state: Mapping[str, np.ndarray],
+    body: type[nn.Cell] | None = None,
+) -> int | None:
+    """Return the number of classes in a state with official names; None without a classifier.
+
+    Args:
+        model: class with ``classifier_name``.
+        state: result of :func:`official_state`.
+        body: as for :func:`official_state`.
+    """
+    weight = state.get(f"{family_of_class(model, body).rename(model.classifier_name)}.weight")
+    return None if weight is None or not weight.shape else int(weight.shape[0])
 
 
 def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:
@@ -168,6 +199,29 @@ def _arrays(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             "often holds the state dict under a key such as 'model': pass that.",
         )
     return arrays
+
+
+def _optional(
+    links: Sequence[_Link], state: Mapping[str, np.ndarray], family: Family
+) -> tuple[set[str], dict[str, str], tuple[str, ...]]:
+    """Compare the parts that a network, or a state, may lack.
+
+    Returns:
+        The parameters of parts that the state lacks; the reason for each tensor of parts that the
+        network lacks; and notes.
+    """
+    absent: set[str] = set()
+    superfluous: dict[str, str] = {}
+    notes: list[str] = []
+    for pattern, what in family.optional.items():
+        ours = [link for link in links if any(re.search(pattern, name) for name in link.tensors)]
+        theirs = [name for name in state if re.search(pattern, name)]
+        if ours and not theirs:
+            absent.update(link.name for link in ours)
+            notes.append(f"the file has no weights of {what}: they stay as they were")
+        elif theirs and not ours:
+            superfluous.update(dict.fromkeys(theirs, f"of {what}, which this network lacks"))
+    return absent, superfluous, tuple(notes)
 
 
 def _without_ignored(

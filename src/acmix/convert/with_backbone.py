@@ -32,6 +32,7 @@ def with_backbone(head: Family, body: Family) -> Family:
             *head.renames,
         ),
         ignored={**body.ignored, **head.ignored},
+        optional=head.optional,
         dialects=tuple(
             _joined(of_head, of_body) for of_head in head.dialects for of_body in body.dialects
         ),

@@ -97,6 +97,22 @@ def split_name(kind: str, name: str) -> tuple[str, str]:
     raise UserError(f"{kind.removesuffix('s')} '{name}' is unknown.{suggest(name, known)}")
 
 
+def network_classes(kind: str, name: str) -> tuple[type, ...]:
+    """Return the class of a network; of one with a head, the classes of head and model.
+
+    Args:
+        kind: as for :func:`list_networks`.
+        name: of the network.
+
+    Raises:
+        UserError: no network of the kind has this name; suggests near ones.
+    """
+    if kind == PLAIN:
+        return (model_entry(name).cls,)
+    head, model = split_name(kind, name)
+    return load_object(HEADS[kind][head]), model_entry(model).cls
+
+
 def model_entry(name: str) -> ModelEntry:
     """Return the registration of ``name``; raise UserError with near names if unknown."""
     return MODELS[name]

@@ -10,16 +10,17 @@ from acmix.config import Config
 from acmix.convert import (
     Report,
     check_state_file,
+    count_classes,
     load_torch_state,
     official_state,
     read_state,
     torch_state,
     write_state,
 )
-from acmix.errors import UserError
-from acmix.models.registry import model_entry
+from acmix.errors import UserError, check
+from acmix.models.registry import network_classes
 from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
-from acmix.workflows.weights import check_checkpoint_name, head_size, save_model
+from acmix.workflows.weights import check_checkpoint_name, save_model
 
 
 def import_torch(
@@ -30,18 +31,24 @@ def import_torch(
     Args:
         file: weights of PyTorch, see :func:`acmix.convert.read_state`.
         output: checkpoint to write.
-        config: selects the model; ``model.num_classes`` defaults to the number in the file.
+        config: selects the network; ``model.num_classes`` defaults to the number in the file.
         key: chooses one of several sets of weights in the file.
 
     Returns:
         The loaded parameters, and the ignored tensors with reasons.
     """
     check_checkpoint_name(output)
-    cls = model_entry(config.model.name).cls
+    cls, *body = network_classes(config.networks, config.network_name)
     try:
-        official = official_state(cls, read_state(file, key))
+        official = official_state(cls, read_state(file, key), *body)
+        classes = count_classes(cls, official.state, *body)
+        check(
+            classes is not None or not body,
+            f"there is no classifier of {config.network_name}. Weights of a backbone alone are for "
+            f"--model {config.model.name}, or for model.pretrained.",
+        )
         set_up_runtime(config)
-        model = build_model(config, head_size(cls, official.state) or 0)
+        model = build_model(config, classes or 0)
         report = load_torch_state(model, official.state)
     except UserError as error:
         raise _naming(file, error) from None

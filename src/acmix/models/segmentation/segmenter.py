@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import mindspore as ms
 from mindspore import Tensor, ops
 
@@ -30,6 +32,7 @@ class Segmenter(FullPrecision):
         strides: pixels of the image per location of the backbone's maps.
         stride: pixels of the image per logit of :meth:`construct`, those of the finest map.
         out_indices: the backbone's stages that are used unless others are asked for.
+        classifier_name: path of the convolution that gives the logits.
         training_only: names of child Cells that only :meth:`losses` calls.
 
     Shape:
@@ -38,6 +41,7 @@ class Segmenter(FullPrecision):
 
     loss_names: tuple[str, ...] = ("loss",)
     out_indices: tuple[int, ...] = (-4, -3, -2, -1)
+    classifier_name: ClassVar[str] = "decode_head.classifier.conv_seg"
     training_only: tuple[str, ...] = ()
 
     def __init__(self, backbone: Backbone, num_classes: int):
