@@ -16,7 +16,8 @@ from acmix.config import load_config
 from acmix.errors import UserError
 from acmix.tasks import get_task
 from acmix.utils.parameters import get_value, set_value
-from acmix.workflows.runs import build_model, load_pretrained
+from acmix.workflows.pretrained import load_pretrained
+from acmix.workflows.runs import build_model
 from acmix.workflows.weights import load_model, save_model
 
 NAMES = {7: "cat", 3: "dog"}

@@ -167,15 +167,6 @@ class SegmentationConfig(Config):
     data: SegmentationDataConfig = field(default_factory=SegmentationDataConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
 
-    def validate(self) -> None:
-        """Check rules that involve several sections."""
-        super().validate()
-        check(
-            not self.model.reset_head,
-            "model.reset_head=true is for classifiers: segmenters leave the classifier of "
-            "model.pretrained out anyway.",
-        )
-
     @property
     def network_name(self) -> str:
         """Name of the segmenter followed by its backbone's."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix_options import ACmixOptions
@@ -113,6 +113,10 @@ class Backbone(nn.Cell):
     def get_classifier(self) -> nn.Cell:
         """Return the classifier, an Identity if there is none."""
         return getattr(self, self.classifier_name)
+
+    def classifier_parameters(self) -> list[Parameter]:
+        """Return the parameters that depend on the number of classes."""
+        return list(self.get_classifier().get_parameters())
 
     def stem(self, x: Tensor) -> Tensor:
         """Turn images (B, C_in, H, W) into the input of the first stage."""

@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import mindspore as ms
-from mindspore import nn
 
 from acmix.config import Config, load_config
 from acmix.engine.checkpoint import read_about
 from acmix.environment import set_device
 from acmix.errors import UserError, check
-from acmix.models import create_model
-from acmix.models.registry import model_entry
 from acmix.tasks import get_task, task_of_network
-from acmix.tasks.base import model_arguments
 from acmix.utils.reading import check_regular
 from acmix.workflows.classes import class_names, count_classes
-from acmix.workflows.weights import copy_features, head_size, load_model, read_tensors, warm_start
+from acmix.workflows.weights import load_model
 
 
 def set_up_runtime(config: Config) -> str:
@@ -43,31 +39,6 @@ def build_model(config: Config, num_classes: int) -> Any:
         "leave it out to have as many.",
     )
     return get_task(config.task).build_model(config, configured or num_classes)
-
-
-def load_pretrained(config: Config, model: nn.Cell) -> None:
-    """Load ``model.pretrained`` as initial weights of a network or its backbone.
-
-    Raises:
-        UserError: see :func:`acmix.workflows.weights.warm_start`.
-    """
-    section = config.model
-    file = section.pretrained
-    check(file is not None, "model.pretrained names no file.")
-    backbone = get_task(config.task).backbone(model)
-    if backbone is model:
-        warm_start(
-            backbone, str(file), section.warm_start, section.reset_head, section.pretrained_key
-        )
-        return
-    # Load into a classifier first, which supports all checks and conversions of the file.
-    cls = model_entry(section.name).cls
-    classes = head_size(cls, read_tensors(str(file), cls, section.pretrained_key))
-    arguments = model_arguments(config)
-    arguments.pop("out_indices", None)  # the stages that the head uses
-    classifier = create_model(section.name, num_classes=classes or 0, **arguments)
-    warm_start(classifier, str(file), section.warm_start, key=section.pretrained_key)
-    copy_features(classifier, backbone)
 
 
 def restore(

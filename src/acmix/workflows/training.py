@@ -22,7 +22,8 @@ from acmix.utils.activity import doing
 from acmix.utils.interruption import BEFORE_TRAINING, Interruption
 from acmix.workflows.classes import known_class_names, match_classes
 from acmix.workflows.curve import plot_training_curve
-from acmix.workflows.runs import build_model, load_pretrained, set_up_runtime
+from acmix.workflows.pretrained import load_pretrained
+from acmix.workflows.runs import build_model, set_up_runtime
 from acmix.workflows.weights import load_model
 
 logger = logging.getLogger(__name__)

@@ -11,14 +11,25 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, nn
 
-from acmix.convert import load_torch_state, official_state, read_state, torch_names
+from acmix.convert import (
+    Official,
+    count_classes,
+    load_torch_state,
+    official_state,
+    read_state,
+    torch_names,
+)
 from acmix.engine import WEIGHT_SUFFIXES, is_mindspore_file, load_weights, save_weights
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
+from acmix.models.segmentation import Segmenter
 from acmix.utils.parameters import check_finite, check_fit, get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
+
+BACKBONE = "backbone."
+"""Beginning of the names of a backbone under a head."""
 
 _NO_KEY = (
     "model.pretrained_key chooses in a file of PyTorch; this one is a checkpoint of MindSpore."
@@ -58,11 +69,12 @@ def save_model(model: nn.Cell, path: str | Path) -> None:
 
 
 def warm_start(
-    model: Backbone,
+    model: Backbone | Segmenter,
     file: str | Path,
     mode: str = "strict",
     reset_head: bool = False,
     key: str | None = None,
+    prefix: str = "",
 ) -> None:
     """Initialise a model from weights of another run or of PyTorch.
 
@@ -74,6 +86,8 @@ def warm_start(
             alpha = 1 and beta = 0. The outputs of the paths are not zero, so beta has a gradient.
         reset_head: keep the model's new classifier instead of loading the file's.
         key: chooses one of several sets of weights in a file of PyTorch.
+        prefix: of the names in a checkpoint of this package that are for the model; others are
+            left out.
 
     Raises:
         UserError: the file cannot be read; a missing parameter is not part of a convolution path;
@@ -85,18 +99,23 @@ def warm_start(
         if _is_torch_file(file):
             names = torch_names(model)
             skipped = {tensor for name in head for tensor in names[name]}
-            official = official_state(type(model), read_state(file, key))
+            official = _official(model, file, key)
             state = {k: value for k, value in official.state.items() if k not in skipped}
             load_torch_state(model, state, keep | head)
             for note in (*official.notes, *sorted(set(official.ignored.values()))):
                 logger.info("%s: %s", file, note)
         else:
             check(key is None, _NO_KEY)
-            weights = {k: value for k, value in load_weights(file).items() if k not in head}
+            weights = {
+                name: value
+                for name, value in load_weights(file).items()
+                if name not in head and name.startswith(prefix)
+            }
             _load(model, weights, keep | head, file)
     except UserError as error:
         raise UserError(f"model.pretrained={file}: {error}{_advice(mode)}") from None
-    logger.info("Starting from the weights of %s", file)
+    what = "the backbone's weights" if prefix else "the weights"
+    logger.info("Starting from %s of %s", what, file)
     if head:
         logger.info("  with a new classifier of %d classes", model.num_classes)
     if keep:
@@ -114,25 +133,58 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
             set_value(parameter, get_value(source[name]))
 
 
-def read_tensors(
-    file: str | Path, model: type[Backbone], key: str | None = None
-) -> dict[str, np.ndarray]:
-    """Return the tensors of a checkpoint, or of a PyTorch file under official names.
+def head_size(model: nn.Cell, file: str | Path, key: str | None = None) -> int | None:
+    """Return the number of classes that the classifier of a network has in a file; None without.
 
     Args:
+        model: the network.
         file: see :func:`warm_start`.
-        model: class of the network that they are for.
         key: see :func:`warm_start`.
     """
+    name = getattr(type(model), "classifier_name", None)
+    if name is None:
+        return None
     if _is_torch_file(file):
-        return official_state(model, read_state(file, key)).state
-    return load_weights(file)
-
-
-def head_size(model: type[Backbone], tensors: Mapping[str, Any]) -> int | None:
-    """Return the number of classes of a state's classifier (ours or torch's); None without one."""
-    weight = tensors.get(f"{model.classifier_name}.weight")
+        cls, body = _classes(model)
+        return count_classes(cls, _official(model, file, key).state, body)
+    weight = load_weights(file).get(f"{name}.weight")
     return None if weight is None else int(weight.shape[0])
+
+
+def fits_maps_alone(
+    backbone: Backbone, classifier: Backbone, file: str | Path, key: str | None = None
+) -> bool:
+    """Return whether a file of PyTorch has all of a backbone, but not of its classifier's twin.
+
+    It then comes from a network with another head: of Swin, it has a norm of each map instead of
+    the classifier's.
+    """
+    if not _is_torch_file(file):
+        return False
+    names = set(_official(backbone, file, key).state)
+    maps, whole = (
+        {tensor for tensors in torch_names(network).values() for tensor in tensors}
+        for network in (backbone, classifier)
+    )
+    return maps <= names and not whole <= names
+
+
+def has_backbone(file: str | Path) -> bool:
+    """Return whether a file is a checkpoint of this package of a head on a backbone."""
+    return not _is_torch_file(file) and any(
+        name.startswith(BACKBONE) for name in load_weights(file)
+    )
+
+
+def _classes(model: nn.Cell) -> tuple[type[nn.Cell], type[nn.Cell] | None]:
+    """Return the class of a network, and that of its backbone if it is a head on one."""
+    body = getattr(model, "backbone", None)
+    return type(model), None if body is None else type(body)
+
+
+def _official(model: nn.Cell, file: str | Path, key: str | None) -> Official:
+    cls, body = _classes(model)
+    return official_state(cls, read_state(file, key), body)
 
 
 def _parameters(model: nn.Cell) -> dict[str, Parameter]:
@@ -158,11 +210,11 @@ def _load(
     load_values(target, weights, str(source))
 
 
-def _head(model: Backbone) -> frozenset[str]:
-    return frozenset(parameter.name for parameter in model.get_classifier().get_parameters())
+def _head(model: Backbone | Segmenter) -> frozenset[str]:
+    return frozenset(parameter.name for parameter in model.classifier_parameters())
 
 
-def _zero_conv_paths(model: Backbone) -> frozenset[str]:
+def _zero_conv_paths(model: nn.Cell) -> frozenset[str]:
     """Set alpha = 1 and beta = 0; return the parameters that the plain model does not have."""
     added: set[str] = set()
     for name, cell in model.cells_and_names():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import mindspore as ms
-from mindspore import Tensor, ops
+from mindspore import Parameter, Tensor, ops
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
 from acmix.models.backbone import Backbone
 from acmix.models.fpn import level_strides
+from acmix.models.segmentation.parts import PixelClassifier
 from acmix.ops.losses import pixel_cross_entropy
 from acmix.ops.resample import resize, resize_to_rows
 
@@ -60,6 +61,11 @@ class Segmenter(FullPrecision):
         info = backbone.feature_info
         self.strides = level_strides([stage.reduction for stage in info], len(info))
         self.stride = self.strides[0]
+
+    def classifier_parameters(self) -> list[Parameter]:
+        """Return the parameters that depend on the number of classes, and of their dropout."""
+        cells = [cell for _, cell in self.cells_and_names() if isinstance(cell, PixelClassifier)]
+        return [parameter for cell in cells for parameter in cell.get_parameters()]
 
     def construct(self, images: Tensor) -> Tensor:
         """Return the logits at the head's own resolution."""
