@@ -44,8 +44,8 @@ def import_torch(
         classes = count_classes(cls, official.state, *body)
         check(
             classes is not None or not body,
-            f"there is no classifier of {config.network_name}. Weights of a backbone alone are for "
-            f"--model {config.model.name}, or for model.pretrained.",
+            f"there is no classifier of {config.network_name} among the {len(official.state)} "
+            "tensors. Weights of a backbone alone are for model.pretrained.",
         )
         set_up_runtime(config)
         model = build_model(config, classes or 0)
