@@ -170,6 +170,24 @@ def test_onnx_ends_before_suppression_and_the_side_car_says_how_to_go_on(
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)
 
 
+@pytest.mark.exhaustive
+def test_a_raw_file_leaves_suppression_to_the_reader(run, checkpoint, folder, tmp_path):
+    """MindIR could hold it; with --raw the file ends at the logits and boxes of all anchors."""
+    config, found = load_config(run / "config.yaml"), []
+    image = str(folder / "val2017" / "0.png")
+    for raw in (False, True):
+        path = tmp_path / f"{raw}.mindir"
+        workflows.export(config, checkpoint, path, format="mindir", raw=raw)
+        found += workflows.predict(path, [image])
+        post_process = json.loads((tmp_path / f"{raw}.mindir.json").read_text())["post_process"]
+        assert bool(post_process) is raw
+    whole, completed = found
+    assert len(whole.boxes) == 7
+    np.testing.assert_array_equal(completed.labels, whole.labels)
+    np.testing.assert_allclose(completed.scores, whole.scores, atol=1e-5)
+    np.testing.assert_allclose(completed.boxes, whole.boxes, atol=1e-2)
+
+
 def test_a_classifiers_weights_start_the_backbone_exactly_and_its_twin_too(folder, tmp_path):
     generator = np.random.default_rng(0)
     plain = create_model("pvt_tiny", num_classes=5, **arguments("pvt_tiny"))
