@@ -7,8 +7,8 @@ from damages import answer_or_clear_error, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmix.config import ClassificationConfig
-from acmix.data import Preprocess
+from acmix.config import ClassificationConfig, SegmentationConfig
+from acmix.data import Preprocess, SegmentationPreprocess
 from acmix.errors import UserError
 from acmix.export import read_sidecar, sidecar_path
 from acmix.tasks import TASKS, get_task
@@ -26,6 +26,12 @@ GOOD = {
     "precision": "float32",
     "versions": {"acmix": "0.1.0"},
     "sha256": "0" * 64,
+}
+SEGMENTER = {
+    **GOOD,
+    "task": "segmentation",
+    "preprocess": SegmentationPreprocess.from_config(SegmentationConfig().data).to_dict(),
+    "post_process": {"output": "labels", "palette": [[0, 0, 0], [9, 9, 255]]},
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -79,3 +85,11 @@ def test_any_transform(model, key, value, task, post_process):
     changed = {**GOOD, "task": task, "preprocess": preprocess, "post_process": post_process}
     sidecar_path(model).write_text(json.dumps(changed))
     answer_or_clear_error(read, model)
+
+
+@given(output=st.sampled_from(["labels", "logits", "x", None]), palette=JSON, classes=JSON)
+def test_any_colours_and_classes_of_a_segmenter(model, output, palette, classes):
+    post_process = {"output": output, "palette": palette}
+    for changed in ({"post_process": post_process}, {"classes": classes}):
+        sidecar_path(model).write_text(json.dumps({**SEGMENTER, **changed}))
+        answer_or_clear_error(read, model)

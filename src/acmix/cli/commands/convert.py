@@ -27,7 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_overrides(parser)
     parser.add_argument(
-        "--model", metavar="MODEL", help="model; default: that of the checkpoint's run"
+        "--model",
+        metavar="MODEL",
+        help="model or segmenter, from 'acmix list'; default: that of the checkpoint's run",
     )
     parser.add_argument(
         "--num-classes",

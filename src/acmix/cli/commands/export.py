@@ -32,7 +32,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output", type=OutputFile, required=True, metavar="PATH", help="file to write"
     )
     add_exported_batch(parser)
-    add_input_size(parser, "image size of a detector or segmenter, in pixels")
+    add_input_size(
+        parser,
+        "image size of a detector or segmenter, in pixels; default: the largest that is evaluated, "
+        "of a segmenter the training crop",
+    )
     parser.add_argument("--fp16", action="store_true", help="compute in float16")
     parser.add_argument(
         "--target",
@@ -42,7 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="output logits (and boxes of all anchors), without post-processing in the file",
+        help="leave post-processing to the reader: a detector outputs logits and boxes of all "
+        "anchors, a segmenter the logits of its head instead of labels",
     )
     add_class_file(parser)
     add_fuse(parser)

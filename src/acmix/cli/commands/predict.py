@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         type=OutputFolder,
         metavar="DIR",
-        help="folder for pictures and predictions.json",
+        help="folder for pictures, label maps of a segmenter, and predictions.json",
     )
     add_class_file(parser)
     add_json(parser, "the predictions")
