@@ -89,16 +89,15 @@ def test_any_batch_is_segmented(labelling, rng):
     np.testing.assert_array_equal(labels[1], network(images[1:2])[0])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("format", "options"),
     [
+        ("mindir", {}),
+        ("mindir", {"dynamic_batch": True}),
+        ("mindir", {"batch_size": 2}),
         pytest.param("onnx", {"fused": False}, marks=pytest.mark.onnx),
-        pytest.param("mindir", {}, marks=pytest.mark.exhaustive),
-        pytest.param("mindir", {"dynamic_batch": True}, marks=pytest.mark.exhaustive),
-        pytest.param("mindir", {"batch_size": 2}, marks=pytest.mark.exhaustive),
-        pytest.param(
-            "onnx", {"dynamic_batch": True}, marks=[pytest.mark.onnx, pytest.mark.exhaustive]
-        ),
+        pytest.param("onnx", {"dynamic_batch": True}, marks=pytest.mark.onnx),
     ],
 )
 def test_a_file_of_logits_predicts_what_the_checkpoint_does(format, options, run, tmp_path):

@@ -120,6 +120,7 @@ def test_written_labels_are_read_as_a_data_set(run, predicted, tmp_path):
     assert metric.compute()["aAcc"] == 1
 
 
+@pytest.mark.exhaustive
 def test_windows_are_used_for_prediction_as_for_evaluation(run, predicted):
     config = small_config(run.data, "segmenter.window=24", "segmenter.window_stride=16")
     (windows,) = workflows.predict(run.checkpoint, predicted[0][:1], config)

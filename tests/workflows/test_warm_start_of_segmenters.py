@@ -81,7 +81,7 @@ def body_of(model):
     return {name for name in values(model) if name.startswith("backbone.")}
 
 
-@pytest.fixture(params=["ours", "torch"])
+@pytest.fixture(params=[pytest.param("ours", marks=pytest.mark.exhaustive), "torch"])
 def kind(request):
     return request.param
 
@@ -96,6 +96,7 @@ def test_a_classifier_starts_the_backbone(kind, tmp_path):
         np.testing.assert_array_equal(values(model)[name], expected)
 
 
+@pytest.mark.parametrize("kind", ["ours", "torch"])
 def test_a_whole_segmenter_starts_all(kind, tmp_path):
     source = network()
     model = started(saved(source, tmp_path / "x", kind))
@@ -135,6 +136,7 @@ def test_acmix_starts_exactly_as_a_whole_plain_segmenter(tmp_path, rng):
     np.testing.assert_allclose(model(images).asnumpy(), source(images).asnumpy(), atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_acmix_starts_exactly_as_a_plain_classifier(tmp_path, rng):
     classifier = draw_anew(create_model("swin_tiny", **BODY), np.random.default_rng(3))
     file = saved(classifier, tmp_path / "x", "ours")
@@ -151,6 +153,7 @@ def test_acmix_starts_exactly_as_a_plain_classifier(tmp_path, rng):
         np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["ours", "torch"])
 def test_another_networks_backbone_starts_with_the_norms_of_its_maps(kind, tmp_path):
     """A checkpoint of a detector; of PyTorch, a file of mmdetection."""
     source = network()
