@@ -34,7 +34,7 @@ class SideCar:
 
     Attributes:
         format: one of :data:`acmix.export.FORMATS`.
-        task: ``classification`` or ``detection``.
+        task: ``classification``, ``detection`` or ``segmentation``.
         model: name of the model.
         classes: class names in the order of the logits.
         preprocess: evaluation transform as plain data (``acmix.data.Preprocess.to_dict``).
