@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from acmix import create_model
 from acmix.cli import main
-from acmix.tools.analysis import complexity, paper, paper_table
+from acmix.tools.analysis import complexity, paper
 from acmix.utils.parameters import set_value
 from acmix.workflows.weights import save_model
 
@@ -80,9 +81,9 @@ def test_complexity_prints_theory_and_practice(monkeypatch, capsys):
 
 
 def test_summary_prints_the_table_of_the_paper(monkeypatch, tmp_path, capsys):
-    models = [row for row in paper.PAPER_MODELS if row.name == "resnet26"]
-    monkeypatch.setitem(paper.COUNT_TABLES, "paper", models)
-    monkeypatch.setattr(paper_table, "PAPER_MODELS", models)
+    models = tuple(row for row in paper.PAPER_MODELS if row.name == "resnet26")
+    table = replace(paper.COUNT_TABLES["paper"], rows=models)
+    monkeypatch.setitem(paper.COUNT_TABLES, "paper", table)
     counts = str(tmp_path / "counts.json")
     assert main(["summary", "--table", "paper", "--markdown", "--json", counts]) == 0
     printed = capsys.readouterr().out

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from acmix.utils.table import Style
 
 CONFIG_HELP = "configuration file, for example configs/classification/digits_acmix_swin.yaml"
-MODELS_HELP = "name from 'acmix list' or 'acmix list --detectors'"
+MODELS_HELP = "name from 'acmix list', or from it with the option of another task"
+SIZE_HELP = "image size in pixels; default: that of the paper's counts, for classifiers 224x224"
 OVERRIDES_HELP = "override of a configuration key, for example optim.lr=1e-3"
 SIZE_METAVAR = "S or HxW"
 
@@ -170,7 +171,7 @@ def load_files(patterns: Sequence[str]) -> list[Path]:
     return files
 
 
-def check_names(names: Iterable[str], what: str = "model or detector") -> None:
+def check_names(names: Iterable[str], what: str = "model") -> None:
     """Raise :class:`UserError` for a name that is not registered, with suggestions."""
     from acmix.config import TASK_CONFIGS
     from acmix.models import list_networks

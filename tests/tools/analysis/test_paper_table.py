@@ -10,11 +10,10 @@ from mindspore import nn
 
 from acmix import create_model, list_models
 from acmix.errors import UserError
-from acmix.models.detection import create_detector
-from acmix.tools.analysis import paper_table
+from acmix.tasks import task_of_network
 from acmix.tools.analysis.counts import Count, count_networks, counts_from_json, counts_to_json
-from acmix.tools.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperModel
-from acmix.tools.analysis.paper_table import render_detector_table, render_paper_table
+from acmix.tools.analysis.paper import COUNT_TABLES, PAPER_MODELS, CountTable, PaperNetwork
+from acmix.tools.analysis.paper_table import render_count_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -23,28 +22,24 @@ NETWORK = nn.SequentialCell(nn.Conv2d(3, 5, 1, has_bias=True), nn.BatchNorm2d(5)
 (COUNTED,) = count_networks(["ours"], (10_000, 100), lambda name: NETWORK)
 
 
-@pytest.fixture
-def table(monkeypatch):
-    def render(style="text", *rows, **printed):
-        numbers = {"params": "0.00", "flops": "0.015", "top1": "70.0", "reason": "", **printed}
-        shown = rows or (PaperModel("ours", "Theirs", **numbers),)
-        monkeypatch.setattr(paper_table, "PAPER_MODELS", shown)
-        return render_paper_table([replace(COUNTED, name=row.name) for row in shown], style)
-
-    return render
+def table(style="text", *rows, **printed):
+    numbers = {"params": "0.00", "flops": "0.015", "score": "70.0", "reason": "", **printed}
+    shown = rows or (PaperNetwork("ours", "Theirs", **numbers),)
+    counts = [replace(COUNTED, name=row.name) for row in shown]
+    return render_count_table(CountTable(shown, "model", "top-1", decimals=3), counts, style)
 
 
-def test_counts_stand_beside_the_printed_numbers(table):
+def test_counts_stand_beside_the_printed_numbers():
     row = table().splitlines()[2]
     assert row.split() == ["Theirs,", "ours", "0.00", "0.00", "0.015", "0.030", "0.015", "70.0"]
 
 
-def test_flops_that_fit_one_way_of_counting_need_no_reason(table):
+def test_flops_that_fit_one_way_of_counting_need_no_reason():
     for flops in ("0.015", "0.030", "0.03", "0.0", "0"):
         assert "[1]" not in table(flops=flops, reason="because"), flops
 
 
-def test_what_does_not_fit_carries_its_reason(table):
+def test_what_does_not_fit_carries_its_reason():
     for printed in ({"flops": "0.02"}, {"params": "1.2"}, {"params": "0.01"}):
         text = table(**printed, reason="because")
         assert text.splitlines()[2].endswith("[1]")
@@ -52,8 +47,8 @@ def test_what_does_not_fit_carries_its_reason(table):
     assert table(params="1.2").endswith("[1] unexplained.")
 
 
-def test_models_with_one_reason_share_the_note(table):
-    rows = [PaperModel(label, label, "9", "9", "70", why) for label, why in
+def test_models_with_one_reason_share_the_note():
+    rows = [PaperNetwork(label, label, "9", "9", "70", why) for label, why in
             (("A", "x"), ("B", "y"), ("C", "x"))]  # fmt: skip
     lines = table("markdown", *rows).splitlines()
     assert [line.split("|")[-2].strip() for line in lines[2:5]] == ["[1]", "[2]", "[1]"]
@@ -81,18 +76,19 @@ def resnet_macs(depths):
 def test_resnet_26_fits():
     """2.342 G does not round to the printed 2.4; with bias, norm, ReLU and pooling it does."""
     counts = count_networks(["resnet26"], (224, 224), create_model)
-    line = render_paper_table(counts).splitlines()[2]
+    line = render_count_table(COUNT_TABLES["paper"], counts).splitlines()[2]
     by_hand = f"{resnet_macs((1, 2, 4, 1)) / 1e9:.3f}"
     assert line.split()[3:] == ["13.70", "13.7", by_hand, "2.361", "2.4", "73.6"]
 
 
 def test_counts_are_read_back_and_detectors_rendered():
-    names = [row.name for row in PAPER_DETECTORS]
+    detectors = COUNT_TABLES["detectors"]
+    names = [row.name for row in detectors.rows]
     counts = count_networks(names, (16, 16), lambda name: nn.Conv2d(3, 2, 1))
     assert {(count.size, count.params, count.macs) for count in counts} == {((16, 16), 6, 6 * 256)}
     assert counts_from_json(counts_to_json(counts)) == counts
-    lines = render_detector_table(counts).splitlines()
-    assert "Images of 16 x 16" in lines[-1]
+    lines = render_count_table(detectors, counts).splitlines()
+    assert lines[-1] == "Images of 16 x 16; 80 classes."
     assert any("retinanet_pvt_small" in line and line.endswith(" -") for line in lines)
     with pytest.raises(UserError, match="not a JSON of 'acmix summary"):
         counts_from_json('[{"name": 1}]')
@@ -103,28 +99,64 @@ def test_a_printed_count_fits_in_either_way_of_counting():
         Count("retinanet_san19", (800, 1333), 1, 228_000_000_000, 229_100_000_000),
         Count("retinanet_pvt_tiny", (800, 1333), 1, 232_000_000_000, 232_000_000_000),
     ]
-    lines = render_detector_table(rows).splitlines()
+    lines = render_count_table(COUNT_TABLES["detectors"], rows).splitlines()
     assert "[" not in next(line for line in lines if "retinanet_san19" in line)
     assert "[1]" in next(line for line in lines if "retinanet_pvt_tiny" in line)
 
 
+def kept(file):
+    text = (ROOT / "docs" / "results" / f"{file}.json").read_text(encoding="utf-8")
+    return {count.name: count for count in counts_from_json(text)}
+
+
 @pytest.mark.parametrize(
-    ("file", "printed", "create", "checked"),
+    ("file", "table", "checked"),
     [
-        ("models", PAPER_MODELS, create_model, "acmix_{}"),
-        ("detectors", PAPER_DETECTORS, create_detector, "retinanet_acmix_{}"),
+        ("models", "paper", ("acmix_resnet50", "acmix_san19", "acmix_pvt_tiny")),
+        (
+            "detectors",
+            "detectors",
+            ("retinanet_acmix_resnet50", "retinanet_acmix_san19", "retinanet_acmix_pvt_tiny"),
+        ),
+        (
+            "segmentation",
+            "segmentation",
+            ("semantic_fpn_acmix_pvt_tiny", "upernet_acmix_swin_tiny"),
+        ),
     ],
 )
-def test_the_readme_s_counts_are_those_of_the_networks_there_are(file, printed, create, checked):
+def test_the_kept_counts_are_those_of_the_networks_there_are(file, table, checked):
     """Multiply-adds take minutes; the parameters say whether a network has changed since.
 
     The multiply-adds of the models are held by tests/models.
     """
-    text = (ROOT / "docs" / "results" / f"{file}.json").read_text(encoding="utf-8")
-    counts = {count.name: count for count in counts_from_json(text)}
-    assert counts.keys() == {row.name for row in printed}
-    for backbone in ("resnet50", "san19", "pvt_tiny"):
-        name = checked.format(backbone)
+    counts = kept(file)
+    arguments = {row.name: row.arguments for row in COUNT_TABLES[table].rows}
+    assert counts.keys() == arguments.keys()
+    for name in checked:
         # Nothing is frozen, so what is trained is what was counted.
-        weights = sum(parameter.size for parameter in create(name).trainable_params())
+        network = task_of_network(name).create(name, **arguments[name])
+        weights = sum(parameter.size for parameter in network.trainable_params())
         assert weights == counts[name].params
+
+
+def test_segmenters_have_the_counts_of_the_public_implementations():
+    """Swin's windows are padded there; biases of Semantic FPN's convolutions were counted, too."""
+    public = {
+        "semantic_fpn_pvt_tiny": (16_981_398, 157.78),
+        "semantic_fpn_acmix_pvt_tiny": (17_148_166, 159.28),
+        "semantic_fpn_pvt_small": (28_237_974, 224.66),
+        "semantic_fpn_acmix_pvt_small": (28_576_721, 227.47),
+        "upernet_swin_tiny": (59_941_862, 944.39),
+        "upernet_swin_small": (81_259_766, 1037.42),
+    }
+    counts = kept("segmentation")
+    pixels = [128 * 512 // 4**level for level in range(4)]
+    biases = 2 * 256 * sum(pixels) + 150 * pixels[0]
+    for name, (params, gmacs) in public.items():
+        assert counts[name].size == (512, 2048)
+        assert counts[name].params == params
+        counted = biases if "semantic_fpn" in name else 0
+        assert (counts[name].macs + counted) / 1e9 == pytest.approx(gmacs, abs=0.005)
+    assert counts["upernet_acmix_swin_tiny"].params == 60_303_416
+    assert counts["upernet_acmix_swin_small"].params == 81_998_588

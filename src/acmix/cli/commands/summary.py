@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import (
     MODELS_HELP,
+    SIZE_HELP,
     add_input_size,
     add_json,
     add_load,
@@ -32,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
     parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="count a table of the paper")
-    add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
+    add_input_size(parser, SIZE_HELP)
     parser.add_argument(
         "--depth", type=int, default=2, help="levels of layers to show; default: %(default)s"
     )
@@ -91,9 +92,11 @@ def _count_table(options: Namespace) -> list[Count]:
     from acmix.tools.analysis.paper import COUNT_TABLES
     from acmix.tools.bench.models import default_size
 
-    names = [network.name for network in COUNT_TABLES[options.table]]
-    size = options.input_size or default_size(names[0])
-    return count_networks(names, size, lambda name: task_of_network(name).create(name))
+    arguments = {row.name: row.arguments for row in COUNT_TABLES[options.table].rows}
+    size = options.input_size or default_size(next(iter(arguments)))
+    return count_networks(
+        arguments, size, lambda name: task_of_network(name).create(name, **arguments[name])
+    )
 
 
 def _load(patterns: Sequence[str]) -> list[Count]:
@@ -105,9 +108,10 @@ def _load(patterns: Sequence[str]) -> list[Count]:
 
 
 def _render_table(counts: list[Count], options: Namespace) -> str:
-    from acmix.tools.analysis.paper_table import RENDERERS
+    from acmix.tools.analysis.paper import COUNT_TABLES
+    from acmix.tools.analysis.paper_table import render_count_table
 
-    return RENDERERS[options.table](counts, style(options))
+    return render_count_table(COUNT_TABLES[options.table], counts, style(options))
 
 
 def _totals(counts: list[Count], options: Namespace) -> str:

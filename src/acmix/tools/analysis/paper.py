@@ -1,8 +1,8 @@
 """Numbers of the paper, as printed.
 
 Pan et al., "On the Integration of Self-Attention and Convolution", CVPR 2022: the table of
-ImageNet results, and Conv-Swin-T of Tab. 6. Each entry has the name of our model and, where our
-count rounds to a different number, the reason.
+ImageNet results, Conv-Swin-T of Tab. 6, and the networks of Tab. 2 to 5. Each entry has the name of
+our network and, where our count rounds to a different number, the reason.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class PaperModel:
-    """One row of the paper.
+class PaperNetwork:
+    """One row of a table of the paper.
 
     Attributes:
         name: in ``acmix list``.
         label: in the paper.
-        params: in millions, as printed.
-        flops: multiply-adds in billions at 224 x 224, as printed.
-        top1: ImageNet top-1 accuracy in percent, as printed.
+        params: in millions, as printed; empty if not printed.
+        flops: multiply-adds in billions, as printed; empty if not printed or not known.
+        score: top-1 accuracy or mIoU in percent, as printed; empty if not kept here.
         reason: cause of a difference from our count.
+        arguments: arguments of the backbone that the recipe sets, too.
     """
 
     name: str
     label: str
-    params: str
-    flops: str
-    top1: str
+    params: str = ""
+    flops: str = ""
+    score: str = ""
     reason: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 _RESNET = (
@@ -49,30 +51,30 @@ _SWIN_ACMIX = (
 )
 
 PAPER_MODELS = (
-    PaperModel("resnet26", "ResNet 26", "13.7", "2.4", "73.6"),
-    PaperModel("acmix_resnet26", "ResNet-ACmix 26", "10.6", "2.3", "76.1", _RESNET),
-    PaperModel("resnet38", "ResNet 38", "19.6", "3.2", "76.0"),
-    PaperModel("acmix_resnet38", "ResNet-ACmix 38", "14.6", "2.9", "77.4", _RESNET),
-    PaperModel("resnet50", "ResNet 50", "25.6", "4.1", "76.9"),
-    PaperModel("acmix_resnet50", "ResNet-ACmix 50", "18.6", "3.6", "77.8", _RESNET),
-    PaperModel("san10", "SAN 10", "11.8", "1.9", "77.1"),
-    PaperModel("acmix_san10", "SAN-ACmix 10", "12.1", "1.9", "77.6", _SAN),
-    PaperModel("san15", "SAN 15", "16.2", "2.6", "78.0"),
-    PaperModel("acmix_san15", "SAN-ACmix 15", "16.6", "2.7", "78.4", _SAN),
-    PaperModel("san19", "SAN 19", "20.5", "3.3", "78.2"),
-    PaperModel("acmix_san19", "SAN-ACmix 19", "21.2", "3.4", "78.7", _SAN),
-    PaperModel("pvt_tiny", "PVT-T", "13", "1.9", "75.1"),
-    PaperModel("acmix_pvt_tiny", "PVT-ACmix-T", "13", "2.0", "78.0"),
-    PaperModel("pvt_small", "PVT-S", "25", "3.8", "79.8", "24.49 M; PVT's own paper prints 24.5"),
-    PaperModel(
+    PaperNetwork("resnet26", "ResNet 26", "13.7", "2.4", "73.6"),
+    PaperNetwork("acmix_resnet26", "ResNet-ACmix 26", "10.6", "2.3", "76.1", _RESNET),
+    PaperNetwork("resnet38", "ResNet 38", "19.6", "3.2", "76.0"),
+    PaperNetwork("acmix_resnet38", "ResNet-ACmix 38", "14.6", "2.9", "77.4", _RESNET),
+    PaperNetwork("resnet50", "ResNet 50", "25.6", "4.1", "76.9"),
+    PaperNetwork("acmix_resnet50", "ResNet-ACmix 50", "18.6", "3.6", "77.8", _RESNET),
+    PaperNetwork("san10", "SAN 10", "11.8", "1.9", "77.1"),
+    PaperNetwork("acmix_san10", "SAN-ACmix 10", "12.1", "1.9", "77.6", _SAN),
+    PaperNetwork("san15", "SAN 15", "16.2", "2.6", "78.0"),
+    PaperNetwork("acmix_san15", "SAN-ACmix 15", "16.6", "2.7", "78.4", _SAN),
+    PaperNetwork("san19", "SAN 19", "20.5", "3.3", "78.2"),
+    PaperNetwork("acmix_san19", "SAN-ACmix 19", "21.2", "3.4", "78.7", _SAN),
+    PaperNetwork("pvt_tiny", "PVT-T", "13", "1.9", "75.1"),
+    PaperNetwork("acmix_pvt_tiny", "PVT-ACmix-T", "13", "2.0", "78.0"),
+    PaperNetwork("pvt_small", "PVT-S", "25", "3.8", "79.8", "24.49 M; PVT's own paper prints 24.5"),
+    PaperNetwork(
         "acmix_pvt_small", "PVT-ACmix-S", "25", "3.9", "81.7",
         "never released, ours is our reading; the paper's own Fig. 4 plots 3.96 G",
     ),
-    PaperModel("swin_tiny", "Swin-T", "29", "4.5", "81.3", _SWIN_TINY),
-    PaperModel("acmix_swin_tiny", "Swin-ACmix-T", "30", "4.6", "81.9", _SWIN_ACMIX),
-    PaperModel("swin_small", "Swin-S", "50", "8.7", "83.0"),
-    PaperModel("acmix_swin_small", "Swin-ACmix-S", "51", "9.0", "83.5", _SWIN_ACMIX),
-    PaperModel(
+    PaperNetwork("swin_tiny", "Swin-T", "29", "4.5", "81.3", _SWIN_TINY),
+    PaperNetwork("acmix_swin_tiny", "Swin-ACmix-T", "30", "4.6", "81.9", _SWIN_ACMIX),
+    PaperNetwork("swin_small", "Swin-S", "50", "8.7", "83.0"),
+    PaperNetwork("acmix_swin_small", "Swin-ACmix-S", "51", "9.0", "83.5", _SWIN_ACMIX),
+    PaperNetwork(
         "conv_swin_tiny", "Conv-Swin-T (Tab. 6)", "39", "4.5", "80.5",
         "4.5 G is Swin-T's; dense 3x3 convolutions of 39 M parameters in all cost 6.1 G",
     ),
@@ -96,24 +98,6 @@ PAPER_COMPLEXITY = (
 STAGE_ONE_SHARES = {"convolution": 99, "self-attention": 83}
 """Percent of a ResNet 50's computation at Stage I, by the text of Sec. 3.3."""
 
-
-@dataclass(frozen=True)
-class PaperDetector:
-    """One row of Tab. 3, Tab. 4 or Tab. 5.
-
-    Attributes:
-        name: in ``acmix list --detectors``.
-        label: in the paper.
-        flops: multiply-adds in billions, as printed; empty if not printed or not known.
-        reason: cause of a difference from our count.
-    """
-
-    name: str
-    label: str
-    flops: str
-    reason: str = ""
-
-
 _RESNET_DETECTOR = (
     "the printed numbers lie between those of 800 x 1280 and of 800 x 1333; what ACmix adds to "
     "SASA fits"
@@ -122,21 +106,61 @@ _PVT_DETECTOR = (
     "width 1333 is no multiple of the patches' 4: ours pads the rest to a patch where PVT's code "
     "drops it, which fits the printed number"
 )
+_FPN_ACMIX = "never released, ours is our reading: 1.5 G more than PVT-T, printed are 2"
+_UPERNET_ACMIX_TINY = (
+    "printed, ACmix adds 5 G to Swin-T as to Swin-S; ours adds 3.6 and 5.9 G, in proportion to the "
+    "blocks"
+)
+_UPERNET_ACMIX_SMALL = "82.0 M; the paper prints Swin-S's 81 M for both"
+
+
+def _detector(name: str, label: str, flops: str = "", reason: str = "") -> PaperNetwork:
+    return PaperNetwork(f"retinanet_{name}", f"RetinaNet, {label}", flops=flops, reason=reason)
+
 
 PAPER_DETECTORS = (
-    PaperDetector("retinanet_resnet50", "RetinaNet, ResNet 50", ""),
-    PaperDetector("retinanet_sasa_resnet50", "RetinaNet, SASA", "226", _RESNET_DETECTOR),
-    PaperDetector(
-        "retinanet_acmix_resnet50", "RetinaNet, ResNet-ACmix 50", "230", _RESNET_DETECTOR
-    ),
-    PaperDetector("retinanet_san19", "RetinaNet, SAN 19", "229"),
-    PaperDetector("retinanet_acmix_san19", "RetinaNet, SAN-ACmix 19", "233"),
-    PaperDetector("retinanet_pvt_tiny", "RetinaNet, PVT-T", "230", _PVT_DETECTOR),
-    PaperDetector("retinanet_acmix_pvt_tiny", "RetinaNet, PVT-ACmix-T", "232", _PVT_DETECTOR),
-    PaperDetector("retinanet_pvt_small", "RetinaNet, PVT-S (Tab. 5)", ""),
-    PaperDetector("retinanet_acmix_pvt_small", "RetinaNet, PVT-ACmix-S (Tab. 5)", ""),
-    PaperDetector("retinanet_pvt_large", "RetinaNet, PVT-L (Tab. 5)", ""),
+    _detector("resnet50", "ResNet 50"),
+    _detector("sasa_resnet50", "SASA", "226", _RESNET_DETECTOR),
+    _detector("acmix_resnet50", "ResNet-ACmix 50", "230", _RESNET_DETECTOR),
+    _detector("san19", "SAN 19", "229"),
+    _detector("acmix_san19", "SAN-ACmix 19", "233"),
+    _detector("pvt_tiny", "PVT-T", "230", _PVT_DETECTOR),
+    _detector("acmix_pvt_tiny", "PVT-ACmix-T", "232", _PVT_DETECTOR),
+    _detector("pvt_small", "PVT-S (Tab. 5)"),
+    _detector("acmix_pvt_small", "PVT-ACmix-S (Tab. 5)"),
+    _detector("pvt_large", "PVT-L (Tab. 5)"),
 )
+"""RetinaNets of Tab. 3, Tab. 4 and Tab. 5."""
+
+
+def _semantic_fpn(
+    name: str, label: str, params: str, flops: str, score: str, reason: str = ""
+) -> PaperNetwork:
+    return PaperNetwork(
+        f"semantic_fpn_{name}", f"Semantic FPN, {label}", params, flops, score, reason
+    )
+
+
+def _upernet(
+    name: str, label: str, params: str, flops: str, score: str, reason: str = ""
+) -> PaperNetwork:
+    return PaperNetwork(
+        f"upernet_{name}", f"UperNet, {label}", params, flops, score, reason,
+        {"mask_padding": False},
+    )  # fmt: skip
+
+
+PAPER_SEGMENTERS = (
+    _semantic_fpn("pvt_tiny", "PVT-T", "17", "158", "37.1"),
+    _semantic_fpn("acmix_pvt_tiny", "PVT-ACmix-T", "17", "160", "42.7", _FPN_ACMIX),
+    _semantic_fpn("pvt_small", "PVT-S", "28", "225", "42.4"),
+    _semantic_fpn("acmix_pvt_small", "PVT-ACmix-S", "29", "228", "46.4"),
+    _upernet("swin_tiny", "Swin-T", "60", "945", "44.5"),
+    _upernet("acmix_swin_tiny", "Swin-ACmix-T", "60", "950", "45.3", _UPERNET_ACMIX_TINY),
+    _upernet("swin_small", "Swin-S", "81", "1038", "47.6"),
+    _upernet("acmix_swin_small", "Swin-ACmix-S", "81", "1043", "48.7", _UPERNET_ACMIX_SMALL),
+)
+"""Segmenters of Tab. 2."""
 
 
 @dataclass(frozen=True)
@@ -214,11 +238,50 @@ SPEED_TABLES = {
         ),
         batch_sizes=(1,),
     ),
+    # Tab. 2, which prints no speed.
+    "segmentation": SpeedTable(
+        tuple(
+            PaperSpeed(
+                row.name,
+                baseline=row.name.replace("acmix_", "") if "acmix" in row.name else None,
+                arguments=row.arguments,
+            )
+            for row in PAPER_SEGMENTERS
+        ),
+        batch_sizes=(1,),
+    ),
 }
 """Speed tables by name. Imports no MindSpore, so the command-line parser can use it."""
 
-COUNT_TABLES: dict[str, tuple[PaperModel, ...] | tuple[PaperDetector, ...]] = {
-    "paper": PAPER_MODELS,
-    "detectors": PAPER_DETECTORS,
+
+@dataclass(frozen=True)
+class CountTable:
+    """A table of parameters and multiply-adds.
+
+    Attributes:
+        rows: networks, all counted at one size.
+        kind: what the rows are, in the singular.
+        score: title of the column of printed scores; empty for none.
+        decimals: of the multiply-adds in billions.
+        conditions: what the counts depend on besides the size of images.
+    """
+
+    rows: tuple[PaperNetwork, ...]
+    kind: str
+    score: str = ""
+    decimals: int = 1
+    conditions: str = ""
+
+
+COUNT_TABLES = {
+    "paper": CountTable(PAPER_MODELS, "model", "top-1 (paper's)", decimals=3),
+    "detectors": CountTable(PAPER_DETECTORS, "detector", conditions="80 classes"),
+    "segmentation": CountTable(
+        PAPER_SEGMENTERS,
+        "segmenter",
+        "mIoU (paper's)",
+        conditions="150 classes; UperNet's auxiliary head, which only training runs, is in the "
+        "parameters alone; Swin's windows are padded without a mask, as in its code",
+    ),
 }
 """Tables of parameters and multiply-adds by name."""

@@ -1,68 +1,42 @@
-"""Tables of the paper's models and detectors, with our counts next to the printed ones."""
+"""Tables of the paper's networks, with our counts next to the printed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from acmix.tools.analysis.counts import Count
-from acmix.tools.analysis.paper import PAPER_DETECTORS, PAPER_MODELS, PaperDetector, PaperModel
+from acmix.tools.analysis.paper import CountTable, PaperNetwork
 from acmix.utils.table import Style, render_table
 
-Row = TypeVar("Row", PaperModel, PaperDetector)
 
-_HEADER = [
-    "model", "params (M)", "paper", "GMACs", "with bias, norm, ReLU, pooling", "paper",
-    "top-1 (paper's)", "note",
-]  # fmt: skip
-_DETECTOR_HEADER = [
-    "detector", "params (M)", "GMACs", "with bias, norm, ReLU, pooling", "paper", "note",
-]  # fmt: skip
-
-
-def render_paper_table(counts: Sequence[Count], style: Style = "text") -> str:
-    """Render the table of models, with a note on each count that does not round to the printed one.
+def render_count_table(table: CountTable, counts: Sequence[Count], style: Style = "text") -> str:
+    """Render the rows that have a count, with a note where it does not round to the printed one.
 
     The paper counts FLOPs in two ways; they match if either of our counts does.
     """
     notes = _Notes()
-    rows = []
-    for model, ours in _matched(PAPER_MODELS, counts):
-        fits = _rounds_to(ours.params / 1e6, model.params) and _flops_fit(model.flops, ours)
-        rows.append(
-            [f"{model.label}, {model.name}", f"{ours.params / 1e6:.2f}", model.params,
-             f"{ours.macs / 1e9:.3f}", f"{ours.san_macs / 1e9:.3f}", model.flops, model.top1,
-             "" if fits else notes.number(model.reason)]
-        )  # fmt: skip
-    return notes.below(render_table(_HEADER, rows, style), style)
-
-
-def render_detector_table(counts: Sequence[Count], style: Style = "text") -> str:
-    """Render the table of detectors, for which the paper prints only FLOPs."""
-    notes = _Notes()
-    rows = []
-    for detector, ours in _matched(PAPER_DETECTORS, counts):
-        fits = not detector.flops or _flops_fit(detector.flops, ours)
-        rows.append(
-            [f"{detector.label}, {detector.name}", f"{ours.params / 1e6:.2f}",
-             f"{ours.macs / 1e9:.1f}", f"{ours.san_macs / 1e9:.1f}", detector.flops or "-",
-             "" if fits else notes.number(detector.reason)]
-        )  # fmt: skip
-    table = notes.below(render_table(_DETECTOR_HEADER, rows, style), style)
-    sizes = sorted({f"{count.size[0]} x {count.size[1]}" for count in counts})
-    return f"{table}\n\nImages of {', '.join(sizes)}; 80 classes."
-
-
-RENDERERS = {"paper": render_paper_table, "detectors": render_detector_table}
-"""Renderers by name in :data:`acmix.tools.analysis.paper.COUNT_TABLES`."""
-
-
-def _matched(printed: Iterable[Row], counts: Sequence[Count]) -> Iterator[tuple[Row, Count]]:
-    """Yield the paper's rows that have a count, in the paper's order."""
+    has_params, has_score = any(row.params for row in table.rows), bool(table.score)
+    header = [
+        table.kind, "params (M)", *["paper"] * has_params, "GMACs",
+        "with bias, norm, ReLU, pooling", "paper", *[table.score] * has_score, "note",
+    ]  # fmt: skip
     by_name = {count.name: count for count in counts}
-    for row in printed:
-        if row.name in by_name:
-            yield row, by_name[row.name]
+    cells = []
+    for row in table.rows:
+        if row.name not in by_name:
+            continue
+        ours = by_name[row.name]
+        flops = [f"{n / 1e9:.{table.decimals}f}" for n in (ours.macs, ours.san_macs)]
+        cells.append(
+            [f"{row.label}, {row.name}", f"{ours.params / 1e6:.2f}", *[row.params] * has_params,
+             *flops, row.flops or "-", *[row.score] * has_score,
+             "" if _fits(row, ours) else notes.number(row.reason)]
+        )  # fmt: skip
+    text = notes.below(render_table(header, cells, style), style)
+    if not table.conditions:
+        return text
+    sizes = sorted({f"{count.size[0]} x {count.size[1]}" for count in counts})
+    return f"{text}\n\nImages of {', '.join(sizes)}; {table.conditions}."
 
 
 class _Notes:
@@ -85,8 +59,13 @@ class _Notes:
         return "\n\n".join([table, separator.join(notes)]).rstrip()
 
 
-def _flops_fit(printed: str, ours: Count) -> bool:
-    return any(_rounds_to(count / 1e9, printed) for count in (ours.macs, ours.san_macs))
+def _fits(printed: PaperNetwork, ours: Count) -> bool:
+    """Return whether our counts round to the printed ones, as far as they are printed."""
+    params = not printed.params or _rounds_to(ours.params / 1e6, printed.params)
+    macs = not printed.flops or any(
+        _rounds_to(count / 1e9, printed.flops) for count in (ours.macs, ours.san_macs)
+    )
+    return params and macs
 
 
 def _rounds_to(value: float, printed: str) -> bool:
