@@ -179,7 +179,7 @@ echo "${{COMPREPLY[@]}}"
     [
         ("acmix", "tr", {"train"}),
         ("acmix bench", "", {"models", "table", "data", "scaling", "formulations"}),
-        ("acmix bench table", "", {"models", "shift", "detectors"}),
+        ("acmix bench table", "", {"models", "shift", "detectors", "segmentation"}),
         ("acmix bench models", "swin", {"swin_tiny", "swin_small"}),
         ("acmix summary", "retina", {"retinanet_swin_tiny"}),
         ("acmix audit", "swin_t", {"swin_tiny", "swin_there.yaml"}),

@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--images",
         type=positive,
         metavar="N",
-        help="size of the training set; default: ImageNet's or COCO's",
+        help="size of the training set; default: that of ImageNet, COCO or ADE20K, by the task",
     )
     parser.add_argument(
         "--communication", type=float, default=0.2, metavar="X",

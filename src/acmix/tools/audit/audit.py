@@ -68,7 +68,7 @@ def audit_config(
     """Audit the exported form of a configured network, or its training step.
 
     Reads neither data nor weights. Without ``model.num_classes`` the network has the classes of
-    ImageNet or COCO.
+    the task's benchmark, such as ImageNet.
 
     Args:
         config: configuration of the network. Mixed precision (``train.amp``) and mixing of

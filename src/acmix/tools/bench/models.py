@@ -61,7 +61,7 @@ def bench_models(
     """Measure networks by name, or the networks of finished runs.
 
     Args:
-        names: registered models and detectors, measured with initial weights at ``input_size``.
+        names: registered networks of any task, measured with initial weights at ``input_size``.
         checkpoints: of runs; a row has the name of the run folder. All networks must take
             images of one size.
         input_size: height and width for ``names``; None for :func:`default_size`.

@@ -22,7 +22,8 @@ class Setting:
         training: Measure a training step (forward, backward, update) instead of inference.
         fused: Measure the inference form of ``acmix.export.fuse``.
         transfer: Include the copies of images to the device and of outputs back.
-        raw: Stop detectors at the predictions of all anchors, before post-processing.
+        raw: Stop before post-processing: detectors at the predictions of all anchors, segmenters at
+            the head's logits.
         graph_kernel: Let MindSpore's graph kernel compiler fuse operators.
         jit_level: Level of MindSpore's graph compiler; empty for its default.
         conv_impl: Formulation of the convolution path; empty for the device's default.

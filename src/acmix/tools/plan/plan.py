@@ -47,8 +47,9 @@ def plan_config(
     """Plan the training of a configuration on several numbers of devices.
 
     Reads neither data nor weights. Without ``model.num_classes`` the network has the classes of
-    ImageNet or COCO. It runs once on one image to count multiply-adds. Its training step is
-    compiled to find the saved activations, which takes minutes for a large network.
+    the task's benchmark, such as ImageNet. It runs once on one image to count multiply-adds. Its
+    training step is compiled to find the saved activations, which takes minutes for a large
+    network.
 
     Args:
         config: configuration of the run.
@@ -56,7 +57,7 @@ def plan_config(
         device: name in ``acmix/tools/plan/devices.yaml``, a YAML file of figures, or
             ``this-machine``.
         efficiency: share of the device's peak that training reaches.
-        images: size of the training set; None for that of ImageNet or COCO.
+        images: size of the training set; None for that of the task's benchmark, such as ImageNet.
         communication: share of the exchange in a step above which training does not scale.
 
     Raises:

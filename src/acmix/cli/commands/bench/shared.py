@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acmix.cli.arguments import (
+    SIZE_HELP,
     add_fuse,
     add_input_size,
     add_json,
@@ -29,7 +30,7 @@ def add_network_options(parser: ArgumentParser) -> None:
     add_fuse(parser, default=None)
     parser.add_argument("--training", action="store_true", help="measure a training step")
     parser.add_argument(
-        "--raw", action="store_true", help="measure detectors without post-processing"
+        "--raw", action="store_true", help="measure networks without their post-processing"
     )
     parser.add_argument(
         "--transfer",
@@ -55,10 +56,10 @@ def add_network_options(parser: ArgumentParser) -> None:
         "block: the convolution path without group convolution, as on Ascend; graph-kernel: "
         "MindSpore's graph kernel compiler, after a check of gradients",
     )
-    add_input_size(parser, "image size in pixels; default: 224x224, for detectors 800x1333")
+    add_input_size(parser, SIZE_HELP)
     parser.add_argument(
         "--batch-size", type=positive, nargs="+", metavar="B",
-        help="images per call; default: 1 and 8, for the table of detectors 1",
+        help="images per call; default: 1 and 8, or those of the table",
     )  # fmt: skip
     add_rounds(parser)
     add_device(parser)

@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=tuple(SPEED_TABLES),
         metavar="NAME",
         help="models: each kind of backbone with its ACmix variant; shift: Tab. 7 of the paper; "
-        "detectors: Tab. 5",
+        "detectors: Tab. 5; segmentation: the networks of Tab. 2",
     )
     add_network_options(parser)
 
