@@ -25,9 +25,12 @@ from acmix.config import (
     DetectorConfig,
     ModelConfig,
     OptimConfig,
+    SegmentationConfig,
+    SegmentationDataConfig,
+    SegmenterConfig,
     TrainConfig,
 )
-from acmix.models.registry import model_entry
+from acmix.models.registry import model_entry, split_name
 from acmix.tools.audit.audit import audit_config
 from acmix.tools.audit.inventory import Inventory
 from acmix.tools.audit.report import Audit
@@ -35,15 +38,22 @@ from acmix.utils.files import write_text
 
 FOLDER = Path(__file__).parent.parent / "docs" / "ascend"
 DETECTORS = ("retinanet_resnet26", "retinanet_pvt_tiny")
+SEGMENTERS = ("semantic_fpn_acmix_pvt_tiny", "upernet_acmix_swin_tiny")
+_SMALL_HEADS = {
+    "semantic_fpn": {"neck_channels": 16, "channels": 16},
+    "upernet": {"channels": 16, "auxiliary_channels": 16},
+}
 # Mixed precision with a dynamic scale, clipping and AdamW: all that a step can have in it.
 _TRAINING = {"optim": OptimConfig(clip_norm=5.0), "train": TrainConfig(amp="O2")}
 
 
 def names() -> list[str]:
-    return [*shrunk.distinct_models(), *DETECTORS]
+    return [*shrunk.distinct_models(), *DETECTORS, *SEGMENTERS]
 
 
 def family(name: str) -> str:
+    if name in SEGMENTERS:
+        return "segmentation"
     return "detection" if name in DETECTORS else model_entry(name).cls.__name__.lower()
 
 
@@ -52,13 +62,20 @@ def file_of(name: str) -> Path:
 
 
 def config(name: str, **changes) -> Config:
-    body = name.removeprefix("retinanet_")
+    if name in DETECTORS:
+        return detection_config(name, **changes)
+    if name in SEGMENTERS:
+        return segmentation_config(name, **changes)
+    kwargs = {**shrunk.arguments(name), **changes}
+    model = ModelConfig(name=name, num_classes=10, drop_path_rate=0.1, kwargs=kwargs)
+    return ClassificationConfig(
+        model=model, data=ClassificationDataConfig(image_size=224), **_TRAINING
+    )
+
+
+def detection_config(name: str, **changes) -> DetectionConfig:
+    _, body = split_name("detectors", name)
     kwargs = {**shrunk.arguments(body), **changes}
-    if name == body:
-        model = ModelConfig(name=name, num_classes=10, drop_path_rate=0.1, kwargs=kwargs)
-        return ClassificationConfig(
-            model=model, data=ClassificationDataConfig(image_size=224), **_TRAINING
-        )
     levels = min(3, len(kwargs["depths"]))
     kwargs["out_indices"] = tuple(range(-levels, 0))
     detector = DetectorConfig(kwargs={"channels": 16, "num_levels": levels + 1, "num_convs": 1})
@@ -70,9 +87,24 @@ def config(name: str, **changes) -> Config:
     )
 
 
+def segmentation_config(name: str, **changes) -> SegmentationConfig:
+    """Those of the recipes: Swin pads its windows without a mask."""
+    head, body = split_name("segmenters", name)
+    kwargs = {**shrunk.arguments(body), **changes}
+    kwargs["out_indices"] = tuple(range(len(kwargs["depths"])))
+    if head == "upernet":
+        kwargs["mask_padding"] = False
+    return SegmentationConfig(
+        model=ModelConfig(name=body, num_classes=10, drop_path_rate=0.1, kwargs=kwargs),
+        segmenter=SegmenterConfig(name=head, kwargs=_SMALL_HEADS[head]),
+        data=SegmentationDataConfig(),
+        **_TRAINING,
+    )
+
+
 def audited(name: str, kind: str) -> Audit:
     """Audit the graph for ``inference``, or the step of ``training``."""
-    size = (160, 224) if name in DETECTORS else None
+    size = (160, 224) if name in (*DETECTORS, *SEGMENTERS) else None
     return audit_config(config(name), training=kind == "training", batch_size=2, input_size=size)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import mindspore as ms
 import numpy as np
 import pytest
-from audited_models import DETECTORS, config, names
+from audited_models import DETECTORS, SEGMENTERS, config, names
 from mindspore import Tensor, nn, ops
 from mindspore.train.mind_ir_pb2 import ModelProto
 from variants import exhaustive
@@ -26,6 +26,7 @@ from acmix.utils.modes import built_for
 from acmix.workflows.runs import build_model
 from acmix.workflows.weights import save_model
 
+HEADED = (*DETECTORS, *SEGMENTERS)
 NETWORKS = exhaustive(names(), default=["acmix_swin_small"])
 STRUCTURE = {"Call", "MakeTuple", "TupleGetItem", "Depend", "Load", "Return", "UpdateState"}
 
@@ -41,13 +42,13 @@ def weights(tmp_path):
 
 
 def size(name):
-    return (96, 128) if name in DETECTORS else None
+    return (96, 128) if name in HEADED else None
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_cpu_writes_ascends_form_verified_and_it_passes_the_audit(name, weights, tmp_path):
     output, run = tmp_path / "net.mindir", config(name)
-    if name not in DETECTORS:
+    if name not in HEADED:
         run = replace(run, data=replace(run.data, image_size=64))
     report = workflows.export(
         run, weights(name), output, format="mindir", input_size=size(name), target="Ascend"

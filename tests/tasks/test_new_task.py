@@ -121,8 +121,8 @@ class BrightnessTask(Task):
             metric=ErrorMetric,
         )
 
-    def target_specs(self, config, batch_size, num_classes):
-        return (Tensor(shape=(batch_size,), dtype=ms.float32),)
+    def target_specs(self, config, shape, num_classes):
+        return (Tensor(shape=(shape[0],), dtype=ms.float32),)
 
     def random_targets(self, model, shape, rng):
         return (rng.random(shape[0]).astype(np.float32),)

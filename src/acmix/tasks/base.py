@@ -151,9 +151,9 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
 
     @abstractmethod
     def target_specs(
-        self, config: ConfigT, batch_size: int, num_classes: int
+        self, config: ConfigT, shape: Sequence[int], num_classes: int
     ) -> tuple[Tensor, ...]:
-        """Return tensors without data with the shapes and types of a batch's targets."""
+        """Return tensors without data, as targets of training images of ``shape`` (B, C, H, W)."""
 
     @abstractmethod
     def random_targets(

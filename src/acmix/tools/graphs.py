@@ -46,5 +46,5 @@ def step_graph(config: Config, model: nn.Cell, images: Tensor, classes: int) -> 
         images: (B, C, H, W), without data.
         classes: number of classes.
     """
-    specs = get_task(config.task).target_specs(config, images.shape[0], classes)
+    specs = get_task(config.task).target_specs(config, images.shape, classes)
     return graph_of(configured_step(config, model).as_cell(), (images, *specs))

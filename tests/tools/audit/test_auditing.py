@@ -10,6 +10,7 @@ from variants import exhaustive, first_of_each
 from acmix.errors import UserError
 from acmix.export import Exported
 from acmix.models import create_model
+from acmix.tasks import get_task
 from acmix.tools.audit.audit import audit_config, audit_graph
 from acmix.tools.audit.inventory import Inventory
 from acmix.tools.graphs import graph_of
@@ -24,9 +25,12 @@ NAMES = audited_models.names()
 # Of a family that with ACmix operators, if it has one: they come first.
 AUDITED = first_of_each(sorted(NAMES), audited_models.family)
 KINDS = ("inference", "training")
+CLASSIFIERS = [
+    name for name in AUDITED if name not in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
+]
 # Training compiles for long: by default one classifier's and one detector's.
-BY_DEFAULT = [*product(AUDITED, KINDS[:1]), *product((AUDITED[0], AUDITED[-1]), KINDS[1:])]
-CLASSIFIERS = [name for name in AUDITED if name not in audited_models.DETECTORS]
+TRAINED = (CLASSIFIERS[0], next(name for name in AUDITED if name in audited_models.DETECTORS))
+BY_DEFAULT = [*product(AUDITED, KINDS[:1]), *product(TRAINED, KINDS[1:])]
 
 
 @pytest.mark.parametrize(("name", "kind"), exhaustive(product(NAMES, KINDS), BY_DEFAULT))
@@ -52,6 +56,12 @@ def test_what_is_exported_in_float16_passes_too(name):
 def test_every_kept_graph_is_one_that_is_audited():
     kept = {key.split()[0] for key in Inventory.load(audited_models.FOLDER).graphs}
     assert kept == set(audited_models.names())
+
+
+def test_labels_of_an_audited_step_have_the_size_of_its_images():
+    config = audited_models.config("upernet_acmix_swin_tiny")
+    (labels,) = get_task("segmentation").target_specs(config, (2, 3, 160, 224), 10)
+    assert labels.shape == (2, 160, 224)
 
 
 def test_what_is_built_for_cpu_would_fail():

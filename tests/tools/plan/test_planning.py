@@ -19,6 +19,9 @@ from acmix.config import (
     DetectorConfig,
     ModelConfig,
     OptimConfig,
+    SegmentationConfig,
+    SegmentationDataConfig,
+    SegmenterConfig,
     TrainConfig,
 )
 from acmix.engine.ema import ExponentialMovingAverage
@@ -69,11 +72,11 @@ def held_by_training(config):
         exchanged.append(size_of(gradients))
         return gradients
 
+    images = np.zeros((BATCH, *task.image_shape(config)), np.float32)
     targets = [
         np.zeros(target.shape, ms.dtype_to_nptype(target.dtype))
-        for target in task.target_specs(config, BATCH, config.model.num_classes)
+        for target in task.target_specs(config, images.shape, config.model.num_classes)
     ]
-    images = np.zeros((BATCH, *task.image_shape(config)), np.float32)
     step = TrainStep(network, optimizer, all_reduce=record)
     losses = step([(images, *targets)], 1e-3).losses
     own = {id(parameter) for parameter in network.get_parameters()}
@@ -89,14 +92,32 @@ def held_by_training(config):
     }
 
 
+def segmenter():
+    heads = {"channels": 8, "auxiliary_channels": 8}
+    return SegmentationConfig(
+        model=ModelConfig(
+            name="acmix_swin_tiny",
+            num_classes=4,
+            kwargs={**TINY, "depths": (1, 1), "num_heads": (2, 2), "out_indices": (0, 1)},
+        ),
+        segmenter=SegmenterConfig(name="upernet", kwargs=heads),
+        data=SegmentationDataConfig(batch_size=BATCH, crop_size=32),
+    )
+
+
 def size_of(tensors):
     return sum(tensor.nbytes for tensor in tensors)
 
 
 @pytest.mark.parametrize(
     "config",
-    [classifier(ema_decay=0.9), classifier("sgd", ema_decay=0.9, amp="O2"), detector()],
-    ids=["adamw", "sgd-fp16", "frozen-detector"],
+    [
+        classifier(ema_decay=0.9),
+        classifier("sgd", ema_decay=0.9, amp="O2"),
+        detector(),
+        pytest.param(segmenter(), marks=pytest.mark.exhaustive),
+    ],
+    ids=["adamw", "sgd-fp16", "frozen-detector", "segmenter"],
 )
 def test_what_is_predicted_is_what_a_training_step_holds(config):
     ms.set_context(mode=ms.PYNATIVE_MODE)

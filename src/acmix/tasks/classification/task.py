@@ -69,12 +69,12 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         return ClassificationObjective(model, model.num_classes)
 
     def target_specs(
-        self, config: ClassificationConfig, batch_size: int, num_classes: int
+        self, config: ClassificationConfig, shape: Sequence[int], num_classes: int
     ) -> tuple[Tensor, ...]:
         """Return labels (B,), or (B, K) if samples are mixed."""
         if config.data.mixes:
-            return (Tensor(shape=(batch_size, num_classes), dtype=ms.float32),)
-        return (Tensor(shape=(batch_size,), dtype=ms.int32),)
+            return (Tensor(shape=(shape[0], num_classes), dtype=ms.float32),)
+        return (Tensor(shape=(shape[0],), dtype=ms.int32),)
 
     def random_targets(
         self, model: Backbone, shape: Sequence[int], rng: np.random.Generator

@@ -98,10 +98,10 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         return DetectionObjective(model)
 
     def target_specs(
-        self, config: DetectionConfig, batch_size: int, num_classes: int
+        self, config: DetectionConfig, shape: Sequence[int], num_classes: int
     ) -> tuple[Tensor, ...]:
         """Return boxes (B, M, 4) and labels (B, M)."""
-        boxes = batch_size, config.data.max_boxes
+        boxes = shape[0], config.data.max_boxes
         return Tensor(shape=(*boxes, 4), dtype=ms.float32), Tensor(shape=boxes, dtype=ms.int32)
 
     def random_targets(

@@ -87,11 +87,11 @@ class SegmentationTask(Task[SegmentationConfig, Segmenter, SegmentationMetric]):
         return SegmentationObjective(model)
 
     def target_specs(
-        self, config: SegmentationConfig, batch_size: int, num_classes: int
+        self, config: SegmentationConfig, shape: Sequence[int], num_classes: int
     ) -> tuple[Tensor, ...]:
-        """Return labels (B, S, S)."""
-        side = config.data.crop_size
-        return (Tensor(shape=(batch_size, side, side), dtype=ms.int32),)
+        """Return labels (B, H, W)."""
+        batch, _, height, width = shape
+        return (Tensor(shape=(batch, height, width), dtype=ms.int32),)
 
     def random_targets(
         self, model: Segmenter, shape: Sequence[int], rng: np.random.Generator
