@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mindspore as ms
 import pytest
+from tiny_ade20k import make_ade20k
 
 from acmix.cli import main
 from acmix.config import load_config
@@ -133,8 +134,39 @@ def test_rows_of_different_tasks_are_refused_before_any_training(tmp_path, capsy
     assert not (tmp_path / "out").exists()
 
 
-def test_detectors_are_compared_by_their_precision():
-    rows = [Row("plain", Path("x"), 7, 9_000_000, {"bbox_mAP": 0.25}, {}, 3.0)]
+@pytest.mark.exhaustive
+def test_segmenters_are_rows_of_one_measurement(tmp_path, capsys):
+    """A row of each head."""
+    small = {
+        "semantic_fpn": "{neck_channels: 8, channels: 8}",
+        "upernet": "{channels: 8, auxiliary_channels: 8}",
+    }
+    for head, kwargs in small.items():
+        (tmp_path / f"{head}.yaml").write_text(
+            f"task: segmentation\nsegmenter: {{name: {head}, kwargs: {kwargs}}}\n"
+        )
+    settings = [
+        "data={name: ade20k, crop_size: 32, short_side: 32, long_side: 48, batch_size: 2}",
+        f"data.root={make_ade20k(tmp_path)}",
+        "model.name=acmix_resnet26",
+        "model.kwargs={width: 8, depths: [1, 1], out_indices: [0, 1]}",
+        "train.steps=1",
+        "runtime.mode=pynative",
+    ]
+    files = [str(tmp_path / f"{head}.yaml") for head in small]
+    assert main(["ablate", *files, *settings, "--output", str(tmp_path / "out"), *MEASURE]) == 0
+    printed = capsys.readouterr().out
+    assert "mIoU" in printed
+    content = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert [row["name"] for row in content["rows"]] == list(small)
+    for row in content["rows"]:
+        assert 0 <= row["metrics"]["mIoU"] <= 1
+        assert row["fps"] > 0
+
+
+@pytest.mark.parametrize(("metric", "title"), [("bbox_mAP", "box AP"), ("mIoU", "mIoU")])
+def test_networks_are_compared_by_the_headline_of_their_task(metric, title):
+    rows = [Row("plain", Path("x"), 7, 9_000_000, {"other": 1.0, metric: 0.25}, {}, 3.0)]
     header, _, line = render(rows).splitlines()
-    assert "box AP" in header
+    assert title in header
     assert "0.2500" in line

@@ -15,6 +15,7 @@ from tools.ascend_check.machines import NPU_SMI, REPORT, Machine, in_process
 
 from acmix.cli import main
 from acmix.errors import UserError
+from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.ascend_check import forward, runner
 from acmix.tools.ascend_check.report import CheckReport, merge, read_reports
 from acmix.tools.ascend_check.runner import run_checks
@@ -94,7 +95,7 @@ def test_on_ascend_every_step_passes(check, machine, tmp_path):
     (convert,) = results["lite convert"].commands
     assert "--optimize=ascend_oriented" in convert
     report = CheckReport.from_json((tmp_path / "out" / "check_ascend.json").read_text())
-    assert report.tables.keys() == {"models", "shift", "detectors"}
+    assert report.tables.keys() == SPEED_TABLES.keys()
     assert not report.failed
 
 
@@ -132,7 +133,7 @@ def test_a_program_that_fails_fails_its_step_alone(step, program, reason, check,
     [
         ("train", {"training"}, {"mindir", "onnx", "audit", "speed", "lite convert", "atc air"}),
         ("export", {"mindir", "onnx", "air"}, {"lite convert", "atc onnx", "atc air"}),
-        ("bench", {"speed", "table models", "table shift", "table detectors"}, set()),
+        ("bench", {"speed", *(f"table {name}" for name in SPEED_TABLES)}, set()),
     ],
 )
 def test_what_builds_on_a_failed_step_is_skipped(command, failed, skipped, check, machine):
@@ -235,7 +236,7 @@ def test_merged_results_are_tables_of_their_own_beside_those_of_other_machines(
     assert main(["check-ascend", "--merge", file, "--results", str(results)]) == 0
     assert {path.name for path in results.iterdir()} == {"speed-models-cpu.json"} | {
         f"{name}-ascend-910b2.json"
-        for name in ("ascend-check", "speed-models", "speed-shift", "speed-detectors")
+        for name in ("ascend-check", *(f"speed-{table}" for table in SPEED_TABLES))
     }
     capsys.readouterr()
     assert main(["bench", "models", "--load", str(results / "speed-models-*.json")]) == 0

@@ -11,13 +11,14 @@ import pytest
 from mindspore import nn
 from models import shrunk
 from models.detection.small_detector import small_detector
+from models.segmentation.small_segmenter import small_segmenter
 
 from acmix.cli import main
 from acmix.errors import UserError
 from acmix.models import create_model
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
-from acmix.tools.analysis.paper import SPEED_TABLES
+from acmix.tools.analysis.paper import COUNT_TABLES, SPEED_TABLES
 from acmix.tools.bench import backends, models, peak
 from acmix.tools.bench.candidates import training_step
 from acmix.tools.bench.setting import Setting
@@ -56,6 +57,9 @@ def measured(monkeypatch):
         TASKS["detection"],
         "create",
         lambda name, **backbone: small_detector(name.removeprefix("retinanet_"), backbone),
+    )
+    monkeypatch.setattr(
+        TASKS["segmentation"], "create", lambda name, **backbone: small_segmenter(name, backbone)
     )
     return caught
 
@@ -101,6 +105,21 @@ def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny
     assert measured["shape"] == (3, 800, 1333)
     assert measured["batch_sizes"] == (1,)
     assert measured["baseline"]["retinanet_acmix_pvt_small"] == "retinanet_pvt_large"
+
+
+def test_a_table_of_segmenters_is_measured_as_it_is_counted(tiny, measured):
+    models.bench_table("segmentation", setting=Setting(), input_size=(64, 128))
+    assert measured["shape"] == (3, 64, 128)
+    assert measured["baseline"] == {
+        f"{head}_acmix_{body}": f"{head}_{body}"
+        for head, body in (
+            ("semantic_fpn", "pvt_tiny"), ("semantic_fpn", "pvt_small"),
+            ("upernet", "swin_tiny"), ("upernet", "swin_small"),
+        )
+    }  # fmt: skip
+    counted = {row.name: row.arguments for row in COUNT_TABLES["segmentation"].rows}
+    assert {row.name: row.arguments for row in SPEED_TABLES["segmentation"].rows} == counted
+    assert models.default_size("upernet_swin_tiny") == (512, 2048)
 
 
 def test_of_a_detector_post_processing_is_measured_unless_raw_is_asked_for():
