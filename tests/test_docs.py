@@ -18,6 +18,7 @@ from acmix.config import TASK_CONFIGS
 from acmix.config.typed import annotations_of, is_section
 from acmix.models import list_models
 from acmix.models.detection import list_detectors
+from acmix.models.segmentation import list_segmenters
 from acmix.tools.plan.devices import known_devices
 
 ROOT = Path(__file__).parent.parent
@@ -164,7 +165,7 @@ def is_key(name: str) -> bool:
             own = annotations_of(own)[part]
         else:
             return True
-        if name.startswith(("model.kwargs.", "detector.kwargs.")):
+        if name.startswith(("model.kwargs.", "detector.kwargs.", "segmenter.kwargs.")):
             return True
     return False
 
@@ -235,6 +236,7 @@ def is_known_name(name: str) -> bool:
         or name in operators()
         or name in list_models()
         or name in list_detectors()
+        or name in list_segmenters()
         or is_key(name)
         or name in make_parser().commands
         or name in settings()

@@ -44,7 +44,7 @@ def test_review_fails_only_strictly(tmp_path, capsys):
     config.write_text("model: {name: resnet26, kwargs: {width: 8, depths: [1, 1, 1, 1]}}\n")
     arguments = ["audit", str(config), "--training", "--input-size", "32"]
     assert main(arguments) == 0
-    assert "training step, 1x3x32x32: REVIEW" in capsys.readouterr().out
+    assert "training step, 2x3x32x32: REVIEW" in capsys.readouterr().out
     assert main([*arguments, "--strict"]) == 1
 
 

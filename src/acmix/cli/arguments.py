@@ -112,14 +112,16 @@ def add_input_size(parser: ArgumentParser, help: str) -> None:
     parser.add_argument("--input-size", type=size, metavar=SIZE_METAVAR, help=help)
 
 
-def add_exported_batch(parser: ArgumentParser) -> None:
+def add_exported_batch(
+    parser: ArgumentParser, default: int | None = 1, described: str = "%(default)s"
+) -> None:
     """Add ``--batch-size`` and ``--dynamic-batch`` of an exported network."""
     parser.add_argument(
         "--batch-size",
         type=positive,
-        default=1,
+        default=default,
         metavar="B",
-        help="images per call; default: %(default)s",
+        help=f"images per call; default: {described}",
     )
     parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open")
 

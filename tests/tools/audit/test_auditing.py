@@ -106,6 +106,7 @@ def test_the_step_is_the_one_that_is_configured():
                      "optim.weight_decay=1e-4", "data.image_size=32"]
     )  # fmt: skip
     result = audit_config(config, training=True)
+    assert "2x3x32x32" in result.subject  # BatchNorms of a head that pools to a pixel refuse one
     counts = {entry.name: entry.count for entry in result.operators}
     assert counts["SGD"] == len(create_model("resnet26", width=8, depths=(1,)).trainable_params())
     assert "AdamWeightDecay" not in counts

@@ -53,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--training", action="store_true", help="audit the training step: forward, backward, update"
     )
     add_input_size(parser, "image size in pixels; default: that of the evaluation")
-    add_exported_batch(parser)
+    add_exported_batch(parser, None, "1, with --training 2")
     parser.add_argument("--fp16", action="store_true", help="audit the export in float16")
     add_fuse(parser)
     parser.add_argument("--strict", action="store_true", help="also fail on the verdict REVIEW")

@@ -59,7 +59,7 @@ def audit_config(
     config: Config,
     *,
     training: bool = False,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     input_size: tuple[int, int] | None = None,
     dynamic_batch: bool = False,
     fused: bool = True,
@@ -74,7 +74,7 @@ def audit_config(
         config: configuration of the network. Mixed precision (``train.amp``) and mixing of
             samples are part of the audited training step.
         training: audit forward, backward and update of one batch instead of inference.
-        batch_size: images per call.
+        batch_size: images per call; None for 1, and 2 for training, whose BatchNorms may need two.
         input_size: height and width; None for the largest evaluation size.
         dynamic_batch: leave the batch size open (not with ``training``).
         fused: audit the inference form of :func:`acmix.export.fuse`, as exported by default.
@@ -87,6 +87,7 @@ def audit_config(
     check(not (training and fp16), "--fp16 is for inference; training has train.amp=O2.")
     task = get_task(config.task)
     channels, *size = task.image_shape(config)
+    batch_size = batch_size or (2 if training else 1)
     shape = (None if dynamic_batch else batch_size, channels, *(input_size or size))
     images = Tensor(shape=shape, dtype=ms.float32)
     classes = config.model.num_classes or task.benchmark.num_classes
