@@ -208,8 +208,8 @@ def test_without_a_validation_split_there_is_no_metric(run):
 
 def test_shapes_of_targets_and_images(run, rng):
     assert TASK.image_shape(run.config) == (3, 32, 32)
-    (spec,) = TASK.target_specs(run.config, 2, 4)
-    assert (spec.shape, spec.dtype) == ((2, 32, 32), ms.int32)
+    (spec,) = TASK.target_specs(run.config, (2, 3, 8, 6), 4)
+    assert (spec.shape, spec.dtype) == ((2, 8, 6), ms.int32)
     (labels,) = TASK.random_targets(run.model, (2, 3, 8, 6), rng)
     assert (labels.shape, labels.dtype, labels.min(), labels.max()) == ((2, 8, 6), np.int32, 0, 3)
 
