@@ -15,6 +15,13 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
+def _extras(request):
+    """Skip what needs a package that is not installed."""
+    if request.node.get_closest_marker("onnx"):
+        pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(autouse=True)
 def _begin():
     """Begin every test in the mode that counts, and seeded; MindSpore begins in PyNative."""
     ms.set_context(mode=ms.GRAPH_MODE)

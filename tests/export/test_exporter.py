@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.util import find_spec
 
 import mindspore as ms
 import numpy as np
@@ -15,7 +14,6 @@ from acmix.errors import UserError
 from acmix.export import check_export, export_model, load_exported, read_sidecar, sidecar_path
 from acmix.utils.modes import execution_mode
 
-needs_onnxruntime = pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs onnxruntime")
 SIDECAR = {
     "task": "classification",
     "model": "tiny",
@@ -81,7 +79,7 @@ NAMES = ["my models/net", "a+b", "网/é", "q'\"#", "new\nline", "caf\udce9/net\
     ("name", "format"),
     [
         *((name, "mindir") for name in NAMES),
-        *(pytest.param(name, "onnx", marks=needs_onnxruntime) for name in NAMES[-2:]),
+        *(pytest.param(name, "onnx", marks=pytest.mark.onnx) for name in NAMES[-2:]),
     ],
     ids=ascii,
 )
@@ -270,7 +268,6 @@ def test_an_operator_onnx_lacks_is_named(tmp_path):
 @pytest.mark.onnx
 @pytest.mark.parametrize("dynamic_batch", [False, True])
 def test_onnx_and_back(network, tmp_path, dynamic_batch):
-    pytest.importorskip("onnxruntime")
     path = tmp_path / "net.onnx"
     report = export(network, path, format="onnx", dynamic_batch=dynamic_batch)
     assert report.max_abs_diff < 1e-5

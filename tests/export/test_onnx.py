@@ -67,7 +67,6 @@ def test_both_in_one_network_are_refused(tmp_path):
 @pytest.mark.onnx
 @pytest.mark.parametrize("dynamic_batch", [False, True])
 def test_exact_gelu_is_exact(dynamic_batch, rng, tmp_path):
-    pytest.importorskip("onnxruntime")
     path = tmp_path / "net.onnx"
     report = export(Gelu(), path, dynamic_batch=dynamic_batch)
     assert report.max_abs_diff < 1e-6
@@ -87,7 +86,6 @@ QUICK = [("acmix_swin_small", False), ("acmix_san10", True)]
 @pytest.mark.onnx
 @pytest.mark.parametrize(("name", "fused"), cases(shrunk.distinct_models(), QUICK))
 def test_classifiers_agree_with_onnxruntime(name, fused, rng, tmp_path):
-    pytest.importorskip("onnxruntime")
     model = draw_anew(create_model(name, num_classes=5, **shrunk.arguments(name)), rng)
     agrees(model, fuse(model) if fused else model, (1, 3, 48, 48), rng, tmp_path)
 
@@ -99,7 +97,6 @@ BACKBONES = ("resnet26", "acmix_resnet26", "san10", "acmix_san10", "pvt_tiny", "
 @pytest.mark.onnx
 @pytest.mark.parametrize(("backbone", "fused"), cases(BACKBONES, [("acmix_pvt_tiny", False)]))
 def test_detectors_before_suppression_agree_with_onnxruntime(backbone, fused, rng, tmp_path):
-    pytest.importorskip("onnxruntime")
     detector = draw_anew(small_detector(backbone), rng)
     form = fuse(detector) if fused else detector
     agrees(DecodedInference(detector), DecodedInference(form), (1, 3, 64, 96), rng, tmp_path)
