@@ -15,8 +15,9 @@ from acmix.errors import UserError
 from acmix.layers.path_weights import path_weights
 from acmix.tools.analysis.path_bias import path_biases
 from acmix.utils.parameters import get_value, set_value
+from acmix.workflows import weights
 from acmix.workflows.runs import open_checkpoint
-from acmix.workflows.weights import load_model, save_model, warm_start
+from acmix.workflows.weights import WeightFile, load_model, save_model
 
 SMALL = {"embed_dim": 6, "depths": (2, 1), "num_heads": (1, 2), "window_size": 4, "patch_size": 2}
 
@@ -30,6 +31,10 @@ def make(name, num_classes=3, **arguments):
         if parameter.requires_grad:
             set_value(parameter, get_value(parameter) + generator.normal(0, 0.2, parameter.shape))
     return model
+
+
+def warm_start(model, path, mode="strict", reset_head=False, key=None):
+    weights.warm_start(model, WeightFile(path, key), mode, reset_head)
 
 
 def values(model):

@@ -40,7 +40,7 @@ def config(*overrides, head="upernet", body="swin_tiny"):
     )
     keys = [
         "task=segmentation", f"segmenter.name={head}", KEYS[head], f"model.name={body}",
-        f"model.kwargs={kwargs % [0, 1]}", "data.name=label_shapes",
+        f"model.kwargs={kwargs}", "data.name=label_shapes",
     ]  # fmt: skip
     return load_config(None, [*keys, *overrides])
 

@@ -10,8 +10,10 @@ from acmix.convert.state import (
     torch_names,
     torch_state,
 )
+from acmix.convert.with_backbone import BACKBONE
 
 __all__ = [
+    "BACKBONE",
     "Official",
     "Report",
     "check_state_file",

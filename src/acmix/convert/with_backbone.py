@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from acmix.convert.dialects import Dialect
 from acmix.convert.rules import Family
 
-_PREFIX = "backbone."
+BACKBONE = "backbone."
+"""Beginning of the names of a backbone under a head."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class _Joined(Dialect):
 
     def recognises(self, names: list[str]) -> bool:
         """Whether names are of this head and this library's backbone."""
-        own = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+        own = [name.removeprefix(BACKBONE) for name in names if name.startswith(BACKBONE)]
         return super().recognises(names) and self.body.recognises(own)
 
 
@@ -28,7 +29,7 @@ def with_backbone(head: Family, body: Family) -> Family:
     return Family(
         rules={**body.rules, **head.rules},
         renames=(
-            (rf"^{re.escape(_PREFIX)}(.+)", lambda match: _PREFIX + body.rename(match[1])),
+            (rf"^{re.escape(BACKBONE)}(.+)", lambda match: BACKBONE + body.rename(match[1])),
             *head.renames,
         ),
         ignored={**body.ignored, **head.ignored},
@@ -45,13 +46,13 @@ def _joined(head: Dialect, body: Dialect) -> Dialect:
         if not re.match(r"norm\d\.", name):  # of the maps; a classifier's would be the only one
             for pattern, replacement in body.renames:
                 name = re.sub(pattern, replacement, name)
-        return _PREFIX + name
+        return BACKBONE + name
 
     return _Joined(
         body.library,
         roots=head.roots,
         signature=head.signature,
-        renames=((rf"^{re.escape(_PREFIX)}(.+)", renamed),),
+        renames=((rf"^{re.escape(BACKBONE)}(.+)", renamed),),
         joins=body.joins,
         reorder=body.reorder,
         refusal=body.refusal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from acmix.convert import (
+    BACKBONE,
     Official,
     count_classes,
     load_torch_state,
@@ -28,12 +30,38 @@ from acmix.utils.parameters import check_finite, check_fit, get_value, load_valu
 
 logger = logging.getLogger(__name__)
 
-BACKBONE = "backbone."
-"""Beginning of the names of a backbone under a head."""
-
 _NO_KEY = (
     "model.pretrained_key chooses in a file of PyTorch; this one is a checkpoint of MindSpore."
 )
+
+
+class WeightFile:
+    """A file of initial weights, whose content is read once, when it is first asked for.
+
+    Args:
+        path: checkpoint of this package, or a file for :func:`acmix.convert.read_state`.
+        key: chooses one of several sets of weights in a file of PyTorch.
+
+    Raises:
+        UserError: from the properties that read: the file is missing or damaged.
+    """
+
+    def __init__(self, path: str | Path, key: str | None = None):
+        self.path, self.key = path, key
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it is no checkpoint of MindSpore; false if it is missing."""
+        return os.path.lexists(self.path) and not is_mindspore_file(Path(self.path))
+
+    @cached_property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Arrays by the names in the file."""
+        return read_state(self.path, self.key) if self.is_torch else load_weights(self.path)
+
+    def official(self, model: nn.Cell) -> Official:
+        """Return PyTorch's tensors under the official names of a network."""
+        return official_state(type(model), self.tensors, _body(model))
 
 
 def load_model(model: nn.Cell, checkpoint: str | Path, keep: Collection[str] = ()) -> None:
@@ -70,22 +98,20 @@ def save_model(model: nn.Cell, path: str | Path) -> None:
 
 def warm_start(
     model: Backbone | Segmenter,
-    file: str | Path,
+    file: WeightFile,
     mode: str = "strict",
     reset_head: bool = False,
-    key: str | None = None,
     prefix: str = "",
 ) -> None:
     """Initialise a model from weights of another run or of PyTorch.
 
     Args:
         model: new model.
-        file: checkpoint of this package, or a file for :func:`acmix.convert.read_state`.
+        file: the weights.
         mode: ``strict``: the file contains every parameter. ``exact``: it contains those of the
             plain model without convolution paths. The ACmix model then computes the same function:
             alpha = 1 and beta = 0. The outputs of the paths are not zero, so beta has a gradient.
         reset_head: keep the model's new classifier instead of loading the file's.
-        key: chooses one of several sets of weights in a file of PyTorch.
         prefix: of the names in a checkpoint of this package that are for the model; others are
             left out.
 
@@ -96,26 +122,26 @@ def warm_start(
     keep = _zero_conv_paths(model) if mode == "exact" else frozenset()
     head = _head(model) if reset_head else frozenset()
     try:
-        if _is_torch_file(file):
+        if file.is_torch:
             names = torch_names(model)
             skipped = {tensor for name in head for tensor in names[name]}
-            official = _official(model, file, key)
+            official = file.official(model)
             state = {k: value for k, value in official.state.items() if k not in skipped}
             load_torch_state(model, state, keep | head)
             for note in (*official.notes, *sorted(set(official.ignored.values()))):
-                logger.info("%s: %s", file, note)
+                logger.info("%s: %s", file.path, note)
         else:
-            check(key is None, _NO_KEY)
+            check(file.key is None, _NO_KEY)
             weights = {
                 name: value
-                for name, value in load_weights(file).items()
+                for name, value in file.tensors.items()
                 if name not in head and name.startswith(prefix)
             }
-            _load(model, weights, keep | head, file)
+            _load(model, weights, keep | head, file.path)
     except UserError as error:
-        raise UserError(f"model.pretrained={file}: {error}{_advice(mode)}") from None
+        raise UserError(f"model.pretrained={file.path}: {error}{_advice(mode)}") from None
     what = "the backbone's weights" if prefix else "the weights"
-    logger.info("Starting from %s of %s", what, file)
+    logger.info("Starting from %s of %s", what, file.path)
     if head:
         logger.info("  with a new classifier of %d classes", model.num_classes)
     if keep:
@@ -133,35 +159,26 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
             set_value(parameter, get_value(source[name]))
 
 
-def head_size(model: nn.Cell, file: str | Path, key: str | None = None) -> int | None:
-    """Return the number of classes that the classifier of a network has in a file; None without.
-
-    Args:
-        model: the network.
-        file: see :func:`warm_start`.
-        key: see :func:`warm_start`.
-    """
+def head_size(model: nn.Cell, file: WeightFile) -> int | None:
+    """Return the number of classes that the classifier of a network has in a file; None without."""
     name = getattr(type(model), "classifier_name", None)
     if name is None:
         return None
-    if _is_torch_file(file):
-        cls, body = _classes(model)
-        return count_classes(cls, _official(model, file, key).state, body)
-    weight = load_weights(file).get(f"{name}.weight")
+    if file.is_torch:
+        return count_classes(type(model), file.official(model).state, _body(model))
+    weight = file.tensors.get(f"{name}.weight")
     return None if weight is None else int(weight.shape[0])
 
 
-def fits_maps_alone(
-    backbone: Backbone, classifier: Backbone, file: str | Path, key: str | None = None
-) -> bool:
+def fits_maps_alone(backbone: Backbone, classifier: Backbone, file: WeightFile) -> bool:
     """Return whether a file of PyTorch has all of a backbone, but not of its classifier's twin.
 
     It then comes from a network with another head: of Swin, it has a norm of each map instead of
     the classifier's.
     """
-    if not _is_torch_file(file):
+    if not file.is_torch:
         return False
-    names = set(_official(backbone, file, key).state)
+    names = set(file.official(backbone).state)
     maps, whole = (
         {tensor for tensors in torch_names(network).values() for tensor in tensors}
         for network in (backbone, classifier)
@@ -169,31 +186,20 @@ def fits_maps_alone(
     return maps <= names and not whole <= names
 
 
-def has_backbone(file: str | Path) -> bool:
+def has_backbone(file: WeightFile) -> bool:
     """Return whether a file is a checkpoint of this package of a head on a backbone."""
-    return not _is_torch_file(file) and any(
-        name.startswith(BACKBONE) for name in load_weights(file)
-    )
+    return not file.is_torch and any(name.startswith(BACKBONE) for name in file.tensors)
 
 
-def _classes(model: nn.Cell) -> tuple[type[nn.Cell], type[nn.Cell] | None]:
-    """Return the class of a network, and that of its backbone if it is a head on one."""
+def _body(model: nn.Cell) -> type[nn.Cell] | None:
+    """Return the class of a network's backbone; None if it is no head on one."""
     body = getattr(model, "backbone", None)
-    return type(model), None if body is None else type(body)
-
-
-def _official(model: nn.Cell, file: str | Path, key: str | None) -> Official:
-    cls, body = _classes(model)
-    return official_state(cls, read_state(file, key), body)
+    return None if body is None else type(body)
 
 
 def _parameters(model: nn.Cell) -> dict[str, Parameter]:
     """Return the parameters by name, without random states, which belong to one network only."""
     return {p.name: p for p in model.get_parameters() if not _is_random_state(p.name)}
-
-
-def _is_torch_file(file: str | Path) -> bool:
-    return os.path.lexists(file) and not is_mindspore_file(Path(file))
 
 
 def _is_random_state(name: str) -> bool:
