@@ -80,6 +80,9 @@ class ModelConfig(Section, prefix="model"):
             check(key not in self.kwargs, f"model.kwargs.{key}: set {owner} instead.")
 
 
+NoDecay = Literal["1d", "norms", "none"]
+
+
 @dataclass(frozen=True)
 class OptimConfig(Section, prefix="optim"):
     """Optimizer and gradient clipping."""
@@ -93,7 +96,7 @@ class OptimConfig(Section, prefix="optim"):
     multiplied by (batch size x accumulated batches x devices) / ``lr_batch``; null: no scaling."""
     weight_decay: NonNegative = 0.05
     """Weight decay of the parameters that ``no_decay`` does not exclude."""
-    no_decay: Literal["1d", "norms", "none"] = "1d"
+    no_decay: NoDecay = "1d"
     """Parameters without weight decay. ``1d``: scalars and one-dimensional ones (norms, biases),
     position bias tables, alpha and beta. ``norms``: those of LayerNorms, position bias tables,
     alpha and beta; biases and BatchNorms decay, as in Swin's dense recipes. ``none``: no parameter

@@ -49,7 +49,10 @@ class SegmentationSamples:
             OSError: the file cannot be read.
             DecodeError: it is no label file, too large, or holds a value that no class has.
         """
-        values = decode_labels(self.read_labels(index), max_pixels)
+        return self._decoded(self.read_labels(index), max_pixels)
+
+    def _decoded(self, encoded: bytes, max_pixels: int) -> np.ndarray:
+        values = decode_labels(encoded, max_pixels)
         table = self.classes.table()
         counts = np.bincount(values.reshape(-1), minlength=256)
         unlisted = np.flatnonzero((counts > 0) & (table == UNLISTED))
@@ -80,11 +83,11 @@ class SegmentationSamples:
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:
         """Return why the labels of an image cannot be used; None if they can."""
         try:
-            expected = label_size(self.read_labels(index))
-            reason = size_mismatch(encoded, size, expected, "labels")
+            labels = self.read_labels(index)
+            reason = size_mismatch(encoded, size, label_size(labels), "labels")
             if reason is not None:
                 return f"{reason} ({self.label_names[index]})"
-            self.labels(index, size[0] * size[1])
+            self._decoded(labels, size[0] * size[1])
         except (OSError, DecodeError) as error:
             return f"its labels {self.label_names[index]}: {error}"
         return None

@@ -29,8 +29,8 @@ class Dataset(Protocol):
 def evaluate(objective: Objective, data: Dataset, world: World | None = None) -> Metric:
     """Return the objective's metric after one pass over ``data``; call ``compute()`` on it.
 
-    The network is compiled once for each shape of the batches: as a rule one; segmentation has
-    one for each shape of its images. The training flags of its Cells are restored afterwards.
+    A network that is compiled is so once for each shape of the batches, as a rule one. The training
+    flags of its Cells are restored afterwards.
 
     Args:
         objective: provides network and metric.

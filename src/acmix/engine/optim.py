@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.config import OptimConfig
+from acmix.config.sections import NoDecay
 from acmix.errors import UserError
-
-NoDecay = Literal["1d", "norms", "none"]
 
 
 def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:

@@ -33,8 +33,8 @@ class ExportReport:
         format: name of the format.
         bytes: size of the model file.
         operators: number of primitives by type in the graph.
-        max_abs_diff: maximum absolute difference between file and network on random images; None
-            if the file was not run.
+        max_abs_diff: maximum absolute difference between file and network on random images, of
+            labels the share that differs; None if the file was not run.
         note: reason why the file was not run, else empty.
     """
 

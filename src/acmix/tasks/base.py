@@ -18,7 +18,7 @@ from mindspore import Tensor, nn
 from acmix.config import Config, load_config
 from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
-from acmix.errors import UserError, suggest
+from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
 from acmix.models import Backbone, list_networks
 from acmix.utils.registry import Registry
@@ -86,6 +86,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
             :meth:`Prediction.draw` writes others of the same name.
+        suppresses: whether post-processing suppresses detections, which not every format can hold.
     """
 
     name: ClassVar[str]
@@ -93,6 +94,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
     picture_folders: ClassVar[tuple[str, ...]] = ()
+    suppresses: ClassVar[bool] = False
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of registered networks that match a shell pattern."""
@@ -176,9 +178,6 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
             model: the network, or its inference form.
             post_process: whether to include all post-processing.
         """
-
-    suppresses: ClassVar[bool] = False
-    """Whether post-processing sorts and suppresses, which not every format can hold."""
 
     @abstractmethod
     def describe(
@@ -266,6 +265,21 @@ def task_of_network(name: str) -> Task[Any, Any, Any]:
     if name not in names:
         raise UserError(f"model '{name}' is unknown.{suggest(name, names)}")
     return names[name]
+
+
+def fixed_size(shape: tuple[int, ...] | None) -> tuple[int, int] | None:
+    """Return height and width of a side-car's images (C, H, W); None for any size.
+
+    Raises:
+        UserError: ``shape`` has another number of axes.
+    """
+    if shape is None:
+        return None
+    check(
+        len(shape) == 3,
+        f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
+    )
+    return shape[1], shape[2]
 
 
 def model_arguments(config: Config) -> dict[str, Any]:

@@ -110,10 +110,12 @@ def check_own(path: Path, inputs: Iterable[str | Path] = ()) -> None:
     See also :func:`acmix.utils.outputs.check_replaceable`.
     """
     if check_replaceable(path, inputs):
-        check(
-            is_drawn(path),
-            f"output: {path} exists and is none of {_WRITER}'s; name another folder.",
-        )
+        check(is_drawn(path), not_ours(path))
+
+
+def not_ours(path: Path) -> str:
+    """Return the refusal to replace a file that the command did not write."""
+    return f"output: {path} exists and is none of {_WRITER}'s; name another folder."
 
 
 def _open(image: str) -> Image.Image:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acmix.errors import check
 from acmix.tasks.base import Prediction
-from acmix.tasks.drawing import check_own
+from acmix.tasks.drawing import check_own, not_ours
 from acmix.utils.files import write_text
 from acmix.utils.outputs import check_replaceable
 from acmix.utils.reading import read_bytes
@@ -74,10 +74,7 @@ class PictureFolder:
         ours = isinstance(content, list) and all(
             isinstance(entry, dict) and "image" in entry for entry in content
         )
-        check(
-            ours,
-            f"output: {target} exists and is none of acmix predict's; name another folder.",
-        )
+        check(ours, not_ours(target))
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

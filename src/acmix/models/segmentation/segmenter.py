@@ -7,6 +7,7 @@ from typing import ClassVar
 import mindspore as ms
 from mindspore import Parameter, Tensor, ops
 
+from acmix.config.segmentation import IGNORED_LABEL
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
 from acmix.models.backbone import Backbone
@@ -15,7 +16,7 @@ from acmix.models.segmentation.parts import PixelClassifier
 from acmix.ops.losses import pixel_cross_entropy
 from acmix.ops.resample import resize, resize_to_rows
 
-IGNORED = 255
+IGNORED = IGNORED_LABEL
 """Label of pixels without a class: they add nothing to the loss and to the metric."""
 
 

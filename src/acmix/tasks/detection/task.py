@@ -13,7 +13,6 @@ from mindspore import Tensor, nn
 
 from acmix.config import DetectionConfig
 from acmix.data import DetectionDataset, DetectionPreprocess
-from acmix.errors import check
 from acmix.models import Backbone
 from acmix.models.detection import (
     Detector,
@@ -22,7 +21,14 @@ from acmix.models.detection import (
     create_detector,
 )
 from acmix.models.registry import split_name
-from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
+from acmix.tasks.base import (
+    Benchmark,
+    ImageShape,
+    Task,
+    fixed_size,
+    model_arguments,
+    register_task,
+)
 from acmix.tasks.detection.metric import DetectionMetric
 from acmix.tasks.detection.objective import (
     DecodedInference,
@@ -144,14 +150,11 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     ) -> DetectionReader:
         """Return the reader for the described transform and host post-processing."""
         on_host = description["post_process"]
-        check(
-            shape is None or len(shape) == 3,
-            f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
-        )
+        size = fixed_size(shape)
         return DetectionReader(
             DetectionPreprocess.from_dict(dict(description["preprocess"])),
             classes,
-            None if shape is None else (shape[1], shape[2]),
+            size,
             HostPostProcess.from_dict(on_host) if on_host else None,
         )
 

@@ -12,11 +12,17 @@ from mindspore import Tensor, nn
 
 from acmix.config import SegmentationConfig
 from acmix.data import SegmentationDataset, SegmentationPreprocess
-from acmix.errors import check
 from acmix.models import Backbone
 from acmix.models.registry import split_name
 from acmix.models.segmentation import Segmenter, create_segmenter
-from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
+from acmix.tasks.base import (
+    Benchmark,
+    ImageShape,
+    Task,
+    fixed_size,
+    model_arguments,
+    register_task,
+)
 from acmix.tasks.confusion_plot import plot_confusion_matrix
 from acmix.tasks.segmentation.metric import SegmentationMetric
 from acmix.tasks.segmentation.objective import (
@@ -136,15 +142,12 @@ class SegmentationTask(Task[SegmentationConfig, Segmenter, SegmentationMetric]):
         top: int,
     ) -> SegmentationReader:
         """Return the reader for the described transform and output."""
-        check(
-            shape is None or len(shape) == 3,
-            f"the side-car's input must be (B, C, H, W), got images of shape {shape}.",
-        )
+        size = fixed_size(shape)
         return SegmentationReader(
             SegmentationPreprocess.from_dict(dict(description["preprocess"])),
             PixelOutputs.from_dict(dict(description["post_process"])),
             classes,
-            None if shape is None else (shape[1], shape[2]),
+            size,
         )
 
     def report(self, metric: SegmentationMetric, classes: Sequence[str]) -> dict[str, Any]:
