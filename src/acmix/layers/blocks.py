@@ -6,9 +6,10 @@ import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
+from acmix.layers.gelu import GELU
 from acmix.layers.inference import absorb_input, absorb_output
 from acmix.layers.norm import LayerNorm
-from acmix.ops.gelu import SCALE, gelu, scaled_gelu
+from acmix.ops.gelu import SCALE, scaled_gelu
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import zero_pad
 from acmix.utils.target import current_target
@@ -99,12 +100,13 @@ class Mlp(nn.Cell):
         super().__init__()
         self.fc1 = dense(dim, hidden_dim)
         self.fc2 = dense(hidden_dim, dim)
+        self.gelu = GELU()
         self.scaled = False
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply fc1, GELU, fc2."""
         x = self.fc1(x)
-        return self.fc2(scaled_gelu(x) if self.scaled else gelu(x))
+        return self.fc2(scaled_gelu(x) if self.scaled else self.gelu(x))
 
     def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""

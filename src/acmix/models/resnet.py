@@ -81,6 +81,8 @@ class ResNet(Backbone):
         num_classes: outputs of the classifier, 0 for pooled features.
         in_channels: channels of the images.
         width: channels of the first stage's bottlenecks; doubles with every stage.
+        stem_pool: halve the stem's map by max pooling. Without, all maps have twice the sides,
+            which small images need: the strides are then 2, 4, 8, 16.
         num_heads: N, of the operators in all stages.
         kernel_size: k_a of the local attention.
         image_size: sides of the images that the relative positions are made for; on others
@@ -104,6 +106,7 @@ class ResNet(Backbone):
         num_classes: int = 1000,
         in_channels: int = 3,
         width: int = 64,
+        stem_pool: bool = True,
         num_heads: int = 4,
         kernel_size: int = 7,
         image_size: int = 224,
@@ -149,7 +152,8 @@ class ResNet(Backbone):
         self.conv1 = conv(in_channels, width, 7, 2, padding=3)
         self.bn1 = batch_norm(width)
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, pad_mode="valid")
+        self.maxpool = nn.MaxPool2d(3, 2, pad_mode="valid") if stem_pool else None
+        stem_stride = 4 if stem_pool else 2
 
         stages, info, channels = [], [], width
         rates = drop_path_rates(drop_path_rate, depths)
@@ -157,17 +161,19 @@ class ResNet(Backbone):
             stage_width, blocks = width * 2**index, []
             for position in range(depth):
                 stride = 2 if position == 0 and index > 0 else 1
-                reduction = 4 * 2**index // stride
+                reduction = stem_stride * 2**index // stride
                 mixing = make_mixer(mixers[index], stage_width, stride, reduction)
                 blocks.append(Bottleneck(channels, mixing, stage_width, stride, next(rates)))
                 channels = EXPANSION * stage_width
             stages.append(nn.SequentialCell(blocks))
-            info.append(FeatureInfo(channels, 4 * 2**index, f"stages.{index}"))
+            info.append(FeatureInfo(channels, stem_stride * 2**index, f"stages.{index}"))
         self.stages = nn.CellList(stages)
         self.finish(info, num_classes, features_only, out_indices)
 
     def stem(self, x: Tensor) -> Tensor:
-        """Reduce the images fourfold: (B, in_channels, H, W) to (B, width, H / 4, W / 4)."""
+        """Reduce (B, in_channels, H, W) to (B, width, H / 4, W / 4), or H / 2 without pooling."""
         x = self.relu(self.bn1(self.conv1(x)))
+        if self.maxpool is None:
+            return x
         # After a ReLU zero padding is as good as padding by minus infinity, and it exports.
         return self.maxpool(zero_pad(x, 1, 1, 1, 1))

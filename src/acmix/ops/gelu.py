@@ -12,7 +12,12 @@ _COEFFICIENTS = (6.772190042, 5.575974017, -0.343880918, -1.517086155)
 
 def gelu(x: Tensor) -> Tensor:
     """Return GELU by the error function, exact to rounding."""
-    return x * (ops.erf(x * 2**-0.5) * 0.5 + 0.5)
+    return x * normal_cdf(x)
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    r"""Return :math:`\Phi(x)`, the distribution function of the normal distribution."""
+    return ops.erf(x * 2**-0.5) * 0.5 + 0.5
 
 
 def scaled_gelu(y: Tensor) -> Tensor:

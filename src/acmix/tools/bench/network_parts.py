@@ -11,9 +11,10 @@ from mindspore import Tensor, nn, ops
 
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention.local import LocalAttention, coordinate_grid
+from acmix.layers.gelu import GELU
 from acmix.layers.norm import LayerNorm
 from acmix.layers.softmax import Softmax
-from acmix.ops.gelu import SCALE, gelu, scaled_gelu
+from acmix.ops.gelu import SCALE, scaled_gelu
 
 Case = tuple[int, ...]
 
@@ -163,7 +164,7 @@ def gelu_candidates(channels: int) -> dict[str, nn.Cell]:
     """Return the exact GELU of MindSpore, ours, and that of the inference form."""
     return {
         "MindSpore's": nn.GELU(approximate=False),
-        "error function": ApplyGelu(gelu),
+        "error function": GELU(),
         "logistic function": ApplyGelu(rescaled_gelu),
     }
 
