@@ -1,5 +1,7 @@
 """The feature pyramid, against loops over its definition."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mindspore import Tensor
@@ -106,3 +108,17 @@ def test_strides_double():
 def test_bad_arguments_are_explained(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_pooled_levels_are_mmdets(mode):
+    with np.load(Path(__file__).parents[1] / "golden" / "fpn_pool.npz") as file:
+        golden = dict(file)
+    fpn = FPN((6, 12, 24, 48), channels=8, num_levels=5, extra_levels="pool")
+    for name in ("lateral_convs", "fpn_convs"):
+        for i, conv in enumerate(getattr(fpn, name)):
+            set_value(conv.weight, golden[f"p:{name}.{i}.conv.weight"])
+            set_value(conv.bias, golden[f"p:{name}.{i}.conv.bias"])
+    levels = fpn(tuple(Tensor(golden[f"in_map{i}"]) for i in range(4)))
+    for i, level in enumerate(levels):
+        np.testing.assert_allclose(level.asnumpy(), golden[f"out_level{i}"], atol=1e-5)
+    assert not [p.name for p in fpn.get_parameters() if p.name.startswith("extra")]

@@ -16,7 +16,7 @@ from acmix.errors import check, suggest
 from acmix.ops.constants import constant
 from acmix.ops.resample import nearest
 
-EXTRA_LEVELS = ("input", "output")
+EXTRA_LEVELS = ("input", "output", "pool")
 
 
 class FPN(nn.Cell):
@@ -28,7 +28,8 @@ class FPN(nn.Cell):
         num_levels: maps of the pyramid, at least as many as ``in_channels``.
         extra_levels: what the first level beyond the backbone's is convolved from, the backbone's
             last map (``input``) or the pyramid's (``output``). Each further one is convolved from
-            the level before it.
+            the level before it. With ``pool`` they have no convolutions: every second pixel of the
+            level before, as Mask R-CNN's P6 (Lin et al., Sec. 4.1).
 
     Shape:
         Tuple of (B, in_channels[i], H_i, W_i) to a tuple of (B, channels, H_l, W_l): the sizes of
@@ -60,9 +61,11 @@ class FPN(nn.Cell):
         sources = [in_channels[-1] if self.extra_from_input else channels]
         sources += [channels] * num_levels
         extra = num_levels - len(in_channels)
-        self.extra_convs = nn.CellList(
-            [_conv(count, channels, 3, stride=2) for count in sources[:extra]]
-        )
+        if extra_levels == "pool":
+            convs: list[nn.Cell] = [nn.MaxPool2d(1, 2) for _ in range(extra)]
+        else:
+            convs = [_conv(count, channels, 3, stride=2) for count in sources[:extra]]
+        self.extra_convs = nn.CellList(convs)
 
     def construct(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Apply lateral convolutions, the way down, output convolutions, extra levels."""

@@ -39,6 +39,18 @@ def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     return ops.minimum(ops.relu(boxes.astype(ms.float32)), _far_corner(height, width))
 
 
+def clip_to_sizes(boxes: Tensor, sizes: Tensor) -> Tensor:
+    """Move the corners of boxes (B, N, 4) to the border of each image's own size.
+
+    Args:
+        boxes: (B, N, 4).
+        sizes: (B, 2) height and width in pixels, without padding.
+    """
+    sizes = sizes.astype(ms.float32)
+    far = ops.stack((sizes[:, 1], sizes[:, 0], sizes[:, 1], sizes[:, 0]), 1)
+    return ops.minimum(ops.relu(boxes.astype(ms.float32)), far.expand_dims(1))
+
+
 def _overlap(a1: Tensor, a2: Tensor, b1: Tensor, b2: Tensor) -> Tensor:
     """Return the common length of all pairs of segments, (..., N, 1) and (..., 1, M)."""
     # Adding zeros broadcasts first: minimum and maximum do it many times slower on CPU.

@@ -1,5 +1,7 @@
 """Matching against plain loops over anchors and boxes."""
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import oracles_detection as oracles
@@ -8,6 +10,9 @@ from mindspore import Tensor
 
 from acmix.errors import UserError
 from acmix.models.detection.matcher import BACKGROUND, IGNORED, Matcher
+from acmix.ops.boxes import box_iou
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def run(mode, matcher, iou, valid):
@@ -67,6 +72,39 @@ def test_low_quality_anchor_keeps_the_box_it_overlaps_most():
 def test_all_anchors_that_share_the_best_overlap_are_matched():
     iou = [[[0.3], [0.3], [0.1]]]
     assert run("graph", Matcher(), iou, [[1]]).tolist() == [[0, 0, BACKGROUND]]
+
+
+MMDET = {
+    "rpn": Matcher(0.7, 0.3, boxes_claim=True, low_quality=0.3),
+    "rcnn": Matcher(0.5, 0.5, boxes_claim=True, low_quality=0.5),
+    "cascade0": Matcher(0.5, 0.5, allow_low_quality=False),
+    "cascade1": Matcher(0.6, 0.6, allow_low_quality=False),
+    "cascade2": Matcher(0.7, 0.7, allow_low_quality=False),
+}
+
+
+@pytest.mark.parametrize("name", MMDET)
+@pytest.mark.parametrize("boxes", ["", "_empty"])
+def test_matching_is_mmdets(name, boxes, mode):
+    with np.load(GOLDEN / "assigners.npz") as golden:
+        truth = golden["in_gt"]
+        anchors, expected = golden["in_boxes"], golden[f"out_{name}{boxes}"]
+    iou = box_iou(Tensor(anchors[None]), Tensor(truth[None])).asnumpy()
+    valid = np.full((1, len(truth)), boxes == "")
+    np.testing.assert_array_equal(run(mode, MMDET[name], iou, valid)[0], expected)
+
+
+def test_a_box_claims_its_best_anchor_and_the_last_box_wins():
+    iou = [[[0.1, 0.8, 0.0], [0.2, 0.3, 0.35], [0.0, 0.0, 0.35]]]
+    claiming = Matcher(boxes_claim=True)
+    assert run("graph", claiming, iou, [[1, 1, 1]]).tolist() == [[1, 2, 2]]
+    choosy = Matcher(boxes_claim=True, low_quality=0.3)
+    assert run("graph", choosy, iou, [[1, 1, 0]]).tolist() == [[1, BACKGROUND, BACKGROUND]]
+
+
+def test_an_impossible_least_overlap_is_refused():
+    with pytest.raises(UserError, match=r"low_quality must be between 0 and 1, got 1\.5"):
+        Matcher(low_quality=1.5)
 
 
 @pytest.mark.parametrize("negative", [0.0, 0.4])

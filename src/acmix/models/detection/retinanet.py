@@ -14,7 +14,7 @@ from mindspore.common.initializer import Normal
 
 from acmix.errors import check
 from acmix.models.backbone import Backbone
-from acmix.models.detection.anchors import AnchorGenerator
+from acmix.models.detection.anchors import AnchorGenerator, per_anchor
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.matcher import IGNORED, Matcher
@@ -58,8 +58,8 @@ class RetinaHead(nn.Cell):
         logits: tuple = ()
         deltas: tuple = ()
         for x in maps:
-            logits += (_per_anchor(self.retina_cls(self.cls_convs(x)), self.num_classes),)
-            deltas += (_per_anchor(self.retina_reg(self.reg_convs(x)), 4),)
+            logits += (per_anchor(self.retina_cls(self.cls_convs(x)), self.num_classes),)
+            deltas += (per_anchor(self.retina_reg(self.reg_convs(x)), 4),)
         return ops.cat(logits, 1), ops.cat(deltas, 1)
 
 
@@ -169,13 +169,6 @@ def _conv(in_channels: int, out_channels: int, bias: float = 0.0) -> nn.Conv2d:
         weight_init=Normal(0.01),
         bias_init=bias,
     )
-
-
-def _per_anchor(maps: Tensor, size: int) -> Tensor:
-    """Turn (B, a * size, H, W) into (B, H * W * a, size)."""
-    _, channels, height, width = maps.shape
-    x = maps.reshape((-1, channels, height * width)).transpose(0, 2, 1)
-    return x.reshape((-1, height * width * (channels // size), size))
 
 
 @tensor_constant
