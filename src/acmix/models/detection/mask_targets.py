@@ -1,0 +1,107 @@
+"""Targets of a mask head: the part of an object's mask that lies in a proposal, S x S.
+
+As in mmdetection: RoIAlign of the mask of 0 and 1, aligned, with ceil(bin) samples per bin and
+axis, and 1 from a mean of 0.5 on. RoIAlign is separable, out = A_y F A_x^T: a row of A holds how
+much each pixel of that axis counts in one bin. The matrices here are sums, not means, so that a
+share of exactly one half stays exact: the number of samples divides at the end.
+"""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+from acmix.ops.constants import tensor_constant
+
+# Pixel j takes part in samples within j - 1 .. j + 1, which are more than half a pixel apart where
+# a bin has several: at most 4, and one more as the first is rounded down.
+_SAMPLES_PER_PIXEL = 5
+_LEAST_STEP = 1e-6  # pixels; a divisor where a bin is narrower, and has one sample
+
+
+def mask_targets_on_host(
+    masks: np.ndarray, boxes: np.ndarray, index: np.ndarray, size: int = 28
+) -> np.ndarray:
+    """Return the targets of proposals.
+
+    Args:
+        masks: (M, H, W) of 0 and 1, any type.
+        boxes: (N, 4) proposals in pixels of the masks, cut at the image.
+        index: (N,) the mask of each.
+        size: S.
+
+    Returns:
+        (N, S, S) uint8.
+    """
+    targets = np.zeros((len(boxes), size, size), np.uint8)
+    for number, (box, mask) in enumerate(zip(boxes, index, strict=True)):
+        x1, y1, x2, y2 = (float(side) for side in box)
+        rows, from_row, row_samples = _sums_on_host(y1, y2, masks.shape[1], size)
+        columns, from_column, column_samples = _sums_on_host(x1, x2, masks.shape[2], size)
+        part = masks[mask, from_row : from_row + rows.shape[1]]
+        part = part[:, from_column : from_column + columns.shape[1]].astype(np.float64)
+        sums = rows @ part @ columns.T
+        targets[number] = 2 * sums >= max(row_samples * column_samples, 1)
+    return targets
+
+
+def _sums_on_host(start: float, end: float, length: int, size: int) -> tuple[np.ndarray, int, int]:
+    """Return the matrix (S, n) of one axis, the first of its n pixels, and the samples per bin."""
+    bin_size = float(np.float32(end - start) / np.float32(size))  # as the public code rounds
+    samples = max(int(np.ceil(bin_size)), 0)
+    if samples == 0:
+        return np.zeros((size, 1)), 0, 0
+    place = (np.arange(size)[:, None] + (np.arange(samples) + 0.5) / samples) * bin_size
+    place += start - 0.5
+    outside = (place < -1) | (place > length)
+    place = place.clip(0, length - 1)
+    first, last = int(place.min()), min(int(place.max()) + 1, length - 1)
+    share = np.maximum(1 - np.abs(place[..., None] - np.arange(first, last + 1)), 0)
+    share[outside] = 0
+    return share.sum(1), first, samples
+
+
+def mask_targets(masks: Tensor, boxes: Tensor, size: int = 28) -> Tensor:
+    """Return the targets of proposals in static shapes, on the device.
+
+    Args:
+        masks: (N, H, W) of 0 and 1, any type, the mask of each proposal.
+        boxes: (N, 4) proposals in pixels of the masks, cut at the image; no gradient.
+        size: S.
+
+    Returns:
+        (N, S, S) float32 of 0 and 1.
+    """
+    _, height, width = masks.shape
+    x1, y1, x2, y2 = ops.split(boxes.astype(ms.float32), 1, 1)
+    rows, row_samples = _sums(y1, y2, height, size)
+    columns, column_samples = _sums(x1, x2, width, size)
+    part = ops.BatchMatMul()(rows, masks.astype(ms.float32))
+    sums = ops.BatchMatMul(transpose_b=True)(part, columns)
+    samples = ops.maximum(row_samples * column_samples, 1).expand_dims(2)
+    return (2 * sums >= samples).astype(ms.float32)
+
+
+def _sums(start: Tensor, end: Tensor, length: int, size: int) -> tuple[Tensor, Tensor]:
+    """Return the matrices (N, S, length) of one axis, and the samples per bin (N, 1)."""
+    bin_size = (end - start) / size
+    samples = ops.ceil(ops.relu(bin_size))
+    step = (bin_size / ops.maximum(samples, 1)).expand_dims(2)
+    first = (start + _numbers(size) * bin_size).expand_dims(2) + 0.5 * step - 0.5
+    pixel = _numbers(length)
+    nearest = ops.floor((pixel - 1 - first) / ops.maximum(step, _LEAST_STEP))
+    shares = ops.zeros_like(nearest)
+    for offset in range(_SAMPLES_PER_PIXEL):
+        number = ops.relu(nearest) + offset
+        place = first + number * step
+        share = ops.relu(1 - ops.abs(ops.clip_by_value(place, 0.0, length - 1.0) - pixel))
+        outside = ops.logical_or(place < -1, place > length)
+        missing = ops.logical_or(number >= samples.expand_dims(2), outside)
+        shares += ops.select(missing, ops.zeros_like(share), share)
+    return shares, samples
+
+
+@tensor_constant
+def _numbers(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.float32)
