@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import oracles_detection as oracles
 import pytest
 from mindspore import Tensor
 from models.detection.golden_heads import load
@@ -27,24 +26,37 @@ BOXES = [
 ]
 
 
+def read(mask, y, x):
+    """Read (H, W) at a point; the outermost pixels go on for one pixel, then there is zero."""
+    height, width = mask.shape
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0.0
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    row, column = int(y), int(x)
+    below, right = min(row + 1, height - 1), min(column + 1, width - 1)
+    upper = (1 - x + column) * mask[row, column] + (x - column) * mask[row, right]
+    lower = (1 - x + column) * mask[below, column] + (x - column) * mask[below, right]
+    return (1 - y + row) * upper + (y - row) * lower
+
+
 def by_loops(mask, box, size):
-    """Return the target with as many samples per bin and axis as mmdetection takes."""
-    x1, y1, x2, y2 = box
+    """Return the share of the mask in every bin, with as many samples as mmdetection takes."""
+    x1, y1, x2, y2 = map(float, box)
     across, down = math.ceil((x2 - x1) / size), math.ceil((y2 - y1) / size)
-    target = np.zeros((size, size))
+    shares = np.zeros((size, size))
     for row in range(size):
         for column in range(size):
-            places = [
-                (
+            values = [
+                read(
+                    mask,
                     y1 - 0.5 + (row + (i + 0.5) / down) * (y2 - y1) / size,
                     x1 - 0.5 + (column + (j + 0.5) / across) * (x2 - x1) / size,
                 )
                 for i in range(down)
                 for j in range(across)
             ]
-            values = [oracles.bilinear(mask[None], y, x)[0] for y, x in places]
-            target[row, column] = 2 * sum(values) >= max(len(values), 1)
-    return target
+            shares[row, column] = sum(values) / max(len(values), 1)
+    return shares
 
 
 def on_device(masks, boxes, index, size):
@@ -70,20 +82,18 @@ def test_targets_are_adaptive_roi_align(rng, function, size):
     boxes = np.array(BOXES * 2, np.float32)
     index = np.repeat([0, 1], len(BOXES))
     targets = function(masks, boxes, index, size)
-    expected = [
-        by_loops(masks[i], box.astype(float), size) for i, box in zip(index, boxes, strict=True)
-    ]
-    different = targets != np.array(expected)
-    assert not different.any(), np.argwhere(different)[:10]
+    shares = np.array([by_loops(masks[i], box, size) for i, box in zip(index, boxes, strict=True)])
+    certain = np.abs(shares - 0.5) > 1e-5
+    assert certain.mean() > 0.9
+    np.testing.assert_array_equal(targets[certain], (shares >= 0.5)[certain])
 
 
 def test_a_share_of_one_half_is_inside(mode):
-    """Three samples of 0, 1/2, 1 are a half, although a third is no binary number."""
-    mask = np.zeros((1, 9, 9), np.uint8)
-    mask[:, :, 4:] = 1
-    box = np.array([[0, 0, 9, 9]], np.float32)
-    boxes = [box, box + np.float32([0.5, 0, 0.5, 0])]
-    for shifted in boxes:
-        host = mask_targets_on_host(mask, shifted, np.array([0]), 3)
-        np.testing.assert_array_equal(on_device(mask, shifted, [0], 3), host)
-        np.testing.assert_array_equal(host[0], by_loops(mask[0], shifted[0].astype(float), 3))
+    """Three samples of 0, 1/2 and 1 are a half, although a third is no binary number."""
+    mask = np.zeros((1, 9, 10), np.uint8)
+    mask[:, :, 5:] = 1
+    box = np.array([[0.5, 0, 9.5, 9]], np.float32)
+    expected = [[[0, 1, 1]] * 3]
+    np.testing.assert_allclose(by_loops(mask[0], box[0], 3)[0, 1], 0.5)
+    np.testing.assert_array_equal(mask_targets_on_host(mask, box, np.array([0]), 3), expected)
+    np.testing.assert_array_equal(on_device(mask, box, [0], 3), expected)
