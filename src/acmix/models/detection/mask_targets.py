@@ -98,7 +98,7 @@ def _sums(start: Tensor, end: Tensor, length: int, size: int) -> tuple[Tensor, T
         share = ops.relu(1 - ops.abs(ops.clip_by_value(place, 0.0, length - 1.0) - pixel))
         outside = ops.logical_or(place < -1, place > length)
         missing = ops.logical_or(number >= samples.expand_dims(2), outside)
-        shares += ops.select(missing, ops.zeros_like(share), share)
+        shares = shares + ops.select(missing, ops.zeros_like(share), share)
     return shares, samples
 
 
