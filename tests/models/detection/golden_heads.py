@@ -1,27 +1,18 @@
-"""Heads of mmdetection: weights, inputs, outputs (tests/golden)."""
+"""Weights of mmdetection's heads (tests/golden) for ours."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from mindspore import nn
 
 from acmix.utils.parameters import set_value
 
-_FOLDER = Path(__file__).parents[2] / "golden"
-_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
-         "moving_variance": "running_var"}  # fmt: skip
-
-
-def load(name: str) -> SimpleNamespace:
-    """Return ``meta``, ``state`` by torch's names, and the arrays ``in_*``, ``out_*``."""
-    with np.load(_FOLDER / f"{name}.npz") as file:
-        state = {key[2:]: file[key] for key in file.files if key.startswith("p:")}
-        arrays = {key: file[key] for key in file.files if key.startswith(("in_", "out"))}
-        return SimpleNamespace(meta=json.loads(str(file["meta"])), state=state, **arrays)
+_NORM = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 
 
 def load_head(head: nn.Cell, state: dict[str, np.ndarray]) -> nn.Cell:

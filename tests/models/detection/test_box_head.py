@@ -4,10 +4,12 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, ops
-from models.detection.golden_heads import load, load_head
+from models.detection.golden_heads import load_head
+from models.segmentation.golden_segmenters import load
 
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError
+from acmix.export import fuse
 from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection.box_head import BoxHead
 from acmix.models.detection.coder import BoxCoder
@@ -68,6 +70,14 @@ def test_heads_and_losses_of_mmdetection(mode, kind):
     np.testing.assert_allclose(loss_box.asnumpy(), expected[f"out_{kind}_loss_box"], rtol=1e-5)
 
 
+def test_fused_head_gives_the_same(mode):
+    head, golden = golden_head("conv")
+    fused = fuse(head)
+    assert not any("bn" in name for name, _ in fused.parameters_and_names())
+    logits, _ = fused(Tensor(golden.in_x[None]))
+    np.testing.assert_allclose(logits.asnumpy()[0], golden.out_conv_cls, atol=1e-5)
+
+
 def encode(boxes, proposals):
     return CODER.encode(Tensor(boxes), Tensor(proposals)).asnumpy()
 
@@ -111,7 +121,7 @@ def test_only_valid_places_count(mode, rng):
 @pytest.mark.parametrize("place", ["background", "empty"])
 def test_without_positives_the_box_loss_is_0_and_has_no_gradient(mode, rng, kind, place):
     logits, deltas, proposals, boxes, labels, valid = one_of_each(rng)
-    labels[:], valid[:] = 2, place == "background"
+    labels[:], valid[:] = (2, True) if place == "background" else (-1, False)
     deltas[0, 0] = 1e30  # even if a delta is about to overflow
     head = BoxHead(4, 1, 2, fc_channels=4, **HEADS[kind])
     arguments = [Tensor(a) for a in (logits, deltas, proposals, boxes, labels, valid)]

@@ -4,7 +4,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
-from models.detection.golden_heads import load, load_head
+from models.detection.golden_heads import load_head
+from models.segmentation.golden_segmenters import load
 
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError

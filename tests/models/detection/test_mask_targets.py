@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from mindspore import Tensor
-from models.detection.golden_heads import load
+from models.segmentation.golden_segmenters import load
 
 from acmix.models.detection.mask_targets import mask_targets, mask_targets_on_host
 

@@ -139,9 +139,10 @@ class BoxHead(FullPrecision):
             logits, deltas: of :meth:`construct`.
             proposals: (B, R, 4) boxes that the deltas start from; no gradient.
             boxes: (B, R, 4) ground truth of each; any box where the label is background.
-            labels: (B, R) int32, K for background.
+            labels: (B, R) int32, K for background; any where ``valid`` is False.
             valid: (B, R) bool, False for empty places of the sample.
         """
+        proposals = ops.stop_gradient(proposals)
         valid = valid.reshape((-1,))
         labels = labels.astype(ms.int32).reshape((-1,))
         number = ops.maximum(valid.astype(ms.float32).sum(), 1)
@@ -163,7 +164,7 @@ class BoxHead(FullPrecision):
 
         Args:
             deltas, proposals: as in :meth:`losses`.
-            labels: (B, R) int32 class of each; one that is not below K is taken as K - 1.
+            labels: (B, R) int32 class of each; one out of range is taken as the nearest class.
         """
         return self.coder.decode(self.of_class(deltas, labels), proposals)
 
@@ -177,7 +178,7 @@ class BoxHead(FullPrecision):
         batch, count, _ = deltas.shape
         if not self.class_wise:
             return deltas
-        index = ops.minimum(labels.astype(ms.int32).reshape((-1,)), self.num_classes - 1)
+        index = ops.clip_by_value(labels.astype(ms.int32).reshape((-1,)), 0, self.num_classes - 1)
         index = index + _first_rows(batch * count, self.num_classes)
         return take_rows(deltas.reshape((1, -1, 4)), index).reshape((batch, count, 4))
 

@@ -86,7 +86,7 @@ class MaskHead(FullPrecision):
 
         Args:
             logits: (B, R, K, S, S).
-            labels: (B, R) int32; one that is not below K is taken as K - 1.
+            labels: (B, R) int32; one out of range is taken as the nearest class.
         """
         batch, count, classes, height, width = logits.shape
         index = ops.clip_by_value(labels.astype(ms.int32).reshape((-1,)), 0, classes - 1)
