@@ -13,12 +13,11 @@ from acmix.models.detection.mask_head import MaskHead
 
 
 def arguments_of_loss(rng):
-    """Return logits of 3 classes, labels, targets, and which are positive, of two images."""
-    logits = rng.standard_normal((2, 3, 3, 4, 4)).astype(np.float32)
-    logits[0, 0] = 0  # where |z| has no slope
-    labels = np.array([[2, 0, 1], [1, 3, 0]], np.int32)
+    """Return maps, targets, and which are positive, of two images."""
+    maps = rng.standard_normal((2, 3, 4, 4)).astype(np.float32)
+    maps[0, 0, 0] = 0  # where |z| has no slope
     targets = (rng.random((2, 3, 4, 4)) < 0.5).astype(np.float32)
-    return logits, labels, targets, np.array([[True, True, False], [True, False, False]])
+    return maps, targets, np.array([[True, True, False], [True, False, False]])
 
 
 def gradient_of(head, mode):
@@ -29,37 +28,47 @@ def gradient_of(head, mode):
 def test_head_and_loss_of_mmdetection(mode):
     golden = load("mask_head")
     head = load_head(MaskHead(6, 4, channels=6), golden.state)
-    logits = head(Tensor(golden.in_x[None]))
-    np.testing.assert_allclose(logits.asnumpy()[0], golden.out_logits, atol=1e-5)
-    labels = golden.in_labels.astype(np.int32)[None]
-    positive = np.ones((1, 5), bool)
-    loss = head.loss(logits, *map(Tensor, (labels, golden.out_targets[None], positive)))
+    features, labels = Tensor(golden.in_x[None]), golden.in_labels.astype(np.int32)
+    maps = head(features, Tensor(labels[None]))
+    expected = golden.out_logits[np.arange(5), labels]
+    np.testing.assert_allclose(maps.asnumpy()[0], expected, atol=1e-5)
+    loss = head.loss(maps, Tensor(golden.out_targets[None]), Tensor(np.ones((1, 5), bool)))
     np.testing.assert_allclose(loss.asnumpy(), golden.out_loss[0], rtol=1e-5)
+    every = head.all_classes(features).asnumpy()[0]
+    np.testing.assert_allclose(every, golden.out_logits, atol=1e-5)
+
+
+def test_each_box_has_the_map_of_its_own_class(mode, rng):
+    head = MaskHead(2, 3, 1, 4)
+    features = Tensor(rng.standard_normal((2, 3, 2, 3, 5)).astype(np.float32))
+    labels = np.array([[2, 0, 1], [-1, 3, 1]], np.int32)
+    maps, every = head(features, Tensor(labels)).asnumpy(), head.all_classes(features).asnumpy()
+    assert every.shape == (2, 3, 3, 6, 10)
+    for image, box in np.ndindex(2, 3):
+        expected = every[image, box, min(max(labels[image, box], 0), 2)]
+        np.testing.assert_array_equal(maps[image, box], expected)
 
 
 def test_loss_is_the_mean_over_the_pixels_of_all_positives(mode, rng):
-    arguments = arguments_of_loss(rng)
-    logits, labels, targets, positive = arguments
+    maps, targets, positive = arguments_of_loss(rng)
+    arguments = tuple(map(Tensor, (maps, targets, positive)))
     head = MaskHead(4, 3, 0, 4)
-    image, box = np.nonzero(positive)
-    own = logits[image, box, labels[image, box]].astype(np.float64)
-    wanted = targets[image, box]
+    own, wanted = maps[positive].astype(np.float64), targets[positive]
     probability = 1 / (1 + np.exp(-own))
     entropy = -np.log(np.where(wanted == 1, probability, 1 - probability))
-    loss = head.loss(*map(Tensor, arguments))
-    np.testing.assert_allclose(loss.asnumpy(), entropy.mean(), rtol=1e-5)
-    slopes = gradient_of(head, mode)(*map(Tensor, arguments)).asnumpy()
-    expected = np.zeros_like(logits)
-    expected[image, box, labels[image, box]] = (probability - wanted) / entropy.size
+    np.testing.assert_allclose(head.loss(*arguments).asnumpy(), entropy.mean(), rtol=1e-5)
+    expected = np.zeros_like(maps)
+    expected[positive] = (probability - wanted) / entropy.size
+    slopes = gradient_of(head, mode)(*arguments).asnumpy()
     np.testing.assert_allclose(slopes, expected, atol=1e-6)
 
 
 def test_without_positives_the_loss_is_0_and_has_no_gradient(mode, rng):
-    logits, labels, targets, positive = arguments_of_loss(rng)
-    logits[0, 0], logits[1, 1, 0] = 1e38, -np.inf
+    maps, targets, positive = arguments_of_loss(rng)
+    maps[0, 0], maps[1, 1, 0] = 1e38, -np.inf
     positive[:] = False
     head = MaskHead(4, 3, 0, 4)
-    arguments = list(map(Tensor, (logits, labels, targets, positive)))
+    arguments = tuple(map(Tensor, (maps, targets, positive)))
     assert head.loss(*arguments).asnumpy() == 0
     assert not gradient_of(head, mode)(*arguments).asnumpy().any()
 
@@ -73,7 +82,7 @@ def test_gradient_reaches_every_weight(mode, rng):
     targets = Tensor((rng.random((1, 2, 6, 6)) < 0.5).astype(np.float32))
 
     def loss_of(features):
-        return head.loss(head(features), labels, targets, positive)
+        return head.loss(head(features, labels), targets, positive)
 
     gradient = ms.grad(loss_of, None, tuple(head.trainable_params()))
     gradient = ms.jit(gradient) if mode == "graph" else gradient
@@ -94,8 +103,9 @@ def test_gradient_reaches_every_weight(mode, rng):
 def test_half_precision_gives_logits_in_float32(rng):
     head = MaskHead(4, 3, 1, 4).set_train(False)
     features = rng.standard_normal((1, 2, 4, 3, 3)).astype(np.float32)
-    full = head(Tensor(features)).asnumpy()
-    half = apply_mixed_precision(head, "O2")(Tensor(features))
+    labels = Tensor(np.array([[0, 2]], np.int32))
+    full = head(Tensor(features), labels).asnumpy()
+    half = apply_mixed_precision(head, "O2")(Tensor(features), labels)
     assert half.dtype == ms.float32
     np.testing.assert_allclose(half.asnumpy(), full, atol=1e-2)
     assert (half.asnumpy() != full).any()
