@@ -189,6 +189,10 @@ def test_half_precision_costs_no_digits_of_boxes(rng, kind):
     assert any((a != b).asnumpy().any() for a, b in zip(full, half, strict=True))
 
 
+def test_parameters_of_mask_rcnn():
+    assert sum(p.size for p in BoxHead(256, 7, 80).trainable_params()) == 14_306_705
+
+
 def test_initial_values():
     head = BoxHead(16, 7, 80, num_convs=1, conv_channels=64, fc_channels=128)
     spread = {name: p.asnumpy().std() for name, p in head.parameters_and_names()}

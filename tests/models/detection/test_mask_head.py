@@ -10,6 +10,7 @@ from models.segmentation.golden_segmenters import load
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError
 from acmix.models.detection.mask_head import MaskHead
+from acmix.tools.analysis.macs import trace
 
 
 def arguments_of_loss(rng):
@@ -109,6 +110,30 @@ def test_half_precision_gives_logits_in_float32(rng):
     assert half.dtype == ms.float32
     np.testing.assert_allclose(half.asnumpy(), full, atol=1e-2)
     assert (half.asnumpy() != full).any()
+
+
+@pytest.mark.onnx
+def test_onnx_form_gives_the_same(rng, tmp_path):
+    """The reason for a 1x1 convolution: onnxruntime refuses MindSpore's ConvTranspose."""
+    import onnxruntime
+
+    head = MaskHead(2, 3, 1, 4).set_train(False)
+    features = rng.standard_normal((1, 2, 2, 3, 3)).astype(np.float32)
+    labels = np.array([[0, 2]], np.int32)
+    inputs = (Tensor(features), Tensor(labels))
+    ms.export(head, *inputs, file_name=str(tmp_path / "head"), file_format="ONNX")
+    session = onnxruntime.InferenceSession(tmp_path / "head.onnx")
+    names = [given.name for given in session.get_inputs()]
+    (maps,) = session.run(None, dict(zip(names, (features, labels), strict=True)))
+    np.testing.assert_allclose(maps, head(*inputs).asnumpy(), atol=1e-5)
+
+
+def test_counts_are_those_of_mask_rcnn():
+    assert sum(p.size for p in MaskHead(256, 80).trainable_params()) == 2_643_280
+    labels = Tensor(np.zeros((1, 2), np.int32))
+    traced = trace(MaskHead(6, 4, 1, 8), Tensor(np.zeros((1, 2, 6, 14, 14), np.float32)), labels)
+    assert traced.uncounted == ()
+    assert traced.macs == 2 * (196 * 9 * 6 * 8 + 784 * 8 * 8 + 784 * 8 * 4)
 
 
 def test_initial_values():
