@@ -1,7 +1,7 @@
 """COCO's segmentations of single objects: checked, and converted to compressed RLE.
 
-pycocotools reads memory of others or crashes on segmentations that are not well formed, so
-everything from a file passes :func:`read_segmentation` first.
+pycocotools hangs, crashes or returns memory of others for segmentations that are not well formed,
+so everything from a file passes :func:`read_segmentation` first.
 """
 
 from __future__ import annotations
