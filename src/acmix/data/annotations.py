@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from acmix.data import rle
 from acmix.data.decode import size_mismatch
 
 _logger = logging.getLogger(__name__)
@@ -103,11 +105,18 @@ class DetectionSamples:
         """Report the split if ``kept`` is empty; a split need not contain every class."""
         return () if len(kept) else ("the split",)
 
-    def ground_truth(self) -> COCO:
+    def ground_truth(self, masks: bool = False) -> COCO:
         """Return the annotations of exactly these images as a pycocotools object.
 
         Boxes are those of the records: cut at the borders of their image, and only those with an
         area there.
+
+        Args:
+            masks: whether to check segmentations and to convert them to RLE. Without, pycocotools
+                must not use them: some that are not well formed make it hang.
+
+        Raises:
+            UserError: with ``masks``, see :func:`acmix.data.rle.read_segmentation`.
         """
         tree = self.tree()
         sizes = {record.image_id: (record.width, record.height) for record in self.records}
@@ -123,7 +132,7 @@ class DetectionSamples:
             "images": [image for image in tree["images"] if image["id"] in sizes],
             "categories": tree["categories"],
             "annotations": [
-                _complete(one, box, number)
+                _complete(_with_rle(one, *sizes[one["image_id"]]) if masks else one, box, number)
                 for number, (one, box) in enumerate(
                     ((one, box) for one, box in cut if box is not None), start=1
                 )
@@ -155,6 +164,15 @@ def cut_box(box: Sequence[float], width: int, height: int) -> Sequence[float] | 
     if (left, top, right, bottom) == (x, y, x + wide, y + high):
         return box  # without rounding
     return [left, top, right - left, bottom - top]
+
+
+def _with_rle(annotation: dict[str, Any], width: int, height: int) -> dict[str, Any]:
+    """Return an annotation with its mask as RLE, and the area of the mask if it has none."""
+    name = f"the annotation of id {annotation.get('id')} of image {annotation['image_id']}"
+    counts = rle.read_segmentation(annotation.get("segmentation"), height, width, name)
+    mask = rle.to_json(counts, height, width)
+    area = float(coco_mask.area(mask))
+    return {"area": area} | annotation | {"segmentation": mask}
 
 
 def _complete(annotation: dict[str, Any], box: Sequence[float], number: int) -> dict[str, Any]:
