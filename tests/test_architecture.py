@@ -156,7 +156,8 @@ def task_branches(path: Path) -> list[str]:
 
 # Files that name a task although they serve all of them, and why.
 MAY_NAME_A_TASK = {
-    "acmix.data.shapes",  # "segmentation" is the key of masks in COCO's files
+    "acmix.data.rle",  # "segmentation" is the key of masks in COCO's files
+    "acmix.data.shapes",  # the same
     "acmix.tools.analysis.paper",  # "segmentation" names the tables of Tab. 2
 }
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from acmix.data import rle
@@ -119,24 +118,22 @@ class DetectionSamples:
             UserError: with ``masks``, see :func:`acmix.data.rle.read_segmentation`.
         """
         tree = self.tree()
-        sizes = {record.image_id: (record.width, record.height) for record in self.records}
-        cut = [
-            (one, cut_box(one["bbox"], *sizes[one["image_id"]]))
-            for one in tree["annotations"]
-            if one["image_id"] in sizes
-        ]
+        sizes = {record.image_id: (record.height, record.width) for record in self.records}
+        kept = []
+        for one in tree["annotations"]:
+            if one["image_id"] in sizes:
+                height, width = sizes[one["image_id"]]
+                box = cut_box(one["bbox"], width, height)
+                if box is not None:
+                    masked = rle.with_mask(one, height, width) if masks else one
+                    kept.append(_complete(masked, box, len(kept) + 1))
         coco = COCO()
         coco.dataset = {
             # COCO.loadRes requires this key.
             "info": tree.get("info", {}),
             "images": [image for image in tree["images"] if image["id"] in sizes],
             "categories": tree["categories"],
-            "annotations": [
-                _complete(_with_rle(one, *sizes[one["image_id"]]) if masks else one, box, number)
-                for number, (one, box) in enumerate(
-                    ((one, box) for one, box in cut if box is not None), start=1
-                )
-            ],
+            "annotations": kept,
         }
         with redirect_stdout(io.StringIO()):
             coco.createIndex()
@@ -164,15 +161,6 @@ def cut_box(box: Sequence[float], width: int, height: int) -> Sequence[float] | 
     if (left, top, right, bottom) == (x, y, x + wide, y + high):
         return box  # without rounding
     return [left, top, right - left, bottom - top]
-
-
-def _with_rle(annotation: dict[str, Any], width: int, height: int) -> dict[str, Any]:
-    """Return an annotation with its mask as RLE, and the area of the mask if it has none."""
-    name = f"the annotation of id {annotation.get('id')} of image {annotation['image_id']}"
-    counts = rle.read_segmentation(annotation.get("segmentation"), height, width, name)
-    mask = rle.to_json(counts, height, width)
-    area = float(coco_mask.area(mask))
-    return {"area": area} | annotation | {"segmentation": mask}
 
 
 def _complete(annotation: dict[str, Any], box: Sequence[float], number: int) -> dict[str, Any]:

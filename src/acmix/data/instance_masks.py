@@ -108,8 +108,8 @@ class PixelMap:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return ``image`` (H, W, ...) after the changes."""
-        changed: np.ndarray = image[self.rows[:, None], self.columns]
-        return changed
+        # Columns first: decoded masks are column-major.
+        return image.take(self.columns, axis=1).take(self.rows, axis=0)
 
 
 def _nearest(old: int, new: int) -> np.ndarray:

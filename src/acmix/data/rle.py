@@ -15,6 +15,9 @@ from pycocotools import mask as coco_mask
 from acmix.errors import check
 from acmix.utils.text import shorten
 
+KEY = "segmentation"
+"""Key of an annotation's mask in COCO's files."""
+
 # pycocotools walks along each edge in steps of 1/5 pixel, so time and memory grow with the length.
 _FAR = 100_000
 _MAX_RUN = 2**32
@@ -38,6 +41,17 @@ def decode(counts: bytes, height: int, width: int) -> np.ndarray:
 def to_json(counts: bytes, height: int, width: int) -> dict[str, Any]:
     """Return compressed counts as a segmentation that JSON can hold."""
     return {"size": [height, width], "counts": counts.decode("ascii")}
+
+
+def with_mask(annotation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    """Return an annotation with its mask checked and as RLE, and with its area if it has none.
+
+    Raises:
+        UserError: see :func:`read_segmentation`.
+    """
+    name = f"the annotation of id {annotation.get('id')} of image {annotation['image_id']}"
+    mask = to_json(read_segmentation(annotation.get(KEY), height, width, name), height, width)
+    return {"area": float(coco_mask.area(mask))} | annotation | {KEY: mask}
 
 
 def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> bytes:
@@ -101,14 +115,14 @@ def _from_polygons(polygons: list[Any], height: int, width: int, name: str) -> b
 
 def _points(polygon: Any, height: int, width: int, name: str) -> np.ndarray:
     """Return the points (n, 2) of a polygon."""
-    numbers = isinstance(polygon, list) and all(type(one) in (int, float) for one in polygon)
+    numbers = isinstance(polygon, list) and set(map(type, polygon)) <= {int, float}
     check(
         numbers and len(polygon) % 2 == 0,
         f"{name} is {_brief(polygon)}; it must be a list [x, y, x, y, ...] of an even number of "
         "coordinates. Correct or remove it.",
     )
     far = max(_FAR, 2 * height, 2 * width)
-    wrong = [one for one in polygon if not abs(one) <= far]
+    wrong = [one for one in polygon if not -far <= one <= far]
     check(
         not wrong,
         f"{name} has the coordinate {_brief(wrong[:1])[1:-1]}; coordinates are pixels, finite and "
