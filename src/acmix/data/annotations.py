@@ -119,7 +119,7 @@ class DetectionSamples:
         """
         tree = self.tree()
         sizes = {record.image_id: (record.height, record.width) for record in self.records}
-        kept = []
+        kept: list[dict[str, Any]] = []
         for one in tree["annotations"]:
             if one["image_id"] in sizes:
                 height, width = sizes[one["image_id"]]
