@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 
 from acmix.data import rle
 from acmix.data.decode import size_mismatch
+from acmix.data.instance_masks import InstanceMasks
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Record:
         labels: (n,) int32.
         areas: (n,) float64, object areas in pixels; box areas where the annotation has none.
         crowd: (n,) bool, whether a box contains many objects of one class.
+        masks: of the n objects, each with at least one pixel; None where only boxes were read.
     """
 
     name: str
@@ -42,11 +44,23 @@ class Record:
     labels: np.ndarray
     areas: np.ndarray
     crowd: np.ndarray
+    masks: InstanceMasks | None = None
 
     def to_list(self) -> list[Any]:
         """Return all but the name as values that JSON can hold."""
         arrays = (self.boxes, self.labels, self.areas, self.crowd)
-        return [self.image_id, self.width, self.height, *(array.tolist() for array in arrays)]
+        values = [self.image_id, self.width, self.height, *(array.tolist() for array in arrays)]
+        if self.masks is not None:
+            values.append([counts.decode("ascii") for counts in self.masks.counts])
+        return values
+
+    def select(self, objects: np.ndarray) -> Record:
+        """Return the record with only the ``objects`` of these indices."""
+        arrays = {
+            name: getattr(self, name)[objects] for name in ("boxes", "labels", "areas", "crowd")
+        }
+        masks = None if self.masks is None else self.masks.select(objects)
+        return replace(self, **arrays, masks=masks)
 
     @property
     def is_empty(self) -> bool:

@@ -6,11 +6,14 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from acmix.data import rle
 from acmix.data.annotations import Record
+from acmix.data.instance_masks import InstanceMasks
 from acmix.data.names import check_utf8, composed, listed
 from acmix.errors import UserError, check
 from acmix.utils.text import first_few, shorten
@@ -64,7 +67,7 @@ def report_unused(categories: dict[int, str], records: Sequence[Record], source:
         )  # fmt: skip
 
 
-def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
+def read_records(tree: dict[str, Any], source: str, masks: bool = False) -> tuple[Record, ...]:
     """Return the images of COCO annotations, in file order.
 
     Category ids need not be contiguous: labels are 0..K-1 in the order of the ids. Boxes are
@@ -73,10 +76,13 @@ def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
     Args:
         tree: parsed JSON.
         source: name of the annotations for messages.
+        masks: whether to read the masks of the objects too; objects with an empty mask are dropped
+            and their number is logged.
 
     Raises:
         UserError: a key is missing, an annotation refers to an unknown image or category, a box is
-            not four finite numbers or has a negative side, a size is invalid, or an id is repeated.
+            not four finite numbers or has a negative side, a size is invalid, or an id is repeated;
+            with ``masks``, see :func:`acmix.data.rle.read_segmentation`.
     """
     images = _entries(tree, "images", source)
     annotations = _entries(tree, "annotations", source)
@@ -87,9 +93,11 @@ def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
     _check_annotations(annotations, source)
     boxes = _clipped_boxes(images, annotations, owner)
     box_areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    areas = [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)]
-    crowd = [one.get("iscrowd", 0) for one in annotations]
-    fields = (boxes, labels.astype(np.int32), np.array(areas, float), np.array(crowd, bool))
+    labels = labels.astype(np.int32)
+    areas = np.array(
+        [one.get("area", area) for one, area in zip(annotations, box_areas, strict=True)], float
+    )
+    crowd = np.array([one.get("iscrowd", 0) for one in annotations], bool)
 
     kept = np.flatnonzero(box_areas > 0)
     if len(kept) < len(boxes):
@@ -98,14 +106,45 @@ def read_records(tree: dict[str, Any], source: str) -> tuple[Record, ...]:
             source, len(boxes) - len(kept), len(boxes),
         )  # fmt: skip
     kept = kept[np.argsort(owner[kept], kind="stable")]
-    ends = np.searchsorted(owner[kept], np.arange(1, len(images)))
-    return tuple(
+    owned = np.split(kept, np.searchsorted(owner[kept], np.arange(1, len(images))))
+    records = [
         Record(
             image["file_name"], image["id"], image["width"], image["height"],
-            *(field[own] for field in fields),
+            boxes[own], labels[own], areas[own], crowd[own],
         )
-        for image, own in zip(images, np.split(kept, ends), strict=False)
-    )  # fmt: skip
+        for image, own in zip(images, owned, strict=False)
+    ]  # fmt: skip
+    if not masks:
+        return tuple(records)
+    return _with_masks(records, annotations, owned, source)
+
+
+def _with_masks(
+    records: list[Record],
+    annotations: list[dict[str, Any]],
+    owned: list[np.ndarray],
+    source: str,
+) -> tuple[Record, ...]:
+    """Add the masks of the annotations ``owned`` by each record; drop objects without a pixel."""
+    found, dropped = [], 0
+    for record, own in zip(records, owned, strict=False):
+        size = record.height, record.width
+        counts = [
+            rle.read_segmentation(
+                annotations[i].get(rle.KEY), *size, f"{source}: {_name(annotations, i)}"
+            )
+            for i in own
+        ]
+        whole = InstanceMasks(*size, tuple(counts))
+        kept = np.flatnonzero(whole.areas() > 0)
+        dropped += len(own) - len(kept)
+        found.append(replace(record, masks=whole).select(kept))
+    if dropped:
+        _logger.warning(
+            "%s: %d objects have masks without a pixel inside of their image and are left out.",
+            source, dropped,
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _clipped_boxes(
