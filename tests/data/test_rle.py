@@ -84,6 +84,16 @@ def test_encoded_masks_are_those_of_pycocotools_and_return():
         np.testing.assert_array_equal(rle.decode(counts, 40, 30), mask)
 
 
+def test_long_runs_take_several_characters():
+    height, width = 5000, 6001
+    counts = rle.encode(np.zeros((height, width)))
+    assert rle.read_segmentation(rle.to_json(counts, height, width), height, width, NAME) == counts
+    runs = {"size": [height, width], "counts": [7, 29_000_000, 3, 1_004_990]}
+    counts = rle.read_segmentation(runs, height, width, NAME)
+    again = rle.read_segmentation(rle.to_json(counts, height, width), height, width, NAME)
+    assert coco_mask.area({"size": [height, width], "counts": again}) == 29_000_000 + 1_004_990
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_the_shapes_have_masks_in_their_boxes(split: Split):
     samples = shapes(split)
