@@ -124,6 +124,7 @@ def test_objects_without_a_pixel_or_a_box_after_a_crop_are_dropped():
     np.testing.assert_array_equal(visible(boxes - 20, masks), [0])
     # A mask with pixels, but a box without area in the image: trained on neither.
     np.testing.assert_array_equal(visible(np.array([[30.0, 0, 40, 30]] * 3), masks), [])
+    np.testing.assert_array_equal(visible(np.array([[5, 5, 5 + 1e-13, 15]] * 3), masks), [])
 
 
 def test_resizing_to_few_pixels_may_lose_a_thin_object():

@@ -14,6 +14,9 @@ from pycocotools import mask as coco_mask
 
 from acmix.data import rle
 
+MIN_SIDE = 0.01
+"""Minimum side in pixels of a box to train on."""
+
 
 @dataclass(frozen=True)
 class InstanceMasks:
@@ -123,8 +126,9 @@ def visible(boxes: np.ndarray, masks: InstanceMasks) -> np.ndarray:
     """Return the indices of the objects to train on after a crop.
 
     An object stays if its box (n, 4), cut at the image, has an area and its mask a pixel. Where a
-    crop leaves only an empty corner of a box, its mask is empty: there is nothing to learn.
+    crop leaves only an empty corner of a box, its mask is empty: there is nothing to learn. Boxes
+    that are left with sides of rounding errors would have infinite targets.
     """
     limits = np.array([masks.width, masks.height] * 2)
     cut = np.clip(boxes.reshape(-1, 4), 0, limits)
-    return np.flatnonzero((cut[:, 2:] > cut[:, :2]).all(axis=1) & (masks.areas() > 0))
+    return np.flatnonzero((cut[:, 2:] - cut[:, :2] >= MIN_SIDE).all(axis=1) & (masks.areas() > 0))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from acmix.errors import check
+from acmix.errors import UserError, check
 from acmix.utils.text import shorten
 
 KEY = "segmentation"
@@ -73,12 +73,12 @@ def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> 
     """
     if isinstance(segmentation, list):
         return _from_polygons(segmentation, height, width, name)
-    check(
-        isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys(),
-        f"{name} has segmentation={_brief(segmentation)}; it must be a list of polygons "
-        "[[x, y, x, y, ...], ...] or an object with 'size' and 'counts'. Correct it, or remove the "
-        "annotation.",
-    )
+    if not (isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys()):
+        raise UserError(
+            f"{name} has segmentation={_brief(segmentation)}; it must be a list of polygons "
+            "[[x, y, x, y, ...], ...] or an object with 'size' and 'counts'. Correct it, or remove "
+            "the annotation."
+        )
     size, counts = segmentation["size"], segmentation["counts"]
     check(
         isinstance(size, list | tuple) and list(size) == [height, width],
@@ -89,12 +89,12 @@ def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> 
         text = counts.encode("utf-8", "replace") if isinstance(counts, str) else counts
         _check_runs(_runs(text, name), height, width, name)
         return text
-    whole = isinstance(counts, list) and all(type(one) is int for one in counts)
-    check(
-        whole and all(0 <= one < _MAX_RUN for one in counts),
-        f"{name} has a segmentation with counts={_brief(counts)}; they must be a string, or a list "
-        "of whole numbers that are not negative. Convert the mask again.",
-    )
+    whole = isinstance(counts, list) and set(map(type, counts)) <= {int}
+    if not whole or not all(0 <= one < _MAX_RUN for one in counts):
+        raise UserError(
+            f"{name} has a segmentation with counts={_brief(counts)}; they must be a string, or a "
+            "list of whole numbers that are not negative. Convert the mask again."
+        )
     _check_runs(np.array(counts, np.int64), height, width, name)
     rle: dict[str, bytes] = coco_mask.frPyObjects({"size": size, "counts": counts}, height, width)
     return rle["counts"]
@@ -103,32 +103,31 @@ def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> 
 def _from_polygons(polygons: list[Any], height: int, width: int, name: str) -> bytes:
     kept = []
     for number, polygon in enumerate(polygons):
-        points = _points(polygon, height, width, f"{name}: polygon {number} of its segmentation")
-        low, high = points.min(0, initial=np.inf), points.max(0, initial=-np.inf)
-        if len(points) >= 3 and (low < (width, height)).all() and (high > 0).all():
-            kept.append(points.ravel().tolist())
+        _check_polygon(polygon, number, max(_FAR, 2 * height, 2 * width), name)
+        x, y = polygon[::2], polygon[1::2]
+        if len(x) >= 3 and max(x) > 0 and min(x) < width and max(y) > 0 and min(y) < height:
+            kept.append(polygon)
     if not kept:
         return encode(np.zeros((height, width), np.uint8))
     union: bytes = coco_mask.merge(coco_mask.frPyObjects(kept, height, width))["counts"]
     return union
 
 
-def _points(polygon: Any, height: int, width: int, name: str) -> np.ndarray:
-    """Return the points (n, 2) of a polygon."""
+def _check_polygon(polygon: Any, number: int, far: int, name: str) -> None:
+    # Messages are made only for what is wrong: the texts of long polygons take longer than checks.
     numbers = isinstance(polygon, list) and set(map(type, polygon)) <= {int, float}
-    check(
-        numbers and len(polygon) % 2 == 0,
-        f"{name} is {_brief(polygon)}; it must be a list [x, y, x, y, ...] of an even number of "
-        "coordinates. Correct or remove it.",
-    )
-    far = max(_FAR, 2 * height, 2 * width)
+    if not numbers or len(polygon) % 2:
+        raise UserError(
+            f"{name}: polygon {number} of its segmentation is {_brief(polygon)}; it must be a list "
+            "[x, y, x, y, ...] of an even number of coordinates. Correct or remove it."
+        )
     wrong = [one for one in polygon if not -far <= one <= far]
-    check(
-        not wrong,
-        f"{name} has the coordinate {_brief(wrong[:1])[1:-1]}; coordinates are pixels, finite and "
-        f"at most {far} from the corner of the image. Correct or remove it.",
-    )
-    return np.array(polygon, float).reshape(-1, 2)
+    if wrong:
+        raise UserError(
+            f"{name}: polygon {number} of its segmentation has the coordinate "
+            f"{_brief(wrong[:1])[1:-1]}; coordinates are pixels, finite and at most {far} from the "
+            "corner of the image. Correct or remove it."
+        )
 
 
 def _runs(text: bytes, name: str) -> np.ndarray:
@@ -141,13 +140,12 @@ def _runs(text: bytes, name: str) -> np.ndarray:
     ends = np.flatnonzero(codes & 0x20 == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     whole = len(codes) > 0 and len(ends) > 0 and ends[-1] == len(codes) - 1
-    check(
-        bool(whole)
-        and bool(((codes >= 0) & (codes < 64)).all())
-        and int((ends - starts).max()) < _MAX_CHARACTERS,
-        f"{name} has a segmentation with counts={_brief(text)}, which are no compressed counts of "
-        "pycocotools. Convert the mask again.",
-    )
+    in_range = ((codes >= 0) & (codes < 64)).all()
+    if not (whole and in_range and (ends - starts).max() < _MAX_CHARACTERS):
+        raise UserError(
+            f"{name} has a segmentation with counts={_brief(text)}, which are no compressed counts "
+            "of pycocotools. Convert the mask again."
+        )
     place = np.arange(len(codes)) - np.repeat(starts, ends - starts + 1)
     runs = np.add.reduceat((codes & 0x1F) << (5 * place), starts)
     negative = codes[ends] & 0x10 != 0
