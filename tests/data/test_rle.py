@@ -167,6 +167,20 @@ WRONG = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [(2**20 + 1, 1), (1, 2**30), (2**16, 2**16)])
+def test_images_too_large_for_pycocotools_are_refused_without_allocating_them(size):
+    with pytest.raises(UserError, match=r"its image has .* Cut it into"):
+        rle.read_segmentation([], *size, NAME)
+
+
+def test_an_empty_mask_of_a_large_image_takes_no_bitmap():
+    counts = rle.read_segmentation([[1, 2]], 2**16, 2**16 - 1, NAME)
+    assert len(counts) < 10
+    assert counts == rle.read_segmentation(
+        rle.to_json(counts, 2**16, 2**16 - 1), 2**16, 2**16 - 1, NAME
+    )
+
+
 @pytest.mark.parametrize(("segmentation", "message"), WRONG.values(), ids=WRONG)
 def test_what_is_no_segmentation_is_refused_by_name(segmentation, message):
     with pytest.raises(UserError, match=message) as caught:

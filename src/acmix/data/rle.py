@@ -20,6 +20,8 @@ KEY = "segmentation"
 
 # pycocotools walks along each edge in steps of 1/5 pixel, so time and memory grow with the length.
 _FAR = 100_000
+_MAX_SIDE = 2**20
+# pycocotools keeps lengths of runs in 32 bits.
 _MAX_RUN = 2**32
 # Characters of compressed counts hold 6 bits each from here on: 5 of the value and one for "more".
 _FIRST = 48
@@ -69,8 +71,14 @@ def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> 
 
     Raises:
         UserError: it is none of these forms, a polygon has an odd number of coordinates or one
-            that is not finite or very far away, or the counts do not fill the image exactly.
+            that is not finite or very far away, the counts do not fill the image exactly, or the
+            image is too large for pycocotools.
     """
+    check(
+        max(height, width) <= _MAX_SIDE and height * width < _MAX_RUN,
+        f"{name}: masks are for images of sides up to {_MAX_SIDE} and fewer than 2^32 pixels; its "
+        f"image has {width} x {height}. Cut it into tiles.",
+    )
     if isinstance(segmentation, list):
         return _from_polygons(segmentation, height, width, name)
     if not (isinstance(segmentation, dict) and {"size", "counts"} <= segmentation.keys()):
@@ -96,8 +104,7 @@ def read_segmentation(segmentation: Any, height: int, width: int, name: str) -> 
             "list of whole numbers that are not negative. Convert the mask again."
         )
     _check_runs(np.array(counts, np.int64), height, width, name)
-    rle: dict[str, bytes] = coco_mask.frPyObjects({"size": size, "counts": counts}, height, width)
-    return rle["counts"]
+    return _from_runs(counts, height, width)
 
 
 def _from_polygons(polygons: list[Any], height: int, width: int, name: str) -> bytes:
@@ -108,9 +115,15 @@ def _from_polygons(polygons: list[Any], height: int, width: int, name: str) -> b
         if len(x) >= 3 and max(x) > 0 and min(x) < width and max(y) > 0 and min(y) < height:
             kept.append(polygon)
     if not kept:
-        return encode(np.zeros((height, width), np.uint8))
+        return _from_runs([height * width], height, width)
     union: bytes = coco_mask.merge(coco_mask.frPyObjects(kept, height, width))["counts"]
     return union
+
+
+def _from_runs(runs: list[int], height: int, width: int) -> bytes:
+    rle = coco_mask.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    counts: bytes = rle["counts"]
+    return counts
 
 
 def _check_polygon(polygon: Any, number: int, far: int, name: str) -> None:
