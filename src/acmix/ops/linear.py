@@ -89,6 +89,11 @@ def take_rows(x: Tensor, index: Tensor) -> Tensor:
     return ops.Gather(batch_dims=index.ndim - 1)(x, index, 1)
 
 
+def take_elements(x: Tensor, index: Tensor) -> Tensor:
+    """Take elements of each row: (B, L) and (B, M) to (B, M)."""
+    return take_rows(x.expand_dims(2), index).reshape(index.shape)
+
+
 def to_maps(tokens: Tensor) -> Tensor:
     """Turn tokens (B, H, W, C) into maps (B, C, H, W)."""
     _, height, width, channels = tokens.shape

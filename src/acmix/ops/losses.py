@@ -31,6 +31,11 @@ def sigmoid_focal_loss(logits: Tensor, targets: Tensor, alpha: float, gamma: flo
     return -weight * ops.exp(gamma * log_other) * log_p
 
 
+def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return -log(p_t) of every element: twice the focal loss without focus, of equal weights."""
+    return 2 * sigmoid_focal_loss(logits, targets, 0.5, 0.0)
+
+
 def smooth_l1(prediction: Tensor, target: Tensor, beta: float) -> Tensor:
     """Return 0.5 d^2 / beta where d = |prediction - target| is below beta, else d - 0.5 beta.
 

@@ -29,8 +29,8 @@ from acmix.errors import UserError
 from acmix.export import Exported, fuse
 from acmix.export.formats import FORMATS
 from acmix.export.writer import write_model
+from acmix.layers.conv_norm import ConvNormReLU
 from acmix.models.segmentation import IGNORED, create_segmenter
-from acmix.models.segmentation.parts import ConvNormReLU
 from acmix.tools.analysis.macs import trace
 from acmix.tools.audit.audit import audit_graph
 from acmix.tools.graphs import graph_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from mindspore import Tensor
 
 from acmix.errors import check
 
@@ -80,10 +79,3 @@ class AnchorGenerator:
         centres = np.stack([x, y, x, y], -1).reshape(-1, 1, 4)
         half = np.stack([-self._widths, -self._heights, self._widths, self._heights], -1) / 2
         return (centres + half).reshape(-1, 4)
-
-
-def per_anchor(maps: Tensor, size: int) -> Tensor:
-    """Turn predictions (B, a * size, H, W) into (B, H * W * a, size), in the order of anchors."""
-    _, channels, height, width = maps.shape
-    x = maps.reshape((-1, channels, height * width)).transpose(0, 2, 1)
-    return x.reshape((-1, height * width * (channels // size), size))

@@ -12,7 +12,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal, XavierUniform
 
 from acmix.errors import check, suggest
-from acmix.layers.blocks import batch_norm, conv
+from acmix.layers.conv_norm import ConvNormReLU
 from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection.coder import BoxCoder
 from acmix.ops.constants import tensor_constant
@@ -22,22 +22,6 @@ from acmix.ops.overlap_loss import giou_loss
 
 BOX_LOSSES = ("smooth_l1", "giou")
 _IGNORED = -1
-
-
-class ConvNorm(nn.Cell):
-    """A 3x3 convolution without bias, BatchNorm and ReLU: (N, C_in, P, P) to (N, C, P, P)."""
-
-    fold_norm_into_previous = (("conv", "bn"),)
-
-    def __init__(self, in_channels: int, channels: int):
-        super().__init__()
-        self.conv = conv(in_channels, channels, 3, padding=1)
-        self.bn = batch_norm(channels)
-        self.relu = nn.ReLU()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Apply the three."""
-        return self.relu(self.bn(self.conv(x)))
 
 
 class BoxHead(FullPrecision):
@@ -100,7 +84,7 @@ class BoxHead(FullPrecision):
         convs = [conv_channels] * num_convs
         widths = [in_channels, *convs]
         self.shared_convs = nn.CellList(
-            [ConvNorm(widths[i], widths[i + 1]) for i in range(num_convs)]
+            [ConvNormReLU(widths[i], widths[i + 1], 3) for i in range(num_convs)]
         )
         widths = [widths[-1] * output_size**2, *[fc_channels] * num_fcs]
         self.shared_fcs = nn.CellList(

@@ -15,7 +15,7 @@ from acmix.layers.blocks import conv
 from acmix.layers.full_precision import FullPrecision
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import project, take_rows
-from acmix.ops.losses import sigmoid_focal_loss
+from acmix.ops.losses import binary_cross_entropy
 
 
 class ConvReLU(nn.Cell):
@@ -141,8 +141,7 @@ class MaskHead(FullPrecision):
         inside = positive.reshape((*maps.shape[:2], 1, 1))
         # The others are replaced before: 0 times the slope of an infinite loss is NaN.
         maps = ops.select(inside, maps, ops.zeros_like(maps))
-        # Without focus and with equal weights the focal loss is half of the cross entropy.
-        entropy = 2 * sigmoid_focal_loss(maps, targets, 0.5, 0.0)
+        entropy = binary_cross_entropy(maps, targets)
         inside = inside.astype(ms.float32)
         pixels = maps.shape[2] * maps.shape[3]
         return (entropy * inside).sum() / (ops.maximum(inside.sum(), 1) * pixels)

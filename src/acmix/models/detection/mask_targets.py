@@ -3,7 +3,8 @@
 As in mmdetection: RoIAlign of the mask of 0 and 1, aligned, with ceil(bin) samples per bin and
 axis, and 1 from a mean of 0.5 on. RoIAlign is separable, out = A_y F A_x^T: a row of A holds how
 much each pixel of that axis counts in one bin. The matrices here are sums, not means, so that a
-share of exactly one half stays exact: the number of samples divides at the end.
+share of exactly one half stays exact: the number of samples divides at the end. On the host
+:func:`acmix.data.mask_crops.align_mask` computes the same.
 """
 
 from __future__ import annotations
@@ -18,48 +19,6 @@ from acmix.ops.constants import tensor_constant
 # a bin has several: at most 4, and one more as the first is rounded down.
 _SAMPLES_PER_PIXEL = 5
 _LEAST_STEP = 1e-6  # pixels; a divisor where a bin is narrower, and has one sample
-
-
-def mask_targets_on_host(
-    masks: np.ndarray, boxes: np.ndarray, index: np.ndarray, size: int = 28
-) -> np.ndarray:
-    """Return the targets of proposals.
-
-    Args:
-        masks: (M, H, W) of 0 and 1, any type.
-        boxes: (N, 4) proposals in pixels of the masks, cut at the image.
-        index: (N,) the mask of each.
-        size: S.
-
-    Returns:
-        (N, S, S) uint8.
-    """
-    targets = np.zeros((len(boxes), size, size), np.uint8)
-    for number, (box, mask) in enumerate(zip(boxes, index, strict=True)):
-        x1, y1, x2, y2 = (float(side) for side in box)
-        rows, from_row, row_samples = _sums_on_host(y1, y2, masks.shape[1], size)
-        columns, from_column, column_samples = _sums_on_host(x1, x2, masks.shape[2], size)
-        part = masks[mask, from_row : from_row + rows.shape[1]]
-        part = part[:, from_column : from_column + columns.shape[1]].astype(np.float64)
-        sums = rows @ part @ columns.T
-        targets[number] = 2 * sums >= max(row_samples * column_samples, 1)
-    return targets
-
-
-def _sums_on_host(start: float, end: float, length: int, size: int) -> tuple[np.ndarray, int, int]:
-    """Return the matrix (S, n) of one axis, the first of its n pixels, and the samples per bin."""
-    bin_size = float(np.float32(end - start) / np.float32(size))  # as the public code rounds
-    samples = max(int(np.ceil(bin_size)), 0)
-    if samples == 0:
-        return np.zeros((size, 1)), 0, 0
-    place = (np.arange(size)[:, None] + (np.arange(samples) + 0.5) / samples) * bin_size
-    place += start - 0.5
-    outside = (place < -1) | (place > length)
-    place = place.clip(0, length - 1)
-    first, last = int(place.min()), min(int(place.max()) + 1, length - 1)
-    share = np.maximum(1 - np.abs(place[..., None] - np.arange(first, last + 1)), 0)
-    share[outside] = 0
-    return share.sum(1), first, samples
 
 
 def mask_targets(masks: Tensor, boxes: Tensor, size: int = 28) -> Tensor:

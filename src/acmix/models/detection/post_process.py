@@ -19,7 +19,7 @@ from acmix.errors import check
 from acmix.models.detection.coder import BoxCoder
 from acmix.ops.boxes import clip_boxes
 from acmix.ops.constants import constant, tensor_constant
-from acmix.ops.linear import take_rows
+from acmix.ops.linear import take_elements, take_rows
 
 MOST_BOXES = 2864
 """Largest number of boxes that ``ops.NMSWithMask`` takes on Ascend."""
@@ -97,7 +97,7 @@ class PostProcess:
         values, rows, labels = [ops.cat([pairs[i] for pairs in best], 1) for i in range(3)]
         count = min(self.max_candidates, values.shape[1])
         values, order = ops.TopK()(values, count)
-        rows, labels = _take(rows, order), _take(labels, order)
+        rows, labels = take_elements(rows, order), take_elements(labels, order)
         anchors = take_rows(anchors.reshape((1, -1, 4)), rows.reshape((-1,)))
         boxes = coder.decode(take_rows(deltas, rows), anchors.reshape((-1, count, 4)))
         return clip_boxes(boxes, height, width), ops.sigmoid(values), labels
@@ -113,7 +113,7 @@ class PostProcess:
         pairs = take_rows(logits, rows).reshape((-1, kept * classes))
         values, place = ops.TopK()(pairs, min(self.top_k, kept * classes))
         row = place // classes
-        return values, _take(rows, row), place - row * classes
+        return values, take_elements(rows, row), place - row * classes
 
     def detections(
         self,
@@ -141,8 +141,8 @@ class PostProcess:
         found = places > 0
         order = (count - ops.maximum(places, 1)).astype(ms.int32)
         boxes = take_rows(boxes, order) * found.astype(ms.float32).expand_dims(2)
-        scores = _take(scores, order) * found.astype(ms.float32)
-        return boxes, scores, ops.select(found, _take(labels, order), NONE)
+        scores = take_elements(scores, order) * found.astype(ms.float32)
+        return boxes, scores, ops.select(found, take_elements(labels, order), NONE)
 
 
 def suppress(
@@ -196,8 +196,3 @@ def group_grid(num_groups: int, extent: int) -> tuple[int, float]:
 @tensor_constant
 def _falling(count: int) -> np.ndarray:
     return np.arange(count, 0, -1, dtype=np.float32)
-
-
-def _take(x: Tensor, index: Tensor) -> Tensor:
-    """Take elements: (B, L) and (B, M) to (B, M)."""
-    return take_rows(x.expand_dims(2), index).reshape(index.shape)

@@ -10,15 +10,15 @@ import math
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import Normal
 
 from acmix.errors import check
 from acmix.models.backbone import Backbone
-from acmix.models.detection.anchors import AnchorGenerator, per_anchor
+from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.models.detection.post_process import PostProcess
+from acmix.models.detection.predictions import per_anchor, prediction_conv
 from acmix.models.fpn import FPN, level_sizes, level_strides
 from acmix.ops.boxes import box_iou, clip_boxes
 from acmix.ops.constants import tensor_constant
@@ -50,8 +50,8 @@ class RetinaHead(nn.Cell):
         self.cls_convs = _tower(channels, num_convs)
         self.reg_convs = _tower(channels, num_convs)
         bias = -math.log((1 - prior) / prior)
-        self.retina_cls = _conv(channels, num_anchors * num_classes, bias)
-        self.retina_reg = _conv(channels, num_anchors * 4)
+        self.retina_cls = prediction_conv(channels, num_anchors * num_classes, bias=bias)
+        self.retina_reg = prediction_conv(channels, num_anchors * 4)
 
     def construct(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Predict; see the class."""
@@ -154,20 +154,11 @@ class RetinaNet(Detector):
 
 def _tower(channels: int, num_convs: int) -> nn.SequentialCell:
     return nn.SequentialCell(
-        [cell for _ in range(num_convs) for cell in (_conv(channels, channels), nn.ReLU())]
-    )
-
-
-def _conv(in_channels: int, out_channels: int, bias: float = 0.0) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        3,
-        pad_mode="pad",
-        padding=1,
-        has_bias=True,
-        weight_init=Normal(0.01),
-        bias_init=bias,
+        [
+            cell
+            for _ in range(num_convs)
+            for cell in (prediction_conv(channels, channels), nn.ReLU())
+        ]
     )
 
 

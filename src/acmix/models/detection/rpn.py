@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import Normal
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
-from acmix.models.detection.anchors import per_anchor
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.matcher import BACKGROUND, IGNORED, Matcher
 from acmix.models.detection.post_process import MOST_BOXES, suppress
-from acmix.ops.boxes import box_iou, clip_to_sizes
-from acmix.ops.linear import take_rows
-from acmix.ops.losses import smooth_l1
+from acmix.models.detection.predictions import per_anchor, prediction_conv
+from acmix.ops.boxes import box_area, box_iou, clip_to_sizes
+from acmix.ops.linear import take_elements, take_rows
+from acmix.ops.losses import binary_cross_entropy, smooth_l1
 
 
 class RPNHead(nn.Cell):
@@ -33,9 +32,9 @@ class RPNHead(nn.Cell):
 
     def __init__(self, channels: int, num_anchors: int):
         super().__init__()
-        self.rpn_conv = _conv(channels, channels, 3)
-        self.rpn_cls = _conv(channels, num_anchors, 1)
-        self.rpn_reg = _conv(channels, num_anchors * 4, 1)
+        self.rpn_conv = prediction_conv(channels, channels, 3)
+        self.rpn_cls = prediction_conv(channels, num_anchors, 1)
+        self.rpn_reg = prediction_conv(channels, num_anchors * 4, 1)
         self.relu = nn.ReLU()
 
     def construct(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -125,7 +124,7 @@ class ProposalRule:
             chosen = chosen.reshape((*row.shape, 4))
             box = clip_to_sizes(coder.decode(take_rows(deltas, row), chosen), sizes)
             kept = suppress(box, ops.zeros_like(row), 1, extent, self.nms_threshold)
-            kept = ops.logical_and(kept, _has_area(box))
+            kept = ops.logical_and(kept, box_area(box) > 0)
             values += (ops.select(kept, value, _NEVER),)
             boxes += (box,)
         value = ops.cat(values, 1)
@@ -183,33 +182,14 @@ class RPNLoss(FullPrecision):
         anchors = anchors.expand_dims(0)
         if self.sampler is not None:
             index, positive, sampled = self.sampler(matched)
-            logits = take_rows(logits.expand_dims(2), index).reshape(index.shape)
+            logits = take_elements(logits, index)
             deltas = take_rows(deltas, index)
             anchors = take_rows(anchors, index.reshape((-1,))).reshape((*index.shape, 4))
-            targets_of = take_rows(targets_of.expand_dims(2), index).reshape(index.shape)
+            targets_of = take_elements(targets_of, index)
         positive, sampled = positive.astype(ms.float32), sampled.astype(ms.float32)
         count = ops.maximum(positive.sum(1), 1) + ops.maximum((sampled - positive).sum(1), 1)
         total = count.sum()
-        # log(1 + exp(-z)) with the margin z = +-logit
-        entropy = ops.softplus(logits.astype(ms.float32) * (1 - 2 * positive))
+        entropy = binary_cross_entropy(logits, positive)
         offsets = self.coder.encode(take_rows(boxes, targets_of), anchors)
         distance = smooth_l1(deltas, offsets, self.beta) * positive.expand_dims(2)
         return (entropy * sampled).sum() / total, distance.sum() / total
-
-
-def _has_area(boxes: Tensor) -> Tensor:
-    x1, y1, x2, y2 = ops.split(boxes, 1, 2)
-    return ops.logical_and(x2 > x1, y2 > y1).reshape(boxes.shape[:2])
-
-
-def _conv(in_channels: int, channels: int, kernel_size: int) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        channels,
-        kernel_size,
-        pad_mode="pad",
-        padding=kernel_size // 2,
-        has_bias=True,
-        weight_init=Normal(0.01),
-        bias_init="zeros",
-    )

@@ -10,7 +10,7 @@ from acmix.errors import check
 from acmix.models.detection.matcher import BACKGROUND
 from acmix.ops import random
 from acmix.ops.constants import tensor_constant
-from acmix.ops.linear import take_rows
+from acmix.ops.linear import take_elements
 
 
 class BalancedSampler(nn.Cell):
@@ -61,8 +61,7 @@ class BalancedSampler(nn.Cell):
         column = ops.select(positive, from_positives, from_background)
         drawn = ops.cat((positives, background), 1)
         column = ops.minimum(column, drawn.shape[1] - 1)
-        index = take_rows(ops.expand_dims(drawn, 2), column)
-        return index.reshape(column.shape), positive, valid
+        return take_elements(drawn, column), positive, valid
 
 
 def _draw(members: Tensor, numbers: Tensor, most: int) -> tuple[Tensor, Tensor]:

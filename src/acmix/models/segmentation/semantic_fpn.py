@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Tensor, nn
 
+from acmix.layers.conv_norm import ConvNormReLU
 from acmix.models.backbone import Backbone
 from acmix.models.fpn import FPN
-from acmix.models.segmentation.parts import ConvNormReLU, PixelClassifier
+from acmix.models.segmentation.parts import PixelClassifier
 from acmix.models.segmentation.segmenter import Segmenter
 from acmix.ops.resample import resize
 

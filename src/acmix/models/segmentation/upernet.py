@@ -11,8 +11,9 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
+from acmix.layers.conv_norm import ConvNormReLU
 from acmix.models.backbone import Backbone
-from acmix.models.segmentation.parts import ConvNormReLU, PixelClassifier
+from acmix.models.segmentation.parts import PixelClassifier
 from acmix.models.segmentation.segmenter import Segmenter
 from acmix.ops.resample import adaptive_average_pool, resize
 

@@ -136,9 +136,8 @@ class DetectionMetric:
 
     def per_class(self, kind: Kind = "bbox") -> np.ndarray:
         """Return the average precision of each class (K,); NaN for a class without objects."""
-        precision = self._evaluate(kind).eval["precision"][
-            :, :, :, 0, -1
-        ]  # all areas, 100 detections
+        precision = self._evaluate(kind).eval["precision"]
+        precision = precision[:, :, :, 0, -1]  # all areas, 100 detections
         by_class = np.moveaxis(precision, 2, 0).reshape(precision.shape[2], -1)
         means = [p[p > -1].mean() if (p > -1).any() else np.nan for p in by_class]
         by_id: dict[int | None, float] = dict(zip(self._present_ids(), means, strict=True))
