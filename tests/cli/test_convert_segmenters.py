@@ -6,8 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 from export.random_weights import draw_anew
+from golden_arrays import load
 from mindspore import Tensor
-from models.segmentation.golden_segmenters import load
 from safetensors.numpy import load_file, save_file
 from torch_files import Files
 

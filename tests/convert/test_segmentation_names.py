@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from models.segmentation.golden_segmenters import load, small_network
+from golden_arrays import load
+from models.segmentation.golden_segmenters import small_network
 
 from acmix.convert import load_torch_state, torch_state
 from acmix.errors import UserError

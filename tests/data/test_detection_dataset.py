@@ -68,10 +68,11 @@ def test_box_encloses_the_marked_block_after_resize_and_flip(tmp_path, flip, siz
         tmp_path, pixels, [(left, top, right - left, bottom - top)],
         short_side=(short_side,), long_side=128, hflip=flip, mean=(0, 0, 0), std=(1, 1, 1),
     )  # fmt: skip
-    ((images, boxes, labels),) = dataset.epoch(0)
+    ((images, boxes, labels, sizes),) = dataset.epoch(0)
     assert labels.tolist() == [[0, -1, -1, -1]]
     assert not boxes[0, 1:].any()
     wide, high = dataset.preprocess.size(width, height)
+    assert sizes.tolist() == [[high, wide]]
     marked = np.argwhere(images[0, 0, :high, :wide] > 0.5)
     (low_y, low_x), (high_y, high_x) = marked.min(0), marked.max(0) + 1
     # Half of the brightness is where the edge of the block is, to half a pixel.
@@ -89,7 +90,7 @@ def test_flipping_mirrors_the_image_without_its_padding(tmp_path):
     pixels = pattern(20, 25)
     plain = open_one(tmp_path / "a", pixels, [(0, 0, 25, 20)], hflip=0)
     flipped = open_one(tmp_path / "b", pixels, [(0, 0, 25, 20)], hflip=1)
-    ((image, boxes, _),), ((mirrored, mirrored_boxes, _),) = plain.epoch(0), flipped.epoch(0)
+    ((image, boxes, *_),), ((mirrored, mirrored_boxes, *_),) = plain.epoch(0), flipped.epoch(0)
     assert image.shape == (1, 3, 32, 48)
     np.testing.assert_array_equal(mirrored[..., :40], image[..., 39::-1])
     np.testing.assert_array_equal(mirrored_boxes, boxes)
@@ -98,8 +99,8 @@ def test_flipping_mirrors_the_image_without_its_padding(tmp_path):
 
 def test_scale_carries_boxes_back_to_the_original_image(root):
     train, val = open_split(root, hflip=0, batch_size=9), open_split(root, "val", batch_size=1)
-    scales = {int(index[0]): scale[0] for _, index, scale in val.epoch(0)}
-    for _, boxes, _ in train.epoch(0):
+    scales = {int(index[0]): scale[0] for _, _, index, scale in val.epoch(0)}
+    for _, boxes, _, _ in train.epoch(0):
         for box in boxes[:, 0]:
             found = [
                 position for position, scale in scales.items()
@@ -114,7 +115,7 @@ def test_boxes_beyond_the_maximum_are_dropped_the_smallest_first_and_counted(tmp
         dataset = open_one(
             tmp_path, pattern(32, 32), [(0, 0, s, s) for s in sides], hflip=0, max_boxes=4
         )
-    ((_, boxes, labels),) = dataset.epoch(0)
+    ((_, boxes, labels, _),) = dataset.epoch(0)
     np.testing.assert_allclose(boxes[0, :, 2], [9, 8, 7, 6])
     assert labels.tolist() == [[0, 0, 0, 0]]
     assert "1 images have more than data.max_boxes=4 boxes; 2 boxes" in caplog.text
@@ -126,7 +127,7 @@ def test_crowds_are_in_the_ground_truth_alone(tmp_path):
         {1: (32, 32)}, [annotation(1, (0, 0, 9, 9), iscrowd=1), annotation(1, (1, 1, 4, 4), 7)]
     )
     dataset = open_split(write_split(tmp_path, tree), batch_size=1)
-    ((_, _, labels),) = dataset.epoch(0)
+    ((_, _, labels, _),) = dataset.epoch(0)
     assert labels.tolist() == [[1, -1, -1, -1]]
     assert len(dataset.ground_truth.anns) == 2
 
@@ -141,7 +142,7 @@ def test_train_batches(root):
     assert dataset.image_ids == tuple(SIZES)
     assert (dataset.num_samples, dataset.batch_size) == (9, 2)
     shapes = Counter()
-    for images, boxes, labels in dataset.epoch(0):
+    for images, boxes, labels, _ in dataset.epoch(0):
         assert images.shape[2:] in dataset.preprocess.shapes
         assert images.shape[:2] == (2, 3)
         assert (boxes.shape, labels.shape) == ((2, 4, 4), (2, 4))
@@ -177,19 +178,20 @@ def test_val_has_every_image_once_with_its_position_and_blank_padding(root):
     assert dataset.batch_size == 4
     positions: list[int] = []
     padded = 0
-    for images, index, scale in dataset.epoch(0):
+    for images, sizes, index, scale in dataset.epoch(0):
         assert (index.shape, index.dtype) == ((4,), np.int32)
         assert (scale.shape, scale.dtype) == ((4, 2), np.float32)
         assert not images[index < 0].any()
         padded += (index < 0).sum()
         positions += index[index >= 0].tolist()
-        for image, position, factors in zip(images, index, scale, strict=True):
+        for image, size, position, factors in zip(images, sizes, index, scale, strict=True):
             if position >= 0:
                 width, height = SIZES[dataset.image_ids[position]]
                 encoded = (root / "val2017" / f"{position + 10:04}.png").read_bytes()
                 expected, expected_scale = dataset.preprocess(encoded)
                 np.testing.assert_array_equal(image, expected)
                 np.testing.assert_array_equal(factors, expected_scale)
+                np.testing.assert_allclose(size, factors[::-1] * [height, width], rtol=1e-6)
                 assert dataset.preprocess.bucket(width, height) == image.shape[1:]
     assert sorted(positions) == list(range(9))
     assert padded == 4 * len(dataset) - 9 > 0
@@ -201,7 +203,7 @@ def test_val_takes_the_largest_short_side_and_train_each_of_them(root):
     train = open_split(root, short_side=(16, 24, 32), hflip=0)
     heights = set()
     for k in range(4):
-        for images, boxes, _ in train.epoch(k):
+        for images, boxes, _, _ in train.epoch(k):
             assert images.shape[2:] in val.preprocess.shapes
             heights |= {round(float(box[3] - box[1]) / 12 * 40) for box in boxes[:, 0]}
     assert len(heights) > 9  # more than one for each of the nine images
@@ -287,7 +289,7 @@ def test_empty_images_are_skipped_in_training_and_kept_in_validation(with_empty,
 
 def test_kept_empty_images_are_all_padding(with_empty):
     dataset = open_split(with_empty, empty_images="keep")
-    ((_, boxes, labels),) = dataset.epoch(0)
+    ((_, boxes, labels, _),) = dataset.epoch(0)
     empty = (labels == -1).all(axis=1)
     assert sorted(empty) == [False, True]
     assert not boxes[empty].any()
@@ -376,13 +378,13 @@ def test_shapes_pass_through_the_same_pipeline():
     config = DetectionDataConfig(name="shapes", short_side=(64,), long_side=96, batch_size=16)
     train = create_dataset(config, "train", seed=0)
     assert isinstance(train, DetectionDataset)
-    images, boxes, labels = next(train.epoch(0))
+    images, boxes, labels, _ = next(train.epoch(0))
     assert images.shape[:2] == (16, 3)
     valid = labels >= 0
     assert valid.any(axis=1).all()
     assert (boxes[valid][:, 2:] > boxes[valid][:, :2]).all()
     assert (boxes[valid] <= np.array([*images.shape[:1:-1]] * 2)).all()
     val = create_dataset(config, "val", seed=3)
-    seen = np.concatenate([index for _, index, _ in val.epoch(0)])
+    seen = np.concatenate([index for _, _, index, _ in val.epoch(0)])
     assert sorted(seen[seen >= 0]) == list(range(val.num_samples)) == list(range(128))
     assert val.ground_truth.getImgIds() == list(val.image_ids)

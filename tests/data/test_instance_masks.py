@@ -6,7 +6,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from acmix.data import rle
-from acmix.data.instance_masks import InstanceMasks, PixelMap, visible
+from acmix.data.instance_masks import InstanceMasks, PixelMap
 
 HEIGHT, WIDTH = 60, 80
 
@@ -49,7 +49,6 @@ def test_an_image_without_objects_has_no_masks():
     assert none.boxes().shape == (0, 4)
     assert none.areas().shape == (0,)
     assert len(none.transform(PixelMap.identity(HEIGHT, WIDTH).resize(7, 9))) == 0
-    assert len(visible(np.zeros((0, 4)), none)) == 0
 
 
 def test_hundreds_of_objects_take_little_memory():
@@ -115,23 +114,10 @@ def test_a_crop_across_the_border_keeps_what_lies_inside():
     np.testing.assert_array_equal(pixels(blobs()[0]), blobs()[0][50:, 70:])
 
 
-def test_objects_without_a_pixel_or_a_box_after_a_crop_are_dropped():
-    corner = rectangle(0, 0, 10, 10)  # its box reaches into the crop, its pixels do not
-    corner[40:, 40:60] = 0
-    bitmaps = np.stack([rectangle(25, 25, 35, 35), corner, rectangle(60, 40, 70, 50)])
-    boxes = np.array([[25, 25, 35, 35], [0, 0, 60, 60], [60, 40, 70, 50]], float)
-    masks = compressed(bitmaps).transform(PixelMap.identity(HEIGHT, WIDTH).crop(20, 20, 30, 30))
-    np.testing.assert_array_equal(visible(boxes - 20, masks), [0])
-    # A mask with pixels, but a box without area in the image: trained on neither.
-    np.testing.assert_array_equal(visible(np.array([[30.0, 0, 40, 30]] * 3), masks), [])
-    np.testing.assert_array_equal(visible(np.array([[5, 5, 5 + 1e-13, 15]] * 3), masks), [])
-
-
 def test_resizing_to_few_pixels_may_lose_a_thin_object():
     masks = compressed(rectangle(33, 20, 34, 40)[None])
     small = masks.transform(PixelMap.identity(HEIGHT, WIDTH).resize(6, 8))
     assert small.areas() == [0]
-    assert len(visible(np.array([[3.3, 2, 3.4, 4]]), small)) == 0
 
 
 def test_areas_and_boxes_are_pycocotools_s():

@@ -8,7 +8,8 @@ import pytest
 
 from acmix.data import rle
 from acmix.data.instance_masks import InstanceMasks, PixelMap
-from acmix.data.mask_crops import HIGHEST, MARGIN, align_mask, crop_masks
+from acmix.data.mask_crops import align_mask, crop_masks
+from acmix.models.detection.mask_targets import CROP_MARGIN, CROP_MAXIMUM
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "mask_head.npz")
 HEIGHT, WIDTH = 60, 80
@@ -104,7 +105,7 @@ def test_crops_are_the_masks_in_their_boxes():
     crops = crop_masks(masks, WHOLE, boxes, 22)
     assert crops.shape == (2, 22, 22)
     assert crops.dtype == np.uint8
-    assert (crops[0, 3:-3, 2:-2] == HIGHEST).all()
+    assert (crops[0, 3:-3, 2:-2] == CROP_MAXIMUM).all()
     assert not crops[1, 3:-3, 2:-2].any()
     assert not crops[0, :, 0].any()  # the margin
     assert crop_masks(masks.select([]), WHOLE, boxes[:0], 22).shape == (0, 22, 22)
@@ -122,12 +123,17 @@ def test_targets_from_crops_are_nearly_those_from_whole_masks():
         masks = InstanceMasks(HEIGHT, WIDTH, (rle.encode(mask),))
         box = masks.boxes()[0] * 4
         (crop,) = crop_masks(masks, pixels, box[None], size)
-        wide, high = np.tile(box[2:] - box[:2] + 2 * MARGIN, 2).reshape(2, 2)[0]
-        around = np.pad(crop / HIGHEST, 1)  # nothing of the mask lies outside of its crop
+        wide, high = np.tile(box[2:] - box[:2] + 2 * CROP_MARGIN, 2).reshape(2, 2)[0]
+        around = np.pad(crop / CROP_MAXIMUM, 1)  # nothing of the mask lies outside of its crop
         for shift in [np.zeros(4), *rng.uniform(-0.2, 0.2, (3, 4))]:
             proposal = box + shift * np.tile(box[2:] - box[:2], 2)
             proposal = np.clip(proposal, 0, [320, 240, 320, 240])
-            place = (proposal - np.tile(box[:2] - MARGIN, 2)) * size / [wide, high, wide, high] + 1
+            place = (proposal - np.tile(box[:2] - CROP_MARGIN, 2)) * size / [
+                wide,
+                high,
+                wide,
+                high,
+            ] + 1
             found = target(around, PixelMap.identity(*around.shape), place)
             differing.append(np.mean(found != target(mask, pixels, proposal)))
     assert np.mean(differing) < 0.003

@@ -50,6 +50,18 @@ class DetectionDataConfig(DataConfig, prefix="data"):
     """Divisor of the sides of these shapes, in pixels."""
     max_boxes: PositiveInt = 100
     """Maximum number of boxes of a training image; the smallest boxes beyond it are dropped."""
+    masks: bool = False
+    """Whether objects have masks, which detectors such as ``mask_rcnn`` learn from ``segmentation``
+    of COCO's annotations."""
+    mask_size: PositiveInt = 112
+    """Side in pixels of the mask of a training object, cut out with its box."""
+    crop_probability: Probability = 0.0
+    """Probability with which a training image is a random part of the original."""
+    crop_short_side: tuple[ImageSize, ...] = (400, 500, 600)
+    """Shorter side in pixels of the image that a part is cut from, before it is resized; training
+    draws one of these values."""
+    crop_sides: tuple[ImageSize, ImageSize] = (384, 600)
+    """Minimum and maximum side of such a part in pixels; both sides are drawn."""
     empty_images: Literal["skip", "keep"] = "skip"
     """Treatment of training images without boxes: ``skip`` them, or ``keep`` them as background."""
 
@@ -61,6 +73,11 @@ class DetectionDataConfig(DataConfig, prefix="data"):
             max(self.short_side) <= self.long_side,
             f"data.short_side={list(self.short_side)} must not exceed data.long_side="
             f"{self.long_side}.",
+        )
+        check(bool(self.crop_short_side), "data.crop_short_side must name at least one side.")
+        check(
+            self.crop_sides[0] <= self.crop_sides[1],
+            f"data.crop_sides={list(self.crop_sides)}: the minimum exceeds the maximum.",
         )
 
 

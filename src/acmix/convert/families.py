@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindspore import nn
 
 from acmix.convert import pvt, san
+from acmix.convert.detection import CASCADE_MASK_RCNN, MASK_RCNN
 from acmix.convert.resnet import RESNET
 from acmix.convert.rules import Family
 from acmix.convert.segmentation import SEGMENTATION
@@ -16,6 +17,7 @@ from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
 from acmix.layers.attention.patchwise import PatchwiseAttention
 from acmix.layers.attention.window import WindowAttention
+from acmix.models.detection import CascadeMaskRCNN, MaskRCNN
 from acmix.models.pvt import PVT, PVTBlock
 from acmix.models.resnet import Bottleneck, ResNet
 from acmix.models.san import SAN, SANBlock
@@ -39,7 +41,11 @@ FAMILIES: dict[type[nn.Cell], Family] = {
 """Families by class of the model or block, or of the attention of a separate ACmix."""
 
 
-HEADS: dict[type[nn.Cell], Family] = {Segmenter: SEGMENTATION}
+HEADS: dict[type[nn.Cell], Family] = {
+    Segmenter: SEGMENTATION,
+    MaskRCNN: MASK_RCNN,
+    CascadeMaskRCNN: CASCADE_MASK_RCNN,
+}
 """Families, by class of the network, of the heads on a ``backbone`` of any other family."""
 
 

@@ -34,3 +34,6 @@ ACMIX_PATHS = (
     Rule("conv_path.kernel", ("dep_conv.weight",)),
 )
 """Rules for the parameters of ACmix with the same name in all official implementations."""
+
+PYRAMID = (r"^(neck\.(?:lateral|fpn)_convs\.\d+)(?=\.|$)", r"\1.conv")
+"""Rename of the convolutions of a feature pyramid, in OpenMMLab's modules of several layers."""

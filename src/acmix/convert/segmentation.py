@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from acmix.convert.dialects import Dialect
-from acmix.convert.layers import BATCH_COUNTER, COMMON
+from acmix.convert.layers import BATCH_COUNTER, COMMON, PYRAMID
 from acmix.convert.rules import Family
 
 SEGMENTATION = Family(
     rules=COMMON,
     renames=(
-        (r"^(neck\.(?:lateral|fpn)_convs\.\d+)(?=\.|$)", r"\1.conv"),
+        PYRAMID,
         # Behind each convolution stands the resizing, a module without weights.
         (
             r"^(decode_head\.scale_heads\.\d+)\.(\d+)(?=\.|$)",

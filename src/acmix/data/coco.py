@@ -47,7 +47,7 @@ def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
     file = annotation_file(root, names[split])
     tree = _read(file)
     categories = read_categories(tree, str(file))
-    records = read_records(tree, str(file))
+    records = read_records(tree, str(file), config.masks)
     if split == "train":
         report_unused(categories, records, str(file))
         _check_same_categories(tree, file, annotation_file(root, names["val"]))

@@ -8,12 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pycocotools.coco import COCO
 
 from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record
 from acmix.data.decode import decode
+from acmix.data.detection_augment import View
 from acmix.data.detection_preprocess import DetectionPreprocess, Shape
+from acmix.data.detection_targets import targets
 from acmix.data.pipeline import PADDING, Batch, MakeBatch, reading
 from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
@@ -24,11 +27,12 @@ _logger = logging.getLogger(__name__)
 class DetectionDataset(ShardedDataset):
     """Batches of one split for a detector.
 
-    ``train``: ``(images float32 (B, C, H, W), boxes float32 (B, M, 4), labels int32 (B, M))`` with
-    M = ``data.max_boxes``. Boxes are xyxy in pixels of ``images``; label -1 marks padding, whose
-    boxes are zeros. Crowds are left out.
-    ``val``: ``(images, index int32 (B,), scale float32 (B, 2))``: the image's position in the
-    split, -1 for padding, and network pixels per original pixel along x and y.
+    ``train``: ``(images float32 (B, C, H, W), boxes float32 (B, M, 4), labels int32 (B, M), sizes
+    float32 (B, 2))`` with M = ``data.max_boxes``. Boxes are xyxy in pixels of ``images``; label -1
+    marks padding, whose boxes are zeros. Crowds are left out. Sizes are height and width without
+    padding. With ``data.masks`` also masks uint8 (B, M, S, S), see :func:`.crop_masks`.
+    ``val``: ``(images, sizes, index int32 (B,), scale float32 (B, 2))``: the image's position in
+    the split, -1 for padding, and network pixels per original pixel along x and y.
 
     All images of a step, over all shards, have the same shape (H, W), one of
     ``preprocess.shapes``. In ``train`` images are repeated to fill the last batch of a shape, so
@@ -47,8 +51,8 @@ class DetectionDataset(ShardedDataset):
         preprocess: evaluation transform.
     """
 
-    train_columns = ("images", "boxes", "labels")
-    val_columns = ("images", "index", "scale")
+    train_columns: tuple[str, ...] = ("images", "boxes", "labels", "sizes")
+    val_columns = ("images", "sizes", "index", "scale")
 
     def __init__(
         self, samples: DetectionSamples, config: DetectionDataConfig, **sharding: Any
@@ -59,6 +63,8 @@ class DetectionDataset(ShardedDataset):
         self.category_ids: tuple[int | None, ...] = tuple(samples.categories)
         self.image_ids = tuple(record.image_id for record in samples.records)
         self.preprocess = DetectionPreprocess.from_config(config)
+        if config.masks:
+            self.train_columns = (*self.train_columns, "masks")
         self._samples = samples
         self._config = config
         shapes = self.preprocess.shapes
@@ -83,7 +89,7 @@ class DetectionDataset(ShardedDataset):
     @cached_property
     def ground_truth(self) -> COCO:
         """Annotations of the split, including crowds."""
-        return self._samples.ground_truth()
+        return self._samples.ground_truth(self._config.masks)
 
     def _parts(self) -> dict[str, Iterable[object]]:
         return super()._parts() | {
@@ -131,26 +137,23 @@ class DetectionDataset(ShardedDataset):
         return indices, bucket_of_step
 
     def _training_image(self, index: int, shape: Shape, k: int) -> Batch:
-        rng = np.random.default_rng((self._seed, k, index))
-        short_side = int(rng.choice(self._config.short_side))
-        flip = bool(rng.random() < self._config.hflip)
-        image, scale = self._image(index, shape, short_side, flip)
         record = self._samples.records[index]
-        boxes, labels = _targets(record, self._config.max_boxes)
-        mirror_width = record.width if flip else None
-        return image, _transform_boxes(boxes, labels >= 0, scale, mirror_width), labels
+        rng = np.random.default_rng((self._seed, k, index))
+        view = View.draw(self._config, record.width, record.height, rng)
+        part = view.cut(self._decoded(index))
+        image, scale = self.preprocess.transform(part, shape, view.short_side, view.flip)
+        return image, *targets(record, view, _size(part, scale), self._config)
 
     def _evaluation_image(self, index: int, shape: Shape, k: int) -> Batch:
         position = np.array(index, np.int32)
         if index == PADDING:
             blank = np.zeros((self.preprocess.channels, *shape), np.float32)
-            return blank, position, np.ones(2, np.float32)
-        image, scale = self._image(index, shape)
-        return image, position, scale
+            return blank, np.array(shape, np.float32), position, np.ones(2, np.float32)
+        whole = self._decoded(index)
+        image, scale = self.preprocess.transform(whole, shape)
+        return image, np.array(_size(whole, scale), np.float32), position, scale
 
-    def _image(
-        self, index: int, shape: Shape, short_side: int | None = None, flip: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _decoded(self, index: int) -> Image.Image:
         name = self._samples.names[index]
         with reading(name):
             encoded = self._samples.read(index)
@@ -161,7 +164,13 @@ class DetectionDataset(ShardedDataset):
             f"image {name} {mismatch}. Take the image that was annotated, or start again with "
             "data.on_corrupt=skip, which leaves it out.",
         )
-        return self.preprocess.transform(image, shape, short_side, flip)
+        return image
+
+
+def _size(image: Image.Image, scale: np.ndarray) -> tuple[int, int]:
+    """Return height and width of an image that was resized by ``scale`` along x and y."""
+    wide, high = np.rint(scale * np.array(image.size)).astype(int).tolist()
+    return high, wide
 
 
 def _check_not_empty(
@@ -182,23 +191,6 @@ def _check_not_empty(
     )
 
 
-def _training_boxes(record: Record, max_boxes: int) -> np.ndarray:
-    """Return the indices of the largest ``max_boxes`` boxes of an image, without crowds."""
-    chosen = np.flatnonzero(~record.crowd)
-    if len(chosen) > max_boxes:
-        chosen = np.sort(chosen[np.argsort(-record.areas[chosen], kind="stable")[:max_boxes]])
-    return chosen
-
-
-def _targets(record: Record, max_boxes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the padded boxes (M, 4) and labels (M,) of an image."""
-    chosen = _training_boxes(record, max_boxes)
-    count = len(chosen)
-    boxes, labels = np.zeros((max_boxes, 4)), np.full(max_boxes, PADDING, np.int32)
-    boxes[:count], labels[:count] = record.boxes[chosen], record.labels[chosen]
-    return boxes, labels
-
-
 def _warn_about_dropped_boxes(records: tuple[Record, ...], max_boxes: int) -> None:
     counts = [int((~record.crowd).sum()) for record in records]
     dropped = [count - max_boxes for count in counts if count > max_boxes]
@@ -207,15 +199,3 @@ def _warn_about_dropped_boxes(records: tuple[Record, ...], max_boxes: int) -> No
             "%d images have more than data.max_boxes=%d boxes; %d boxes, the smallest, are left "
             "out.", len(dropped), max_boxes, sum(dropped),
         )  # fmt: skip
-
-
-def _transform_boxes(
-    boxes: np.ndarray, valid: np.ndarray, scale: np.ndarray, mirror_width: int | None
-) -> np.ndarray:
-    """Scale boxes to the network's input, after mirroring them in an image of ``mirror_width``."""
-    if mirror_width is not None:
-        left, top, right, bottom = np.moveaxis(boxes, -1, 0)
-        boxes = np.stack([mirror_width - right, top, mirror_width - left, bottom], axis=-1)
-    return np.where(valid[:, None], boxes * np.tile(scale.astype(np.float64), 2), 0).astype(
-        np.float32
-    )

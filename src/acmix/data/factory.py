@@ -56,12 +56,16 @@ def _with_boxes(
     return open_split
 
 
+def _shapes(config: DetectionDataConfig, split: Split) -> DetectionSamples:
+    return shapes(split, masks=config.masks)
+
+
 SOURCES: dict[str, Source] = {
     "digits": Source(lambda config, split: digits(split), ImageDataset),
     "image_folder": Source(
         lambda config, split: read_image_folder(config.root, split), ImageDataset
     ),
-    "shapes": Source(_with_boxes(lambda config, split: shapes(split)), DetectionDataset),
+    "shapes": Source(_with_boxes(_shapes), DetectionDataset),
     "coco": Source(_with_boxes(coco), DetectionDataset),
     "label_shapes": Source(label_shapes, SegmentationDataset),
     **{name: Source(read_label_folders, SegmentationDataset) for name in LAYOUTS},

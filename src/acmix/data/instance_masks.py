@@ -120,15 +120,3 @@ def _nearest(old: int, new: int) -> np.ndarray:
     # OpenCV inverts new / old; old / new would differ in the last bit and so by a whole pixel.
     step = 1.0 / (new / old)
     return np.minimum(np.floor(np.arange(new) * step).astype(np.int64), old - 1)
-
-
-def visible(boxes: np.ndarray, masks: InstanceMasks) -> np.ndarray:
-    """Return the indices of the objects to train on after a crop.
-
-    An object stays if its box (n, 4), cut at the image, has an area and its mask a pixel. Where a
-    crop leaves only an empty corner of a box, its mask is empty: there is nothing to learn. Boxes
-    that are left with sides of rounding errors would have infinite targets.
-    """
-    limits = np.array([masks.width, masks.height] * 2)
-    cut = np.clip(boxes.reshape(-1, 4), 0, limits)
-    return np.flatnonzero((cut[:, 2:] - cut[:, :2] >= MIN_SIDE).all(axis=1) & (masks.areas() > 0))

@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from acmix.data.instance_masks import InstanceMasks, PixelMap
-
-MARGIN = 1
-"""Pixels around a box that belong to its crop: at its border, resized masks and their interpolation
-reach that far beyond it."""
-
-HIGHEST = 255
-"""Value of a pixel of a crop that the mask covers wholly."""
+from acmix.models.detection.mask_targets import CROP_MARGIN, CROP_MAXIMUM
 
 
 def crop_masks(masks: InstanceMasks, pixels: PixelMap, boxes: np.ndarray, size: int) -> np.ndarray:
-    """Return the part of each mask in its box, enlarged by ``MARGIN``, at ``size`` x ``size``.
+    """Return the part of each mask in its box, enlarged by ``CROP_MARGIN``, at ``size`` x ``size``.
 
     A batch of these takes megabytes where whole masks take gigabytes, whatever the number of
     objects: one mask at a time is decoded, and of its changed form only what is in the box is made.
@@ -27,12 +21,12 @@ def crop_masks(masks: InstanceMasks, pixels: PixelMap, boxes: np.ndarray, size: 
         size: S in pixels.
 
     Returns:
-        (n, S, S) uint8: ``HIGHEST`` times :func:`align_mask`.
+        (n, S, S) uint8: ``CROP_MAXIMUM`` times :func:`align_mask`.
     """
     crops = np.zeros((len(masks), size, size), np.uint8)
-    around = np.asarray(boxes, np.float64) + MARGIN * np.array([-1, -1, 1, 1])
+    around = np.asarray(boxes, np.float64) + CROP_MARGIN * np.array([-1, -1, 1, 1])
     for crop, mask, box in zip(crops, masks, around, strict=True):
-        crop[:] = np.rint(align_mask(mask, pixels, box, size) * HIGHEST)
+        crop[:] = np.rint(align_mask(mask, pixels, box, size) * CROP_MAXIMUM)
     return crops
 
 

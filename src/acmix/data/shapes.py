@@ -26,7 +26,7 @@ _VISIBLE = 0.6
 _ATTEMPTS = 10
 
 
-def shapes(split: Split, seed: int = 0) -> DetectionSamples:
+def shapes(split: Split, seed: int = 0, masks: bool = False) -> DetectionSamples:
     """Return one split of the shapes: 512 training or 128 validation images.
 
     Images have sides of 96 to 160 pixels and one to five shapes: circles, rectangles and triangles
@@ -38,12 +38,13 @@ def shapes(split: Split, seed: int = 0) -> DetectionSamples:
         split: ``train`` or ``val``, which have no image in common.
         seed: seed of the data set, independent of the seed of a run, so that runs use the same
             images.
+        masks: whether the records have masks.
     """
     count, stream = NUM_IMAGES[split], STREAMS[split]
     tree = _annotate([Scene(seed, stream, index) for index in range(count)])
     return DetectionSamples(
         categories=read_categories(tree, "shapes"),
-        records=read_records(tree, "shapes"),
+        records=read_records(tree, "shapes", masks),
         names=tuple(f"shapes {split} {index}" for index in range(count)),
         read=lambda index: Scene(seed, stream, index).encode(),
         tree=lambda: tree,

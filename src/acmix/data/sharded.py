@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -43,8 +43,8 @@ class ShardedDataset(ABC):
     """
 
     classes: tuple[str, ...]
-    train_columns: ClassVar[tuple[str, ...]]
-    val_columns: ClassVar[tuple[str, ...]]
+    train_columns: tuple[str, ...]
+    val_columns: tuple[str, ...]
 
     def __init__(
         self,

@@ -37,10 +37,11 @@ def evaluate(objective: Objective, data: Dataset, world: World | None = None) ->
         data: batches; in a ``world``, the shard of this device.
         world: devices that evaluate together; the metric covers the images of all.
     """
-    metric = objective.metric()
+    metric, count = objective.metric(), objective.eval_inputs
     with evaluation_mode(objective.eval_network):
-        for images, *targets in data.epoch(0):
-            metric.update(_as_numpy(objective.eval_network(Tensor(images))), *targets)
+        for batch in data.epoch(0):
+            outputs = objective.eval_network(*map(Tensor, batch[:count]))
+            metric.update(_as_numpy(outputs), *batch[count:])
     if world is not None:
         metric.all_reduce(world)
     return metric

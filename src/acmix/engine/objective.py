@@ -31,11 +31,13 @@ class Objective(Protocol):
 
     Attributes:
         train_network: ``construct(*batch) -> tuple`` of scalars, the total loss first.
-        eval_network: ``construct(images) -> outputs``, for :meth:`metric`.
+        eval_network: ``construct(*inputs) -> outputs``, for :meth:`metric`.
+        eval_inputs: how many arrays at the front of an evaluation batch it takes.
     """
 
     train_network: nn.Cell
     eval_network: nn.Cell
+    eval_inputs: int
 
     @property
     def loss_names(self) -> tuple[str, ...]:

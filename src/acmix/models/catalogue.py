@@ -63,5 +63,11 @@ register_models(
 )
 
 register_head("detectors", "retinanet", "acmix.models.detection.retinanet:RetinaNet")
+register_head("detectors", "mask_rcnn", "acmix.models.detection.mask_rcnn:MaskRCNN")
+register_head(
+    "detectors",
+    "cascade_mask_rcnn",
+    "acmix.models.detection.cascade_mask_rcnn:CascadeMaskRCNN",
+)
 register_head("segmenters", "semantic_fpn", "acmix.models.segmentation.semantic_fpn:SemanticFPN")
 register_head("segmenters", "upernet", "acmix.models.segmentation.upernet:UperNet")

@@ -38,21 +38,41 @@ def caption(image: str, path: Path, text: str) -> None:
     _save(picture, path)
 
 
-def draw_boxes(
-    image: str, path: Path, boxes: np.ndarray, texts: Sequence[str], classes: Sequence[int]
+def draw_objects(
+    image: str,
+    path: Path,
+    boxes: np.ndarray,
+    texts: Sequence[str],
+    colours: Sequence[int],
+    masks: Iterable[np.ndarray] = (),
 ) -> None:
-    """Write ``image`` to ``path`` with labelled boxes (D, 4), xyxy, in one colour per class.
+    """Write ``image`` to ``path`` with labelled boxes and masks.
 
-    The first box is drawn last, on top.
+    The first box is drawn last, on top; of masks the first is on top, too.
+
+    Args:
+        image: path.
+        path: picture to write.
+        boxes: (D, 4), xyxy in pixels.
+        texts: label of each box.
+        colours: number of the colour of each, see :func:`class_colour`.
+        masks: bitmaps (H, W) of as many objects as there are boxes, or none.
 
     Raises:
         UserError: the picture cannot be written.
     """
     picture = _open(image)
+    owner = np.zeros((picture.height, picture.width), np.int64)
+    for number, mask in enumerate(masks, start=1):
+        owner[(mask > 0) & (owner == 0)] = number
+    if owner.any():
+        palette = np.array([_WHITE, *map(class_colour, colours)], np.uint8)
+        mixed = Image.blend(picture, Image.fromarray(palette[owner]), _COLOUR_SHARE)
+        picture.paste(mixed, mask=Image.fromarray(owner > 0))
     draw = ImageDraw.Draw(picture)
     width = max(1, round(max(picture.size) / 400))
-    for box, text, label in reversed(list(zip(boxes.tolist(), texts, classes, strict=True))):
-        colour = class_colour(label)
+    for box, text, number in reversed(list(zip(boxes.tolist(), texts, colours, strict=True))):
+        colour = class_colour(number)
         draw.rectangle(box, outline=colour, width=width)
         _label(picture, (box[0], box[1]), text, colour)
     _save(picture, path)
@@ -93,7 +113,7 @@ def save_label_map(path: Path, labels: np.ndarray, palette: np.ndarray | None = 
 
 
 def class_colour(label: int) -> Colour:
-    """Return the fixed colour of a class; hues follow the golden ratio for high contrast."""
+    """Return the fixed colour of a number; hues follow the golden ratio for high contrast."""
     red, green, blue = colorsys.hsv_to_rgb((label * 0.618034) % 1, 0.85, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 

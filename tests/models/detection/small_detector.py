@@ -30,8 +30,8 @@ class Losses(FullPrecision):
         super().__init__(auto_prefix=False)
         self.detector = detector
 
-    def construct(self, images, boxes, labels):
-        return self.detector.losses(images, boxes, labels)
+    def construct(self, images, boxes, labels, sizes, masks=None):
+        return self.detector.losses(images, boxes, labels, sizes, masks)
 
 
 class Detect(FullPrecision):
@@ -39,8 +39,8 @@ class Detect(FullPrecision):
         super().__init__(auto_prefix=False)
         self.detector = detector
 
-    def construct(self, images):
-        return self.detector.detect(images)
+    def construct(self, images, sizes=None):
+        return self.detector.detect(images, sizes)
 
 
 def batch(rng, height=96, width=130, num_boxes=3):
@@ -50,4 +50,5 @@ def batch(rng, height=96, width=130, num_boxes=3):
     boxes[0, 0], labels[0, 0] = (10, 8, 60, 70), 2
     if num_boxes > 1:
         boxes[0, 1], labels[0, 1] = (50.5, 20.25, 90, 44), 0
-    return tuple(map(Tensor, (images, boxes, labels)))
+    sizes = np.array([(height, width)] * 2, np.float32)
+    return tuple(map(Tensor, (images, boxes, labels, sizes)))

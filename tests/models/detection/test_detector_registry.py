@@ -16,13 +16,15 @@ from acmix.models.registry import register_head, split_name
 TINY = shrunk.arguments("resnet26")
 
 
-def test_every_backbone_makes_a_retinanet():
-    assert list_detectors() == sorted(f"retinanet_{name}" for name in list_models())
+def test_every_backbone_makes_every_detector():
+    detectors = ("cascade_mask_rcnn", "mask_rcnn", "retinanet")
+    names = [f"{detector}_{model}" for detector in detectors for model in list_models()]
+    assert list_detectors() == sorted(names)
 
 
 def test_list_detectors_takes_patterns():
-    assert list_detectors("*_acmix_pvt_t*") == ["retinanet_acmix_pvt_tiny"]
-    assert list_detectors("mask*") == []
+    assert list_detectors("mask*_acmix_pvt_t*") == ["mask_rcnn_acmix_pvt_tiny"]
+    assert list_detectors("mask_rcnn") == []
 
 
 @pytest.mark.parametrize("name", list_detectors())

@@ -3,9 +3,9 @@
 import mindspore as ms
 import numpy as np
 import pytest
+from golden_arrays import load
 from mindspore import Tensor
 from models.detection.golden_heads import load_head
-from models.segmentation.golden_segmenters import load
 
 from acmix.engine.precision import apply_mixed_precision
 from acmix.errors import UserError

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from golden_arrays import load
 from mindspore import Tensor
-from models.segmentation.golden_segmenters import load
 
 from acmix.data.instance_masks import PixelMap
 from acmix.data.mask_crops import align_mask

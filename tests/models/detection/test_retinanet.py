@@ -24,8 +24,8 @@ FAMILIES = shrunk.distinct_models()
 def gradient_of(network):
     """Return a function of a batch for total loss and gradients, and the parameters of these."""
 
-    def total(images, boxes, labels):
-        return network(images, boxes, labels)[0]
+    def total(images, boxes, labels, sizes):
+        return network(images, boxes, labels, sizes)[0]
 
     parameters = network.trainable_params()
     return ms.value_and_grad(total, None, parameters), parameters
@@ -178,8 +178,8 @@ def evaluated(detector, *data):
 
 def test_losses_are_those_of_the_definition(mode, rng):
     detector = small_detector(prior=0.2, box_loss_weight=0.5)
-    images, boxes, labels = batch(rng)
-    total, loss_cls, loss_box = evaluated(detector, images, boxes, labels)
+    images, boxes, labels, sizes = batch(rng)
+    total, loss_cls, loss_box = evaluated(detector, images, boxes, labels, sizes)
     focal, distance, positives = expected_losses(
         detector, images, boxes.asnumpy(), labels.asnumpy()
     )
@@ -193,9 +193,9 @@ def test_losses_are_those_of_the_definition(mode, rng):
 def test_images_without_boxes_are_all_background(rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     detector = small_detector(prior=0.2)
-    images, boxes, labels = batch(rng)
+    images, boxes, labels, sizes = batch(rng)
     nothing = Tensor(np.full(labels.shape, -1, np.int32))
-    total, loss_cls, loss_box = evaluated(detector, images, boxes * 0, nothing)
+    total, loss_cls, loss_box = evaluated(detector, images, boxes * 0, nothing, sizes)
     focal, _, positives = expected_losses(detector, images, boxes.asnumpy() * 0, nothing.asnumpy())
     assert positives == 0
     assert total == loss_cls == pytest.approx(focal, rel=1e-4)
@@ -204,10 +204,10 @@ def test_images_without_boxes_are_all_background(rng):
 
 def test_boxes_of_one_pixel_and_over_the_border_give_finite_losses(rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    images, _, _ = batch(rng)
+    images, _, _, sizes = batch(rng)
     odd = np.array([[[5, 5, 6, 6], [-20, 60, 40, 120], [129, 95, 130, 96]]] * 2, np.float32)
     labels = np.array([[0, 1, 3]] * 2, np.int32)
-    losses = evaluated(small_detector(), images, Tensor(odd), Tensor(labels))
+    losses = evaluated(small_detector(), images, Tensor(odd), Tensor(labels), sizes)
     assert np.isfinite(losses).all()
     assert losses[2] > 0
 
@@ -216,14 +216,16 @@ def test_boxes_of_one_pixel_and_over_the_border_give_finite_losses(rng):
 def test_overfitting_one_image_finds_its_objects(rng):
     """A whole training in graph mode: losses, gradients, optimizer; then the detections."""
     detector = small_detector(channels=24, num_levels=3)
-    images, boxes, labels = (tensor.asnumpy()[:1] for tensor in batch(rng, 48, 96, 2))
+    images, boxes, labels, sizes = (tensor.asnumpy()[:1] for tensor in batch(rng, 48, 96, 2))
     boxes[0], labels[0] = [(8, 4, 40, 36), (48, 8, 88, 48)], [2, 0]
     for (x1, y1, x2, y2), channel in zip(boxes[0].astype(int), (0, 1), strict=True):
         images[0, channel, y1:y2, x1:x2] += 4
     network = Losses(detector).set_train(True)
     optimizer = create_optimizer(network, OptimConfig(name="adamw", lr=4e-3))
     step = TrainStep(network, optimizer, clip_norm=5.0)
-    history = [float(step([(images, boxes, labels)], 4e-3).losses[0].asnumpy()) for _ in range(24)]
+    history = [
+        float(step([(images, boxes, labels, sizes)], 4e-3).losses[0].asnumpy()) for _ in range(24)
+    ]
     assert history[-1] < 0.15 * history[0]
     detector.set_train(False)
     found, scores, classes = (output.asnumpy()[0] for output in Detect(detector)(Tensor(images)))
@@ -241,9 +243,9 @@ def test_every_backbone_trains_and_detects_at_an_odd_size(name, rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     settings = PostProcess(score_threshold=0.0, top_k=50, max_candidates=80, max_detections=20)
     detector = small_detector(name, post_process=settings)
-    images, boxes, labels = batch(rng)
+    images, boxes, labels, sizes = batch(rng)
     step, parameters = gradient_of(Losses(detector).set_train(True))
-    loss, gradients = step(images, boxes, labels)
+    loss, gradients = step(images, boxes, labels, sizes)
     assert np.isfinite(loss.asnumpy())
     for parameter, gradient in zip(parameters, gradients, strict=True):
         value = gradient.asnumpy()
@@ -276,7 +278,7 @@ def test_graph_and_host_detect_alike(rng):
     detector = small_detector(post_process=PostProcess(score_threshold=0.0))
     detector.set_train(False)
     set_value(detector.head.retina_cls.weight, get_value(detector.head.retina_cls.weight) * 100)
-    images, _, _ = batch(rng)
+    images, *_ = batch(rng)
     boxes, scores, labels = (output.asnumpy() for output in Detect(detector)(images))
     host = HostPostProcess.of(detector)
     for image, outputs in enumerate(zip(*detector.decoded(images), strict=True)):
@@ -304,12 +306,12 @@ class InHalfPrecision(nn.Cell):
 def test_losses_in_half_precision_are_those_of_full_precision_but_for_rounding(mode, rng):
     """Boxes keep their digits: in float16 both sides of this one would be at pixel 1000."""
     detector = small_detector()
-    images, boxes, labels = batch(rng, 64, 1100, num_boxes=1)
+    images, boxes, labels, sizes = batch(rng, 64, 1100, num_boxes=1)
     boxes[0, 0] = Tensor(np.float32([1000.2, 10, 1000.24, 50]))
-    full = evaluated(detector, images, boxes, labels)
+    full = evaluated(detector, images, boxes, labels, sizes)
     network = Losses(detector).to_float(ms.float16)
     detector.head = InHalfPrecision(detector.head)
-    half = [float(loss.asnumpy()) for loss in network(images, boxes, labels)]
+    half = [float(loss.asnumpy()) for loss in network(images, boxes, labels, sizes)]
     np.testing.assert_allclose(half, full, rtol=5e-3)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,16 +11,6 @@ from mindspore import Tensor, nn
 from acmix.convert import load_torch_state
 from acmix.models.segmentation import Segmenter, create_segmenter
 from acmix.utils.parameters import set_value
-
-_FOLDER = Path(__file__).parents[2] / "golden"
-
-
-def load(name: str) -> SimpleNamespace:
-    """Return ``meta``, ``state`` by torch's names, and the arrays ``in_*``, ``out_*``."""
-    with np.load(_FOLDER / f"{name}.npz") as file:
-        state = {key[2:]: file[key] for key in file.files if key.startswith("p:")}
-        arrays = {key: file[key] for key in file.files if key.startswith(("in_", "out"))}
-        return SimpleNamespace(meta=json.loads(str(file["meta"])), state=state, **arrays)
 
 
 def maps_of(golden: SimpleNamespace) -> tuple[Tensor, ...]:

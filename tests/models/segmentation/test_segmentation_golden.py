@@ -3,8 +3,9 @@
 import mindspore as ms
 import numpy as np
 import pytest
+from golden_arrays import load
 from mindspore import Tensor
-from models.segmentation.golden_segmenters import load, load_head, maps_of, small_network
+from models.segmentation.golden_segmenters import load_head, maps_of, small_network
 from models.segmentation.small_segmenter import Given, Labels, Losses, Segment
 
 from acmix.export import fuse

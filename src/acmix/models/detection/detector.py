@@ -14,8 +14,8 @@ class Detector(FullPrecision):
     """A backbone and a head that finds objects in its maps.
 
     Boxes are float32 (x1, y1, x2, y2) in pixels of the images, which may have any size; they, the
-    losses and the choice of detections stay in float32 under mixed precision. Letters: A anchors
-    of all levels, K classes, M padded ground-truth boxes, N candidates, D detections.
+    losses and the choice of detections stay in float32 under mixed precision. Letters: K classes, M
+    padded ground-truth boxes, D detections.
 
     Args:
         backbone: made with ``features_only=True``.
@@ -24,14 +24,12 @@ class Detector(FullPrecision):
 
     Attributes:
         loss_names: names of what :meth:`losses` returns, the total first.
-        strides: pixels of the image per location of each pyramid level.
-        num_anchors: per location.
+        has_masks: whether objects have masks, too.
         out_indices: the backbone's stages that are used unless others are asked for.
     """
 
     loss_names: tuple[str, ...]
-    strides: tuple[int, ...]
-    num_anchors: int
+    has_masks: bool = False
     out_indices: tuple[int, ...] = (-3, -2, -1)
 
     def __init__(self, backbone: Backbone, num_classes: int, post_process: PostProcess):
@@ -45,30 +43,35 @@ class Detector(FullPrecision):
         self.num_classes = num_classes
         self.post_process = post_process
 
-    def losses(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def losses(
+        self,
+        images: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        sizes: Tensor,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
         """Return the scalar losses of a batch, float32, the total first.
 
         Args:
             images: (B, C, H, W).
             boxes: (B, M, 4), zeros where the label is padding.
             labels: (B, M) int32, 0 to K - 1, or -1 for padding.
+            sizes: (B, 2) float32, height and width of each image without padding.
+            masks: (B, M, S, S), see :func:`.crop_targets`; None where no masks are learned.
         """
         raise NotImplementedError
 
-    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the input of non-maximum suppression, see :meth:`PostProcess.candidates`."""
-        raise NotImplementedError
+    def detect(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the detections; B must be static.
 
-    def decoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, A, K) and boxes (B, A, 4), cut at the borders, of all anchors.
+        Args:
+            images: (B, C, H, W).
+            sizes: (B, 2) float32, height and width of each image without padding; None: H and W.
 
-        This is where a network without top-k and non-maximum suppression ends;
-        :class:`.HostPostProcess` goes on. Two-stage detectors have no such end.
+        Returns:
+            Boxes (B, D, 4), scores (B, D) and labels (B, D) int32, see
+            :meth:`PostProcess.detections`; with ``has_masks`` also (B, D, S, S), the probability of
+            each pixel of a box.
         """
         raise NotImplementedError
-
-    def detect(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the detections, see :meth:`PostProcess.detections`; B must be static."""
-        boxes, scores, labels = self.candidates(images)
-        _, _, height, width = images.shape
-        return self.post_process.detections(boxes, scores, labels, self.num_classes, height, width)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acmix.errors import UserError
-from acmix.models.detection.detector import Detector
+from acmix.models.detection.one_stage import OneStageDetector
 from acmix.models.detection.post_process import PostProcess, group_grid
 from acmix.models.fpn import level_sizes
 
@@ -40,7 +40,7 @@ class HostPostProcess:
     num_anchors: int
 
     @classmethod
-    def of(cls, detector: Detector) -> HostPostProcess:
+    def of(cls, detector: OneStageDetector) -> HostPostProcess:
         """Return the steps from the outputs of ``detector.decoded`` to those of ``detect``."""
         return cls(detector.post_process, detector.strides, detector.num_anchors)
 

@@ -14,11 +14,49 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from acmix.ops.constants import tensor_constant
+from acmix.ops.linear import take_rows
 
 # Pixel j takes part in samples within j - 1 .. j + 1, which are more than half a pixel apart where
 # a bin has several: at most 4, and one more as the first is rounded down.
 _SAMPLES_PER_PIXEL = 5
 _LEAST_STEP = 1e-6  # pixels; a divisor where a bin is narrower, and has one sample
+
+
+CROP_MARGIN = 1
+"""Pixels around a box that belong to the crop of its mask: at its border, resized masks and their
+interpolation reach that far beyond it."""
+
+CROP_MAXIMUM = 255
+"""Value of a pixel of a crop that the mask covers wholly."""
+
+
+def crop_targets(
+    crops: Tensor, boxes: Tensor, index: Tensor, proposals: Tensor, size: int
+) -> Tensor:
+    """Return the targets of proposals whose objects' masks are given as crops.
+
+    Args:
+        crops: (B, M, S, S) uint8, the mask of each object in its box with ``CROP_MARGIN`` pixels
+            around it, 0 to ``CROP_MAXIMUM``.
+        boxes: (B, M, 4) of the objects, without the margin.
+        index: (B, R) int32, the object of each proposal.
+        proposals: (B, R, 4), cut at the image; no gradient.
+        size: of the targets.
+
+    Returns:
+        (B, R, size, size) float32 of 0 and 1.
+    """
+    batch, objects, side, _ = crops.shape
+    count = index.shape[1]
+    flat = crops.astype(ms.float32).reshape((batch, objects, side * side)) / CROP_MAXIMUM
+    masks = take_rows(flat, index).reshape((batch * count, side, side))
+    x1, y1, x2, y2 = ops.split(take_rows(boxes, index), 1, 2)
+    corner = ops.cat((x1, y1), 2) - CROP_MARGIN
+    pixel = (ops.cat((x2, y2), 2) + CROP_MARGIN - corner) / side
+    near, far = ops.split(ops.stop_gradient(proposals), 2, 2)
+    inside = ops.cat(((near - corner) / pixel, (far - corner) / pixel), 2)
+    targets = mask_targets(masks, inside.reshape((batch * count, 4)), size)
+    return targets.reshape((batch, count, size, size))
 
 
 def mask_targets(masks: Tensor, boxes: Tensor, size: int = 28) -> Tensor:

@@ -91,7 +91,7 @@ class PostProcess:
         best: tuple = ()
         start = 0
         for level in ops.split(logits.astype(ms.float32), level_counts, 1):
-            value, row, label = self._best_pairs(level)
+            value, row, label = best_pairs(level, self.top_k)
             best += ((value, row + start, label),)
             start += level.shape[1]
         values, rows, labels = [ops.cat([pairs[i] for pairs in best], 1) for i in range(3)]
@@ -101,19 +101,6 @@ class PostProcess:
         anchors = take_rows(anchors.reshape((1, -1, 4)), rows.reshape((-1,)))
         boxes = coder.decode(take_rows(deltas, rows), anchors.reshape((-1, count, 4)))
         return clip_boxes(boxes, height, width), ops.sigmoid(values), labels
-
-    def _best_pairs(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits, anchors and classes of the best pairs of one level (B, A_l, K).
-
-        The best k pairs are among the k anchors with the best classes, hence no sorting of A_l K.
-        """
-        anchors, classes = logits.shape[1], logits.shape[2]
-        kept = min(self.top_k, anchors)
-        rows = ops.TopK()(ops.ReduceMax()(logits, 2), kept)[1]
-        pairs = take_rows(logits, rows).reshape((-1, kept * classes))
-        values, place = ops.TopK()(pairs, min(self.top_k, kept * classes))
-        row = place // classes
-        return values, take_elements(rows, row), place - row * classes
 
     def detections(
         self,
@@ -143,6 +130,21 @@ class PostProcess:
         boxes = take_rows(boxes, order) * found.astype(ms.float32).expand_dims(2)
         scores = take_elements(scores, order) * found.astype(ms.float32)
         return boxes, scores, ops.select(found, take_elements(labels, order), NONE)
+
+
+def best_pairs(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return values, rows and columns (B, n) of the ``count`` largest of (B, A, K), best first.
+
+    They are in the rows with the ``count`` largest maxima, hence no sorting of A K numbers. Where
+    there are fewer, n is A K.
+    """
+    rows, columns = values.shape[1], values.shape[2]
+    kept = min(count, rows)
+    index = ops.TopK()(ops.ReduceMax()(values, 2), kept)[1]
+    pairs = take_rows(values, index).reshape((-1, kept * columns))
+    best, place = ops.TopK()(pairs, min(count, kept * columns))
+    row = place // columns
+    return best, take_elements(index, row), place - row * columns
 
 
 def suppress(

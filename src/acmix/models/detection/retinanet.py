@@ -15,8 +15,8 @@ from acmix.errors import check
 from acmix.models.backbone import Backbone
 from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.coder import BoxCoder
-from acmix.models.detection.detector import Detector
 from acmix.models.detection.matcher import IGNORED, Matcher
+from acmix.models.detection.one_stage import OneStageDetector
 from acmix.models.detection.post_process import PostProcess
 from acmix.models.detection.predictions import per_anchor, prediction_conv
 from acmix.models.fpn import FPN, level_sizes, level_strides
@@ -63,7 +63,7 @@ class RetinaHead(nn.Cell):
         return ops.cat(logits, 1), ops.cat(deltas, 1)
 
 
-class RetinaNet(Detector):
+class RetinaNet(OneStageDetector):
     """A feature pyramid and a head that is shared by its levels.
 
     Args:
@@ -114,7 +114,14 @@ class RetinaNet(Detector):
         logits, deltas = self.head(self.neck(self.backbone(images)))
         return logits.astype(ms.float32), deltas.astype(ms.float32)
 
-    def losses(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def losses(
+        self,
+        images: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        sizes: Tensor,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
         """Return total, focal and box loss, both per positive anchor of the batch."""
         logits, deltas = self.construct(images)
         _, _, height, width = images.shape

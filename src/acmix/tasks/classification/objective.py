@@ -25,6 +25,7 @@ class ClassificationObjective:
 
     loss_names: tuple[str, ...] = ("loss",)
     monitor = "top1"
+    eval_inputs = 1
 
     def __init__(self, model: nn.Cell, num_classes: int, label_smoothing: float = 0.0):
         check(num_classes >= 2, f"num_classes must be at least 2, got {num_classes}.")

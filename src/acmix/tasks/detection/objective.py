@@ -9,12 +9,12 @@ from pycocotools.coco import COCO
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
-from acmix.models.detection import Detector
+from acmix.models.detection import Detector, OneStageDetector
 from acmix.tasks.detection.metric import DetectionMetric
 
 
 class DetectionObjective:
-    """Training of a detector on boxes (B, M, 4) and labels (B, M), where -1 marks padding.
+    """Training of a detector on the batches of :class:`.DetectionDataset`.
 
     Args:
         model: the detector.
@@ -24,6 +24,7 @@ class DetectionObjective:
     """
 
     monitor = "bbox_mAP"
+    eval_inputs = 2
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class DetectionObjective:
         """Return an empty :class:`DetectionMetric`."""
         ground_truth, image_ids, category_ids = self._truth
         check(ground_truth is not None, "a detector is evaluated against a validation split.")
-        return DetectionMetric(ground_truth, image_ids, category_ids)
+        return DetectionMetric(ground_truth, image_ids, category_ids, masks=self.model.has_masks)
 
 
 class DetectionLoss(FullPrecision):
@@ -52,9 +53,16 @@ class DetectionLoss(FullPrecision):
         super().__init__(auto_prefix=False)
         self.model = model
 
-    def construct(self, images: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """Return the losses of images (B, C, H, W), boxes (B, M, 4) and labels (B, M)."""
-        return self.model.losses(images, boxes, labels)
+    def construct(
+        self,
+        images: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        sizes: Tensor,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Return the losses of a batch, see :meth:`Detector.losses`."""
+        return self.model.losses(images, boxes, labels, sizes, masks)
 
 
 class DetectionInference(FullPrecision):
@@ -62,16 +70,17 @@ class DetectionInference(FullPrecision):
 
     Shape:
         (B, C, H, W) to boxes (B, D, 4) in pixels of the input, scores (B, D) and labels (B, D), in
-        descending order of score; label -1 marks padding.
+        descending order of score; label -1 marks padding. Some detectors add masks (B, D, S, S),
+        the probability of each pixel of a box.
     """
 
     def __init__(self, model: Detector):
         super().__init__(auto_prefix=False)
         self.model = model
 
-    def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return boxes, scores and labels; see the class."""
-        return self.model.detect(images)
+    def construct(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the detections, see :meth:`Detector.detect`."""
+        return self.model.detect(images, sizes)
 
 
 class DecodedInference(FullPrecision):
@@ -81,7 +90,7 @@ class DecodedInference(FullPrecision):
         (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4) of all anchors.
     """
 
-    def __init__(self, model: Detector):
+    def __init__(self, model: OneStageDetector):
         super().__init__(auto_prefix=False)
         self.model = model
 

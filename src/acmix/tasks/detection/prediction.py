@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from acmix.data import DetectionPreprocess
+from acmix.data import DetectionPreprocess, rle
 from acmix.data.decode import read_image
 from acmix.export.outputs import Outputs, check_numbers
 from acmix.models.detection import HostPostProcess
-from acmix.tasks.drawing import draw_boxes
+from acmix.models.detection.mask_paste import paste_masks
+from acmix.tasks.drawing import draw_objects
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Detected:
         scores: (D,).
         labels: (D,), class indices.
         classes: class name of each object.
+        size: width and height of the image in pixels.
+        masks: (D, S, S), probability of each pixel of the boxes before they were cut at the image;
+            None of a detector without masks.
+        mask_boxes: (D, 4), these boxes.
     """
 
     image: str
@@ -33,6 +38,15 @@ class Detected:
     scores: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    size: tuple[int, int]
+    masks: np.ndarray | None = None
+    mask_boxes: np.ndarray | None = None
+
+    def bitmaps(self) -> Iterator[np.ndarray]:
+        """Yield the mask (H, W) uint8 of each object, one at a time; none without masks."""
+        if self.masks is not None and self.mask_boxes is not None:
+            width, height = self.size
+            yield from paste_masks(self.masks, self.mask_boxes, height, width)
 
     def lines(self) -> list[str]:
         """Return one line per object."""
@@ -45,21 +59,27 @@ class Detected:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        objects = zip(self.boxes.tolist(), self.scores.tolist(), self.classes, strict=True)
-        return {
-            "image": self.image,
-            "objects": [
-                {"class": name, "score": score, "box": box} for box, score, name in objects
-            ],
-        }
+        found = zip(self.boxes.tolist(), self.scores.tolist(), self.classes, strict=True)
+        objects: list[dict[str, Any]] = [
+            {"class": name, "score": score, "box": box} for box, score, name in found
+        ]
+        width, height = self.size
+        for entry, bitmap in zip(objects, self.bitmaps(), strict=False):
+            entry["segmentation"] = rle.to_json(rle.encode(bitmap), height, width)
+        return {"image": self.image, "objects": objects}
 
     def draw(self, path: Path) -> None:
-        """Write the image with boxes, classes and scores."""
+        """Write the image with masks, boxes, classes and scores.
+
+        Boxes have a colour for each class. Masks have one for each object, which tells neighbours
+        apart.
+        """
         texts = [
             f"{name} {100 * score:.0f} %"
             for name, score in zip(self.classes, self.scores, strict=True)
         ]
-        draw_boxes(self.image, path, self.boxes, texts, self.labels.tolist())
+        colours = self.labels if self.masks is None else np.arange(len(self.labels))
+        draw_objects(self.image, path, self.boxes, texts, colours.tolist(), self.bitmaps())
 
 
 class Placement(NamedTuple):
@@ -110,10 +130,11 @@ class DetectionReader:
         if self.post_process is not None:
             logits, anchor_boxes = outputs
             outputs = self.post_process(logits, anchor_boxes, *context.shape)
-        boxes, scores, labels = (np.asarray(output) for output in outputs)
+        boxes, scores, labels, *masks = (np.asarray(output) for output in outputs)
         # A head may have more outputs than the data set has classes.
         kept = (labels >= 0) & (labels < len(self.classes))
-        boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
-        boxes = np.clip(boxes / np.tile(context.scale, 2), 0, np.tile(context.size, 2))
+        boxes, scores, labels = boxes[kept] / np.tile(context.scale, 2), scores[kept], labels[kept]
+        cut = np.clip(boxes, 0, np.tile(context.size, 2))
         names = tuple(self.classes[label] for label in labels)
-        return Detected(path, boxes, scores, labels, names)
+        shown = (masks[0][kept], boxes) if masks else (None, None)
+        return Detected(path, cut, scores, labels, names, context.size, *shown)

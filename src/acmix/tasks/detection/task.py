@@ -11,16 +11,19 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from acmix.config import DetectionConfig
+from acmix.config import DetectionConfig, DetectionDataConfig
 from acmix.data import DetectionDataset, DetectionPreprocess
+from acmix.errors import UserError, check
 from acmix.models import Backbone
 from acmix.models.detection import (
     Detector,
     HostPostProcess,
+    OneStageDetector,
     PostProcess,
     create_detector,
 )
-from acmix.models.registry import split_name
+from acmix.models.detection.mask_targets import CROP_MAXIMUM
+from acmix.models.registry import network_classes, split_name
 from acmix.tasks.base import (
     Benchmark,
     ImageShape,
@@ -56,7 +59,12 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     )
 
     suppresses = True
-    headline: ClassVar[Mapping[str, str]] = {"bbox_mAP": "box AP", "bbox_mAP_50": "box AP50"}
+    headline: ClassVar[Mapping[str, str]] = {
+        "bbox_mAP": "box AP",
+        "bbox_mAP_50": "box AP50",
+        "segm_mAP": "mask AP",
+        "segm_mAP_50": "mask AP50",
+    }
 
     def create(self, name: str, **arguments: Any) -> Detector:
         """Create a registered detector; the arguments are those of the backbone."""
@@ -65,11 +73,17 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     def network_keys(self, name: str) -> list[str]:
         """Return the keys of a registered detector and its backbone."""
         detector, model = split_name(self.config_class.networks, name)
-        return [f"detector.name={detector}", f"model.name={model}"]
+        masks = _learns_masks(self.config_class, name)
+        return [
+            f"detector.name={detector}",
+            f"model.name={model}",
+            f"data.masks={str(masks).lower()}",
+        ]
 
     def build_model(self, config: DetectionConfig, num_classes: int) -> Detector:
         """Create the configured detector."""
         section = config.detector
+        self._check_masks(config)
         post_process = PostProcess(
             score_threshold=section.score_threshold,
             nms_threshold=section.nms_threshold,
@@ -83,6 +97,16 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
             post_process=post_process,
             backbone=model_arguments(config),
             **section.kwargs,
+        )
+
+    def _check_masks(self, config: DetectionConfig) -> None:
+        """Refuse a data set without the masks that a detector learns, or with masks for nothing."""
+        learns = _learns_masks(type(config), config.network_name)
+        check(
+            config.data.masks == learns,
+            f"data.masks={str(config.data.masks).lower()}: detector.name={config.detector.name} "
+            f"{'learns masks, too' if learns else 'learns boxes alone'}; set data.masks to "
+            f"{str(learns).lower()}.",
         )
 
     def backbone(self, model: Detector) -> Backbone:
@@ -106,18 +130,32 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     def target_specs(
         self, config: DetectionConfig, shape: Sequence[int], num_classes: int
     ) -> tuple[Tensor, ...]:
-        """Return boxes (B, M, 4) and labels (B, M)."""
-        boxes = shape[0], config.data.max_boxes
-        return Tensor(shape=(*boxes, 4), dtype=ms.float32), Tensor(shape=boxes, dtype=ms.int32)
+        """Return boxes (B, M, 4), labels (B, M), sizes (B, 2) and perhaps masks (B, M, S, S)."""
+        data = config.data
+        boxes = shape[0], data.max_boxes
+        specs = (
+            Tensor(shape=(*boxes, 4), dtype=ms.float32),
+            Tensor(shape=boxes, dtype=ms.int32),
+            Tensor(shape=(shape[0], 2), dtype=ms.float32),
+        )
+        if not data.masks:
+            return specs
+        return *specs, Tensor(shape=(*boxes, data.mask_size, data.mask_size), dtype=ms.uint8)
 
     def random_targets(
         self, model: Detector, shape: Sequence[int], rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
-        """Return boxes (B, M, 4) in pixels, and labels (B, M)."""
+        """Return boxes (B, M, 4) in pixels, labels, sizes, and perhaps masks (B, M, S, S)."""
         batch, _, height, width = shape
         corners = np.sort(rng.random((batch, BOXES, 2, 2)), 2).reshape(batch, BOXES, 4)
         boxes = (corners * [width, height, width, height]).astype(np.float32)
-        return boxes, rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
+        labels = rng.integers(model.num_classes, size=(batch, BOXES)).astype(np.int32)
+        sizes = np.tile(np.array([height, width], np.float32), (batch, 1))
+        if not model.has_masks:
+            return boxes, labels, sizes
+        side = DetectionDataConfig().mask_size
+        masks = rng.integers(2, size=(batch, BOXES, side, side)) * CROP_MAXIMUM
+        return boxes, labels, sizes, masks.astype(np.uint8)
 
     def image_shape(self, config: DetectionConfig) -> ImageShape:
         """Return (C, H, W) of the largest landscape bucket."""
@@ -126,8 +164,15 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         return config.data.channels, height, width
 
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
-        """Return the network from images to detections, or to logits and boxes of all anchors."""
-        return (DetectionInference if post_process else DecodedInference)(model)
+        """Return the network from images to detections.
+
+        Without post-processing it is one to logits and boxes of all anchors, if the detector is of
+        one stage; one of two stages suppresses boxes in its midst.
+        """
+        one_stage = isinstance(model, OneStageDetector)
+        return (
+            DecodedInference(model) if one_stage and not post_process else DetectionInference(model)
+        )
 
     def describe(
         self,
@@ -137,7 +182,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         about: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the evaluation transform and the post-processing left to the host."""
-        on_host = {} if post_process else HostPostProcess.of(model).to_dict()
+        on_host = {} if post_process else _on_host(model).to_dict()
         preprocess = DetectionPreprocess.from_config(config.data)
         return {"preprocess": preprocess.to_dict(), "post_process": on_host}
 
@@ -163,3 +208,17 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     ) -> None:
         """Write the detections as a COCO result list."""
         write_text(path, json.dumps(metric.results))
+
+
+def _learns_masks(config: type[DetectionConfig], network: str) -> bool:
+    detector: type[Detector] = network_classes(config.networks, network)[0]
+    return detector.has_masks
+
+
+def _on_host(model: Detector) -> HostPostProcess:
+    if not isinstance(model, OneStageDetector):
+        raise UserError(
+            f"a {type(model).__name__} suppresses boxes in its midst, which neither ONNX nor --raw "
+            "can hold; export it to MINDIR without --raw."
+        )
+    return HostPostProcess.of(model)

@@ -26,6 +26,7 @@ class SegmentationObjective:
     """
 
     monitor = "mIoU"
+    eval_inputs = 1
 
     def __init__(
         self,

@@ -1,0 +1,106 @@
+"""Cascade Mask R-CNN: Cai and Vasconcelos, "Cascade R-CNN", TPAMI 2019, with Swin's heads.
+
+Swin's detectors (Liu et al., ICCV 2021) have convolutions in their box heads and the loss of GIoU;
+the rest is mmdetection's.
+"""
+
+from __future__ import annotations
+
+from acmix.models.backbone import Backbone
+from acmix.models.detection.box_head import BoxHead
+from acmix.models.detection.coder import BoxCoder
+from acmix.models.detection.mask_head import MaskHead
+from acmix.models.detection.mask_rcnn import BOX_SIDE, MASK_SIDE
+from acmix.models.detection.matcher import Matcher
+from acmix.models.detection.pooler import MultiLevelPooler
+from acmix.models.detection.post_process import PostProcess
+from acmix.models.detection.roi_head import RoIHead, RoIStage
+from acmix.models.detection.rpn import ProposalRule
+from acmix.models.detection.sample import ProposalSampler
+from acmix.models.detection.sampler import BalancedSampler
+from acmix.models.detection.two_stage import TwoStageDetector
+
+STAGES = (
+    (0.5, (0.1, 0.1, 0.2, 0.2), 1.0),
+    (0.6, (0.05, 0.05, 0.1, 0.1), 0.5),
+    (0.7, (0.033, 0.033, 0.067, 0.067), 0.25),
+)
+"""Of each stage: IoU from which a proposal is positive, deviations of deltas, weight of losses."""
+
+
+class CascadeMaskRCNN(TwoStageDetector):
+    """Region proposals, and three stages of classes, boxes and masks.
+
+    Args:
+        backbone, num_classes, channels, mask_convs, mask_channels: see :class:`MaskRCNN`.
+        box_convs: convolutions with BatchNorm of each box head.
+        fc_channels: of its linear layer.
+        box_loss_weight: of the GIoU loss.
+        samples, positive_fraction, anchor_scale, rpn_samples: see :class:`MaskRCNN`.
+        top_k, training_top_k, proposals, training_proposals, proposal_overlap: see there.
+        sampling_ratio: samples per bin and axis of RoIAlign.
+        post_process: how detections are chosen.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int = 80,
+        channels: int = 256,
+        box_convs: int = 4,
+        fc_channels: int = 1024,
+        box_loss_weight: float = 10.0,
+        mask_convs: int = 4,
+        mask_channels: int = 256,
+        samples: int = 512,
+        positive_fraction: float = 0.25,
+        anchor_scale: float = 8,
+        rpn_samples: int = 256,
+        top_k: int = 1000,
+        training_top_k: int = 2000,
+        proposals: int = 1000,
+        training_proposals: int = 2000,
+        proposal_overlap: float = 0.7,
+        sampling_ratio: int = 2,
+        post_process: PostProcess = PostProcess(),  # noqa: B008 (frozen)
+    ):
+        strides = [stage.reduction for stage in backbone.feature_info]
+        stages = []
+        for overlap, stds, weight in STAGES:
+            sampler = BalancedSampler(samples, positive_fraction)
+            box_head = BoxHead(
+                channels,
+                BOX_SIDE,
+                num_classes,
+                num_convs=box_convs,
+                num_fcs=1,
+                conv_channels=channels,
+                fc_channels=fc_channels,
+                coder=BoxCoder(stds),
+                box_loss="giou",
+                box_loss_weight=box_loss_weight,
+            )
+            stages.append(
+                RoIStage(
+                    ProposalSampler(Matcher(overlap, overlap, allow_low_quality=False), sampler),
+                    sampler.num_positives,
+                    MultiLevelPooler(BOX_SIDE, strides, sampling_ratio),
+                    box_head,
+                    MultiLevelPooler(MASK_SIDE, strides, sampling_ratio),
+                    MaskHead(channels, num_classes, mask_convs, mask_channels),
+                    weight,
+                )
+            )
+        super().__init__(
+            backbone,
+            num_classes,
+            channels,
+            RoIHead(stages),
+            anchor_scale=anchor_scale,
+            inside_only=True,
+            rpn_samples=rpn_samples,
+            rpn_beta=1 / 9,
+            training_rule=ProposalRule(training_top_k, proposal_overlap, training_proposals),
+            proposal_rule=ProposalRule(top_k, proposal_overlap, proposals),
+            post_process=post_process,
+        )
