@@ -115,6 +115,8 @@ def test_two_ranks_train_like_one_with_twice_the_batch(ranks, alone, kind):
         moved = max(np.abs(actual[name] - value).max() for name, value in initial.items())
         assert moved > 1e-3, "the network has not learned"
         for name, value in alone[kind]["weights"].items():
+            if name.endswith("random_state"):
+                continue  # one rank alone draws twice as many numbers
             np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-5, err_msg=name)
     assert [record["step"] for record in ranks[0][kind]["log"]] == [2, 3]
     for record, expected in zip(ranks[0][kind]["log"], alone[kind]["log"], strict=True):

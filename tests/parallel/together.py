@@ -64,6 +64,33 @@ LABEL_SHAPES = Config.from_dict(
         "segmenter": {"kwargs": {"neck_channels": 8, "channels": 8, "dropout": 0.0}},
     }
 )  # fmt: skip
+SMALL_SHAPES = {
+    **{key: RESNET.to_dict()[key] for key in ("runtime", "optim", "train")},
+    "task": "detection",
+    "data": {
+        "name": "shapes", "batch_size": 4, "short_side": [32], "long_side": 32,
+        "bucket_aspects": [], "mean": [0.5] * 3, "std": [0.25] * 3, "num_workers": 1,
+        "max_boxes": 6, "mask_size": 16,
+    },
+}  # fmt: skip
+RETINANET = Config.from_dict(
+    SMALL_SHAPES | {"detector": {"kwargs": {"channels": 8, "num_convs": 1, "num_levels": 2}}}
+)
+# Samples of all that there is: two ranks cannot draw as one does.
+MASK_RCNN = Config.from_dict(
+    SMALL_SHAPES
+    | {
+        "data": {**SMALL_SHAPES["data"], "masks": True},
+        "detector": {
+            "name": "mask_rcnn",
+            "kwargs": {
+                "channels": 8, "fc_channels": 8, "mask_convs": 1, "mask_channels": 8,
+                "anchor_scale": 2, "rpn_samples": 600, "samples": 16, "positive_fraction": 1.0,
+                "top_k": 20, "training_top_k": 20, "proposals": 10, "training_proposals": 10,
+            },
+        },
+    }
+)  # fmt: skip
 STEPS = 3
 
 
@@ -96,6 +123,8 @@ NETWORKS = {
         "resnet26",
         {"width": 8, "depths": (1,), "out_indices": (0,)},
     ),
+    "retinanet": (RETINANET, "resnet26", {"width": 8, "depths": (1,), "out_indices": (0,)}),
+    "mask_rcnn": (MASK_RCNN, "resnet26", {"width": 8, "depths": (1,), "out_indices": (0,)}),
 }  # fmt: skip
 
 
@@ -160,7 +189,7 @@ def detections(world: World) -> dict[str, float]:
     """Evaluate detections made of the ground truth, noise and the image's number."""
     data = create_dataset(SHAPES.data, "val", seed=0, num_shards=world.size, shard_id=world.rank)
     metric = DetectionMetric(data.ground_truth, data.image_ids, data.category_ids)
-    for images, index, scale in data.epoch(0):
+    for images, _, index, scale in data.epoch(0):
         boxes = np.zeros((len(images), 4, 4), np.float32)
         scores = np.zeros((len(images), 4), np.float32)
         labels = np.full((len(images), 4), -1, np.int32)

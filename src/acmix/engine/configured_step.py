@@ -9,6 +9,7 @@ from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
 from acmix.engine.train_step import TrainStep
 from acmix.parallel import World
+from acmix.parallel.divisor import share_divisors
 
 
 def create_train_step(network: nn.Cell, config: Config, world: World | None = None) -> TrainStep:
@@ -19,6 +20,7 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
         config: the sections ``optim`` and ``train`` are used.
         world: the devices that train together; None for a single one.
     """
+    share_divisors(network, world)
     network = apply_mixed_precision(network, config.train.amp)
     return TrainStep(
         network,

@@ -19,6 +19,7 @@ from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows
 from acmix.ops.losses import pixel_cross_entropy, smooth_l1
 from acmix.ops.overlap_loss import giou_loss
+from acmix.parallel.divisor import Divisor
 
 BOX_LOSSES = ("smooth_l1", "giou")
 _IGNORED = -1
@@ -90,7 +91,7 @@ class BoxHead(FullPrecision):
         self.shared_fcs = nn.CellList(
             [_linear(widths[i], widths[i + 1], XavierUniform()) for i in range(num_fcs)]
         )
-        self.relu = nn.ReLU()
+        self.relu, self.divisor = nn.ReLU(), Divisor()
         self.fc_cls = _linear(fc_channels, num_classes + 1, Normal(0.01))
         self.fc_reg = _linear(fc_channels, 4 * (num_classes if class_wise else 1), Normal(0.001))
 
@@ -129,7 +130,7 @@ class BoxHead(FullPrecision):
         proposals = ops.stop_gradient(proposals)
         valid = valid.reshape((-1,))
         labels = labels.astype(ms.int32).reshape((-1,))
-        number = ops.maximum(valid.astype(ms.float32).sum(), 1)
+        number = self.divisor(valid.astype(ms.float32).sum())
         counted = ops.select(valid, labels, ops.full_like(labels, _IGNORED))
         rows = logits.reshape((-1, self.num_classes + 1))
         loss_cls = pixel_cross_entropy(rows, counted, _IGNORED) * labels.shape[0] / number
@@ -151,11 +152,6 @@ class BoxHead(FullPrecision):
             labels: (B, R) int32 class of each; one out of range is taken as the nearest class.
         """
         return self.coder.decode(self.of_class(deltas, labels), proposals)
-
-    def decode_all(self, deltas: Tensor, proposals: Tensor) -> Tensor:
-        """Return the boxes (B, R, K or 1, 4) of all classes; not cut at any border."""
-        batch, count, _ = deltas.shape
-        return self.coder.decode(deltas.reshape((batch, count, -1, 4)), proposals.expand_dims(2))
 
     def of_class(self, deltas: Tensor, labels: Tensor) -> Tensor:
         """Choose the deltas (B, R, 4) of one class per proposal; see :meth:`decode`."""

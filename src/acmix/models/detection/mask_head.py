@@ -16,6 +16,7 @@ from acmix.layers.full_precision import FullPrecision
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import project, take_rows
 from acmix.ops.losses import binary_cross_entropy
+from acmix.parallel.divisor import Divisor
 
 
 class ConvReLU(nn.Cell):
@@ -100,7 +101,7 @@ class MaskHead(FullPrecision):
         widths = [in_channels, *[channels] * num_convs]
         self.convs = nn.CellList([ConvReLU(widths[i], widths[i + 1]) for i in range(num_convs)])
         self.upsample = DoublingConv(widths[-1], channels)
-        self.relu = nn.ReLU()
+        self.relu, self.divisor = nn.ReLU(), Divisor()
         self.conv_logits = conv(channels, num_classes, 1, has_bias=True)
 
     def construct(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -144,7 +145,7 @@ class MaskHead(FullPrecision):
         entropy = binary_cross_entropy(maps, targets)
         inside = inside.astype(ms.float32)
         pixels = maps.shape[2] * maps.shape[3]
-        return (entropy * inside).sum() / (ops.maximum(inside.sum(), 1) * pixels)
+        return (entropy * inside).sum() / (self.divisor(inside.sum()) * pixels)
 
 
 @tensor_constant

@@ -24,6 +24,7 @@ from acmix.ops.boxes import box_iou, clip_boxes
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows
 from acmix.ops.losses import sigmoid_focal_loss, smooth_l1
+from acmix.parallel.divisor import Divisor
 
 
 class RetinaHead(nn.Cell):
@@ -105,7 +106,7 @@ class RetinaNet(OneStageDetector):
         self.num_anchors = anchors.num_anchors
         self.anchors = tensor_constant(anchors.__call__)
         self.head = RetinaHead(channels, anchors.num_anchors, num_classes, num_convs, prior)
-        self.matcher, self.coder = Matcher(), BoxCoder()
+        self.matcher, self.coder, self.divisor = Matcher(), BoxCoder(), Divisor()
         self.focal_alpha, self.focal_gamma = focal_alpha, focal_gamma
         self.smooth_l1_beta, self.box_loss_weight = smooth_l1_beta, box_loss_weight
 
@@ -136,7 +137,7 @@ class RetinaNet(OneStageDetector):
         offsets = self.coder.encode(take_rows(boxes, index), anchors)
         distance = smooth_l1(deltas, offsets, self.smooth_l1_beta)
         positive = positive.astype(ms.float32)
-        number = ops.maximum(positive.sum(), 1)
+        number = self.divisor(positive.sum())
         loss_cls = (focal * counted).sum() / number
         loss_box = (distance * positive.expand_dims(2)).sum() / number
         return loss_cls + self.box_loss_weight * loss_box, loss_cls, loss_box

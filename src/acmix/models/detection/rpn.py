@@ -16,6 +16,7 @@ from acmix.models.detection.predictions import per_anchor, prediction_conv
 from acmix.ops.boxes import box_area, box_iou, clip_to_sizes
 from acmix.ops.linear import take_elements, take_rows
 from acmix.ops.losses import binary_cross_entropy, smooth_l1
+from acmix.parallel.divisor import Divisor
 
 
 class RPNHead(nn.Cell):
@@ -153,6 +154,7 @@ class RPNLoss(FullPrecision):
     def __init__(self, matcher: Matcher, sampler: nn.Cell | None, coder: BoxCoder, beta: float):
         super().__init__()
         self.matcher, self.sampler, self.coder, self.beta = matcher, sampler, coder, beta
+        self.divisor = Divisor()
 
     def construct(
         self,
@@ -188,7 +190,7 @@ class RPNLoss(FullPrecision):
             targets_of = take_elements(targets_of, index)
         positive, sampled = positive.astype(ms.float32), sampled.astype(ms.float32)
         count = ops.maximum(positive.sum(1), 1) + ops.maximum((sampled - positive).sum(1), 1)
-        total = count.sum()
+        total = self.divisor(count.sum())
         entropy = binary_cross_entropy(logits, positive)
         offsets = self.coder.encode(take_rows(boxes, targets_of), anchors)
         distance = smooth_l1(deltas, offsets, self.beta) * positive.expand_dims(2)
