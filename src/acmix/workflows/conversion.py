@@ -11,6 +11,7 @@ from acmix.convert import (
     Report,
     check_state_file,
     count_classes,
+    describe_head,
     load_torch_state,
     official_state,
     read_state,
@@ -21,6 +22,8 @@ from acmix.errors import UserError, check
 from acmix.models.registry import network_classes
 from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, save_model
+
+_BACKBONE = "Weights of a backbone alone are for model.pretrained."
 
 
 def import_torch(
@@ -40,12 +43,13 @@ def import_torch(
     check_checkpoint_name(output)
     cls, *body = network_classes(config.networks, config.network_name)
     try:
-        official = official_state(cls, read_state(file, key), *body)
+        state = read_state(file, key)
+        official = official_state(cls, state, *body)
         classes = count_classes(cls, official.state, *body)
         check(
             classes is not None or not body,
             f"there is no classifier of {config.network_name} among the {len(official.state)} "
-            "tensors. Weights of a backbone alone are for model.pretrained.",
+            f"tensors. {describe_head(state) or _BACKBONE}",
         )
         set_up_runtime(config)
         model = build_model(config, classes or 0)
