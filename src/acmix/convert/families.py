@@ -84,7 +84,7 @@ def describe_head(state: Mapping[str, np.ndarray]) -> str:
     """Return a sentence on the network with a head that names are of; empty if it is unknown."""
     for cls, family in HEADS.items():
         if recognise(state, family.dialects):
-            return f"The names are of a {cls.__name__}: choose such a network."
+            return f"The names are of a {cls.__name__}; name such a network with --model."
     for dialect in UNREAD:
         if recognise(state, (dialect,)):
             return f"The names are of {dialect.library}, which is not read: {dialect.refusal}."
