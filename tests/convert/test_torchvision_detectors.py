@@ -5,16 +5,24 @@ Its network differs in anchors and RoIAlign, which are redone here; see docs/wei
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import mindspore as ms
 import numpy as np
 import pytest
+from export.random_weights import draw_anew
 from golden_arrays import load
 from mindspore import Tensor, nn
 
-from acmix.convert import count_classes, describe_head, load_torch_state, official_state
-from acmix.models.detection import BoxCoder, MaskRCNN
+from acmix.convert import (
+    count_classes,
+    describe_head,
+    load_torch_state,
+    official_state,
+    torch_state,
+)
+from acmix.models.detection import BoxCoder, MaskRCNN, create_detector
 from acmix.models.resnet import ResNet
 from acmix.utils.modes import execution_mode
 
@@ -162,6 +170,51 @@ def test_names_of_earlier_versions(golden):
     assert old.keys() == new.keys()
     assert all(np.array_equal(old[name], new[name]) for name in new)
     assert count_classes(MaskRCNN, new, ResNet) == 4
+
+
+TORCHVISION = {
+    r"^backbone\.": "backbone.body.",
+    r"^neck\.lateral_convs\.(\d)\.conv": r"backbone.fpn.inner_blocks.\1.0",
+    r"^neck\.fpn_convs\.(\d)\.conv": r"backbone.fpn.layer_blocks.\1.0",
+    r"^rpn_head\.rpn_conv": "rpn.head.conv.0.0",
+    r"^rpn_head\.rpn_cls": "rpn.head.cls_logits",
+    r"^rpn_head\.rpn_reg": "rpn.head.bbox_pred",
+    r"^roi_head\.bbox_head\.shared_fcs\.0": "roi_heads.box_head.fc6",
+    r"^roi_head\.bbox_head\.shared_fcs\.1": "roi_heads.box_head.fc7",
+    r"^roi_head\.bbox_head\.fc_cls": "roi_heads.box_predictor.cls_score",
+    r"^roi_head\.bbox_head\.fc_reg": "roi_heads.box_predictor.bbox_pred",
+    r"^roi_head\.mask_head\.convs\.(\d)\.conv": r"roi_heads.mask_head.\1.0",
+    r"^roi_head\.mask_head\.upsample": "roi_heads.mask_predictor.conv5_mask",
+    r"^roi_head\.mask_head\.conv_logits": "roi_heads.mask_predictor.mask_fcn_logits",
+}
+
+
+def to_torchvision(name, value):
+    """Name a tensor as torchvision does, and put the background in front."""
+    for pattern, replacement in TORCHVISION.items():
+        name, changed = re.subn(pattern, replacement, name)
+        if changed:
+            break
+    if "cls_score" in name:
+        value = np.roll(value, 1, 0)
+    elif "box_predictor.bbox_pred" in name or "mask_fcn_logits" in name:
+        rows = 4 if "bbox_pred" in name else 1
+        value = np.concatenate([np.full((rows, *value.shape[1:]), 7, np.float32), value])
+    return name, value
+
+
+def test_every_tensor_of_a_resnet_with_heads():
+    body = {"width": 8, "depths": (1, 1, 1, 1)}
+    arguments = {"backbone": body, "channels": 4, "fc_channels": 6, "mask_channels": 4}
+    network = create_detector("mask_rcnn_resnet50", 3, **arguments)
+    expected = torch_state(draw_anew(network, np.random.default_rng(0)))
+    state = dict(to_torchvision(*item) for item in expected.items())
+    assert "backbone.body.layer4.0.downsample.1.running_var" in state
+    load_torch_state(network, {name: value * 0 for name, value in expected.items()})
+    load_torch_state(network, state)
+    found = torch_state(network)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize(
