@@ -9,7 +9,9 @@ from models.detection.golden_detectors import NAMES, golden_detector
 from safetensors.numpy import load_file, save_file
 from torch_files import Files
 
+from acmix import create_model
 from acmix.cli import main
+from acmix.convert import torch_state
 from acmix.engine import load_weights
 from acmix.utils.parameters import get_value
 
@@ -95,3 +97,43 @@ def test_mistakes_are_told_in_one_line(tmp_path, capsys, model, change, message)
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "x.ckpt").exists()
+
+
+def test_cocos_80_classes_of_torchvisions_90_category_ids(tmp_path, capsys):
+    """Every row holds the category id that it is for, and the background 0, as in torchvision."""
+    ids = np.arange(91, dtype=np.float32)
+    state = load("mask_rcnn_torchvision").state
+    state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
+    for name, rows in (
+        ("box_predictor.cls_score", ids),
+        ("box_predictor.bbox_pred", np.repeat(ids, 4)),
+        ("mask_predictor.mask_fcn_logits", ids),
+    ):
+        shape = state[f"roi_heads.{name}.weight"].shape[1:]
+        state[f"roi_heads.{name}.weight"] = np.ones((len(rows), *shape), np.float32)
+        state[f"roi_heads.{name}.bias"] = rows
+    for level, channels in enumerate((32, 64, 128, 256)):
+        state[f"backbone.fpn.inner_blocks.{level}.0.weight"] = np.ones((16, channels, 1, 1), "f")
+        state[f"backbone.fpn.inner_blocks.{level}.0.bias"] = np.ones(16, "f")
+        state[f"backbone.fpn.layer_blocks.{level}.0.weight"] = np.ones((16, 16, 3, 3), "f")
+        state[f"backbone.fpn.layer_blocks.{level}.0.bias"] = np.ones(16, "f")
+    body = create_model("resnet50", width=8, depths=(1, 1, 1, 1), num_classes=0)
+    state |= {f"backbone.body.{name}": value for name, value in torch_state(body).items()}
+    save_file(state, tmp_path / "x.safetensors")
+    keys = [
+        "model.kwargs={width: 8, depths: [1, 1, 1, 1]}",
+        "detector.kwargs={channels: 16, fc_channels: 32, mask_channels: 16}",
+        "model.num_classes=80",
+    ]
+    output = tmp_path / "x.ckpt"
+    assert convert(tmp_path / "x.safetensors", output, "mask_rcnn_resnet50", keys) == 0
+    assert "the 80 classes taken of COCO's 90 category ids" in capsys.readouterr().out
+    found = load_weights(output)
+    used = sorted(set(range(1, 91)) - {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})  # as in COCO's file
+    head = "roi_head.stages.0."
+    np.testing.assert_array_equal(found[f"{head}box_head.fc_cls.bias"], [*used, 0])
+    np.testing.assert_array_equal(found[f"{head}box_head.fc_reg.bias"], np.repeat(used, 4))
+    np.testing.assert_array_equal(found[f"{head}mask_head.conv_logits.bias"], used)
+    assert found[f"{head}mask_head.conv_logits.weight"].shape == (80, 16, 1, 1)
+    assert convert(tmp_path / "x.safetensors", output, "mask_rcnn_resnet50", keys[:2]) == 0
+    assert len(load_weights(output)[f"{head}box_head.fc_cls.bias"]) == 91

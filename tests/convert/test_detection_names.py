@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import mindspore as ms
 import numpy as np
 import pytest
 from convert.test_segmentation_names import to_mmseg
 from export.random_weights import draw_anew
 from golden_arrays import load
+from mindspore import Tensor
 from models.detection.golden_detectors import NAMES, golden_detector
 
 from acmix.convert import (
@@ -23,6 +25,7 @@ from acmix.errors import UserError
 from acmix.models.detection import CascadeMaskRCNN, MaskRCNN, RetinaNet, create_detector
 from acmix.models.resnet import ResNet
 from acmix.models.swin import Swin
+from acmix.utils.modes import execution_mode
 from acmix.utils.parameters import get_value
 
 SWIN_BODY = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4,
@@ -83,6 +86,36 @@ def test_names_of_retinanet():
     assert count_classes(RetinaNet, state, ResNet) == 3
     load_torch_state(other, state)
     same_parameters(network, other)
+
+
+def cascade_r50_shapes():
+    """Of the box heads of mmdetection's cascade-mask-rcnn_r50_fpn_1x_coco.py, made small."""
+    layers = {"shared_fcs.0": (6, 4 * 49), "shared_fcs.1": (6, 6), "fc_cls": (4, 6),
+              "fc_reg": (4, 6)}  # fmt: skip
+    shapes = {}
+    for stage in range(3):
+        for layer, shape in layers.items():
+            name = f"roi_head.bbox_head.{stage}.{layer}"
+            shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
+
+
+def test_names_of_mmdetections_own_cascade():
+    body = {"width": 8, "depths": (1, 1, 1, 1)}
+    heads = {"box_convs": 0, "box_fcs": 2, "class_wise": False, "fc_channels": 6}
+    few = {"top_k": 20, "proposals": 10}
+    network = create_detector(
+        "cascade_mask_rcnn_resnet50", 3, backbone=body, channels=4, mask_channels=4, **heads, **few
+    )
+    state = torch_state(network)
+    own = {name: value.shape for name, value in state.items() if ".bbox_head." in name}
+    assert own == cascade_r50_shapes()
+    assert count_classes(CascadeMaskRCNN, state, ResNet) == 3
+    changed = {p.name for p in network.classifier_parameters()}
+    assert not any("fc_reg" in name for name in changed)  # one box for all classes
+    with execution_mode(ms.PYNATIVE_MODE):
+        boxes = network.set_train(False).detect(Tensor(np.ones((1, 3, 64, 64), np.float32)))[0]
+    assert boxes.shape == (1, 100, 4)
 
 
 @pytest.mark.parametrize("name", ["mask_rcnn", "cascade_mask_rcnn", "retinanet"])
