@@ -94,7 +94,11 @@ def test_an_auxiliary_head_that_the_network_lacks_is_left_out(file, tmp_path, ca
     [
         (NAME, "body", "there is no classifier of upernet_swin_tiny"),
         ("semantic_fpn_swin_tiny", None, "decode_head.scale_heads.0.0.bn.weight"),
-        ("retinanet_swin_tiny", None, "no names in PyTorch are known for a RetinaNet"),
+        (
+            "retinanet_swin_tiny",
+            None,
+            "The names are of a Segmenter; name such",
+        ),
         ("upernet_swin_tony", None, "Did you mean 'upernet_swin_tiny'"),
         (NAME, "wide", "psp_modules.2.1.bn.bias ((6,) instead of (8,))"),
         (NAME, "--num-classes=5", "model.num_classes=5 is less than the 7 classes"),

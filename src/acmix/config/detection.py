@@ -117,15 +117,6 @@ class DetectionConfig(Config):
     data: DetectionDataConfig = field(default_factory=DetectionDataConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
-    def validate(self) -> None:
-        """Check rules that involve several sections."""
-        super().validate()
-        check(
-            not self.model.reset_head,
-            "model.reset_head=true is for classifiers: detectors leave the classifier of "
-            "model.pretrained out anyway.",
-        )
-
     @property
     def network_name(self) -> str:
         """Name of the detector followed by its backbone's."""

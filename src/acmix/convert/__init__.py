@@ -1,6 +1,7 @@
 """Convert weights from and to PyTorch, with the names of the official implementations."""
 
 from acmix.convert.dialects import Official
+from acmix.convert.families import describe_head
 from acmix.convert.files import check_state_file, read_state, write_state
 from acmix.convert.state import (
     Report,
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "check_state_file",
     "count_classes",
+    "describe_head",
     "load_torch_state",
     "official_state",
     "read_state",

@@ -43,7 +43,8 @@ class Dialect:
         absent: pattern of which no name may be one; empty for none.
         renames: patterns and replacements of ``re.sub``, applied in order, to official names.
         joins: names of parts, and the name of the tensor that they make one after the other.
-        reorder: pattern of names and the function that brings their last axis in official order.
+        transforms: patterns of official names and functions that bring their arrays, none of which
+            is empty or a scalar, in official form.
         refusal: why files with these names are not read; empty if they are.
     """
 
@@ -53,8 +54,14 @@ class Dialect:
     absent: str = ""
     renames: tuple[Rename, ...] = ()
     joins: tuple[tuple[tuple[str, ...], str], ...] = ()
-    reorder: tuple[str, Callable[[np.ndarray], np.ndarray]] | None = None
+    transforms: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = ()
     refusal: str = ""
+
+    def rename(self, name: str) -> str:
+        """Return the official name of a tensor, given that behind the prefix."""
+        for pattern, replacement in self.renames:
+            name = re.sub(pattern, replacement, name)
+        return name
 
     def recognises(self, names: list[str]) -> bool:
         """Whether names behind their prefix are of this library."""
@@ -90,16 +97,10 @@ def to_official(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) ->
         UserError: the file holds several networks, or the names are of an architecture that is not
             read.
     """
-    best: tuple[int, Dialect, str] | None = None
-    for dialect in dialects:
-        prefixes = _prefixes(state, dialect.roots)
-        for prefix, count in prefixes.most_common(8):
-            names = [name.removeprefix(prefix) for name in state if name.startswith(prefix)]
-            if dialect.recognises(names) and (best is None or count > best[0]):
-                best = count, dialect, prefix
+    best = recognise(state, dialects)
     if best is None:
         return Official(dict(state))
-    _, dialect, prefix = best
+    dialect, prefix = best
     if dialect.refusal:
         raise UserError(f"The names are of {dialect.library}. {dialect.refusal}")
     _check_single(state, dialect, prefix)
@@ -110,6 +111,20 @@ def to_official(state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]) ->
     if dialect.library:
         notes.append(f"the names of {dialect.library} recognised")
     return Official(_renamed(taken, dialect), ignored, tuple(notes))
+
+
+def recognise(
+    state: Mapping[str, np.ndarray], dialects: Sequence[Dialect]
+) -> tuple[Dialect, str] | None:
+    """Return the dialect of most names, and the prefix before them; None if none is recognised."""
+    best: tuple[int, Dialect, str] | None = None
+    for dialect in dialects:
+        prefixes = _prefixes(state, dialect.roots)
+        for prefix, count in prefixes.most_common(8):
+            names = [name.removeprefix(prefix) for name in state if name.startswith(prefix)]
+            if dialect.recognises(names) and (best is None or count > best[0]):
+                best = count, dialect, prefix
+    return best and best[1:]
 
 
 def _prefixes(state: Mapping[str, np.ndarray], roots: str) -> Counter[str]:
@@ -171,17 +186,15 @@ def _network_part(
 def _renamed(state: Mapping[str, np.ndarray], dialect: Dialect) -> dict[str, np.ndarray]:
     renamed: dict[str, np.ndarray] = {}
     for name, value in state.items():
-        new = name
-        for pattern, replacement in dialect.renames:
-            new = re.sub(pattern, replacement, new)
+        new = dialect.rename(name)
         if new in renamed:
             raise UserError(
                 f"'{shorten(name, 100)}' and another tensor are both '{shorten(new, 100)}' under "
                 "the official names; keep one of them in the file."
             )
-        if dialect.reorder is not None and re.search(dialect.reorder[0], new):
-            if value.ndim and value.size and value.shape[-1] % 4 == 0:
-                value = dialect.reorder[1](value)
+        for pattern, transform in dialect.transforms:
+            if value.ndim and value.size and re.search(pattern, new):
+                value = transform(value)
         renamed[new] = value
     for parts, whole in dialect.joins:
         _join(renamed, parts, whole)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 from mindspore import nn
 
 from acmix.convert import pvt, san
-from acmix.convert.detection import CASCADE_MASK_RCNN, MASK_RCNN
+from acmix.convert.detection import CASCADE_MASK_RCNN, MASK_RCNN, RETINANET, UNREAD
+from acmix.convert.dialects import recognise
 from acmix.convert.resnet import RESNET
 from acmix.convert.rules import Family
 from acmix.convert.segmentation import SEGMENTATION
@@ -17,7 +21,7 @@ from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
 from acmix.layers.attention.patchwise import PatchwiseAttention
 from acmix.layers.attention.window import WindowAttention
-from acmix.models.detection import CascadeMaskRCNN, MaskRCNN
+from acmix.models.detection import CascadeMaskRCNN, MaskRCNN, RetinaNet
 from acmix.models.pvt import PVT, PVTBlock
 from acmix.models.resnet import Bottleneck, ResNet
 from acmix.models.san import SAN, SANBlock
@@ -43,6 +47,7 @@ FAMILIES: dict[type[nn.Cell], Family] = {
 
 HEADS: dict[type[nn.Cell], Family] = {
     Segmenter: SEGMENTATION,
+    RetinaNet: RETINANET,
     MaskRCNN: MASK_RCNN,
     CascadeMaskRCNN: CASCADE_MASK_RCNN,
 }
@@ -73,3 +78,14 @@ def family_of_class(model: type[nn.Cell], body: type[nn.Cell] | None = None) -> 
         f"model: no names in PyTorch are known for a {model.__name__}. "
         f"Pass one of {known}, or an ACmix with such an attention."
     )
+
+
+def describe_head(state: Mapping[str, np.ndarray]) -> str:
+    """Return a sentence on the network with a head that names are of; empty if it is unknown."""
+    for cls, family in HEADS.items():
+        if recognise(state, family.dialects):
+            return f"The names are of a {cls.__name__}; name such a network with --model."
+    for dialect in UNREAD:
+        if recognise(state, (dialect,)):
+            return f"The names are of {dialect.library}, which is not read: {dialect.refusal}."
+    return ""

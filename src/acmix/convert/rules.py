@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from mindspore import nn
@@ -69,14 +70,15 @@ class Family:
     A parameter without a rule has the same name and shape in torch.
 
     Args:
-        rules: rules by class of Cell. A Cell's rules precede those of its child Cells.
+        rules: rules by class of Cell, or a function that makes those of one Cell. A Cell's rules
+            precede those of its child Cells.
         renames: patterns and replacements of ``re.sub``, applied in order to the paths of Cells.
         ignored: reasons by pattern of torch tensors without a counterpart in MindSpore.
         dialects: other libraries' names first, then the official ones.
         optional: parts that a network, or a file, may lack, by pattern of their torch tensors.
     """
 
-    rules: Mapping[type[nn.Cell], tuple[Rule, ...]]
+    rules: Mapping[type[nn.Cell], tuple[Rule, ...] | Callable[[Any], tuple[Rule, ...]]]
     renames: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = ()
     ignored: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[Dialect, ...] = ()
@@ -84,7 +86,8 @@ class Family:
 
     def rules_of(self, cell: nn.Cell) -> tuple[Rule, ...]:
         """Return the rules of the first class in the MRO of ``cell`` that has any."""
-        return next((self.rules[cls] for cls in type(cell).__mro__ if cls in self.rules), ())
+        rules = next((self.rules[cls] for cls in type(cell).__mro__ if cls in self.rules), ())
+        return rules(cell) if callable(rules) else rules
 
     def rename(self, path: str) -> str:
         """Return the path in torch for the path of a Cell or parameter."""

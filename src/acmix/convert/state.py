@@ -58,7 +58,8 @@ def load_torch_state(
     recompilation.
 
     Args:
-        model: a backbone, a segmenter, or a block or operator with names relative to that module.
+        model: a backbone, a segmenter, a detector, or a block or operator with names relative to
+            that module.
         state: arrays by name, ``{name: tensor.numpy() for name, tensor in state_dict.items()}``.
         keep: parameters that the state does not contain; they stay unchanged.
 
@@ -124,12 +125,14 @@ def count_classes(
     """Return the number of classes in a state with official names; None without a classifier.
 
     Args:
-        model: class with ``classifier_name``.
+        model: class with ``classifier_name``, and ``classes_of`` if outputs are not classes.
         state: result of :func:`official_state`.
         body: as for :func:`official_state`.
     """
     weight = state.get(f"{family_of_class(model, body).rename(model.classifier_name)}.weight")
-    return None if weight is None or not weight.shape else int(weight.shape[0])
+    if weight is None or not weight.shape:
+        return None
+    return getattr(model, "classes_of", int)(weight.shape[0])
 
 
 def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:

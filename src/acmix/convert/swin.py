@@ -20,7 +20,12 @@ def _swap_pixels(array: np.ndarray) -> np.ndarray:
 
 
 def _from_unfolded(array: np.ndarray) -> np.ndarray:
-    """Bring the last axis from (C, 2x2 pixels row by row) to (2x2 column by column, C)."""
+    """Bring the last axis from (C, 2x2 pixels row by row) to (2x2 column by column, C).
+
+    An array that has no such axis, whose shape is wrong anyway, stays.
+    """
+    if array.shape[-1] % 4:
+        return array
     pixels = array.reshape((*array.shape[:-1], -1, 4))[..., [0, 2, 1, 3]]
     return np.ascontiguousarray(pixels.swapaxes(-1, -2)).reshape(array.shape)
 
@@ -127,7 +132,7 @@ SWIN = Family(
                 (r"^norm3\.", "norm."),
                 _HEAD,
             ),
-            reorder=(r"\.downsample\.(norm|reduction)\.", _from_unfolded),
+            transforms=((r"\.downsample\.(norm|reduction)\.", _from_unfolded),),
         ),
         Dialect(
             "timm since 0.9",

@@ -16,11 +16,13 @@ BACKBONE = "backbone."
 class _Joined(Dialect):
     """A head's names with one library's names for the backbone."""
 
+    head: Dialect = field(default_factory=lambda: Dialect("", roots=""))
     body: Dialect = field(default_factory=lambda: Dialect("", roots=""))
 
     def recognises(self, names: list[str]) -> bool:
         """Whether names are of this head and this library's backbone."""
-        own = [name.removeprefix(BACKBONE) for name in names if name.startswith(BACKBONE)]
+        whole = [self.head.rename(name) for name in names]
+        own = [name.removeprefix(BACKBONE) for name in whole if name.startswith(BACKBONE)]
         return super().recognises(names) and self.body.recognises(own)
 
 
@@ -43,18 +45,17 @@ def with_backbone(head: Family, body: Family) -> Family:
 def _joined(head: Dialect, body: Dialect) -> Dialect:
     def renamed(match: re.Match[str]) -> str:
         name = match[1]
-        if not re.match(r"norm\d\.", name):  # of the maps; a classifier's would be the only one
-            for pattern, replacement in body.renames:
-                name = re.sub(pattern, replacement, name)
-        return BACKBONE + name
+        # Norms are of the maps; a classifier's would be the only one.
+        return BACKBONE + (name if re.match(r"norm\d\.", name) else body.rename(name))
 
     return _Joined(
-        body.library,
+        " and ".join(filter(None, (head.library, body.library))),
         roots=head.roots,
         signature=head.signature,
-        renames=((rf"^{re.escape(BACKBONE)}(.+)", renamed),),
+        renames=(*head.renames, (rf"^{re.escape(BACKBONE)}(.+)", renamed)),
         joins=body.joins,
-        reorder=body.reorder,
+        transforms=(*head.transforms, *body.transforms),
         refusal=body.refusal,
+        head=head,
         body=body,
     )

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from acmix.config import Config
 from acmix.convert import (
+    Official,
     Report,
     check_state_file,
+    coco,
     count_classes,
+    describe_head,
     load_torch_state,
     official_state,
     read_state,
@@ -18,9 +21,12 @@ from acmix.convert import (
     write_state,
 )
 from acmix.errors import UserError, check
+from acmix.models.detection import MaskRCNN
 from acmix.models.registry import network_classes
 from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, save_model
+
+_BACKBONE = "Weights of a backbone alone are for model.pretrained."
 
 
 def import_torch(
@@ -31,7 +37,8 @@ def import_torch(
     Args:
         file: weights of PyTorch, see :func:`acmix.convert.read_state`.
         output: checkpoint to write.
-        config: selects the network; ``model.num_classes`` defaults to the number in the file.
+        config: selects the network; ``model.num_classes`` defaults to the number in the file. 80
+            takes COCO's classes out of the 90 category ids that torchvision's Mask R-CNN has.
         key: chooses one of several sets of weights in the file.
 
     Returns:
@@ -40,13 +47,16 @@ def import_torch(
     check_checkpoint_name(output)
     cls, *body = network_classes(config.networks, config.network_name)
     try:
-        official = official_state(cls, read_state(file, key), *body)
+        state = read_state(file, key)
+        official = official_state(cls, state, *body)
         classes = count_classes(cls, official.state, *body)
         check(
             classes is not None or not body,
             f"there is no classifier of {config.network_name} among the {len(official.state)} "
-            "tensors. Weights of a backbone alone are for model.pretrained.",
+            f"tensors. {describe_head(state) or _BACKBONE}",
         )
+        if issubclass(cls, MaskRCNN):
+            official, classes = _without_unused(official, classes, config.model.num_classes)
         set_up_runtime(config)
         model = build_model(config, classes or 0)
         report = load_torch_state(model, official.state)
@@ -58,6 +68,17 @@ def import_torch(
         ignored={**official.ignored, **report.ignored},
         notes=official.notes + report.notes,
     )
+
+
+def _without_unused(
+    official: Official, classes: int | None, wanted: int | None
+) -> tuple[Official, int | None]:
+    """Leave out the category ids that COCO skips, where they are and its 80 classes are wanted."""
+    if (classes, wanted) != (coco.CATEGORY_IDS, coco.CLASSES):
+        return official, classes
+    note = f"the {coco.CLASSES} classes taken of COCO's {coco.CATEGORY_IDS} category ids"
+    state = coco.used_categories(official.state)
+    return replace(official, state=state, notes=(*official.notes, note)), wanted
 
 
 def _naming(file: str | Path, error: UserError) -> UserError:

@@ -25,6 +25,7 @@ from acmix.engine import WEIGHT_SUFFIXES, is_mindspore_file, load_weights, save_
 from acmix.errors import UserError, check
 from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
+from acmix.models.detection import Detector
 from acmix.models.segmentation import Segmenter
 from acmix.utils.parameters import check_finite, check_fit, get_value, load_values, set_value
 
@@ -97,7 +98,7 @@ def save_model(model: nn.Cell, path: str | Path) -> None:
 
 
 def warm_start(
-    model: Backbone | Segmenter,
+    model: Backbone | Detector | Segmenter,
     file: WeightFile,
     mode: str = "strict",
     reset_head: bool = False,
@@ -167,7 +168,7 @@ def head_size(model: nn.Cell, file: WeightFile) -> int | None:
     if file.is_torch:
         return count_classes(type(model), file.official(model).state, _body(model))
     weight = file.tensors.get(f"{name}.weight")
-    return None if weight is None else int(weight.shape[0])
+    return None if weight is None else getattr(type(model), "classes_of", int)(weight.shape[0])
 
 
 def fits_maps_alone(backbone: Backbone, classifier: Backbone, file: WeightFile) -> bool:
@@ -216,7 +217,7 @@ def _load(
     load_values(target, weights, str(source))
 
 
-def _head(model: Backbone | Segmenter) -> frozenset[str]:
+def _head(model: Backbone | Detector | Segmenter) -> frozenset[str]:
     return frozenset(parameter.name for parameter in model.classifier_parameters())
 
 

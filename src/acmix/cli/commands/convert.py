@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="model or segmenter, from 'acmix list'; default: that of the checkpoint's run",
+        help="model, detector or segmenter of 'acmix list'; default: that of the checkpoint's run",
     )
     parser.add_argument(
         "--num-classes",

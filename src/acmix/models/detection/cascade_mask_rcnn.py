@@ -34,7 +34,9 @@ class CascadeMaskRCNN(TwoStageDetector):
     Args:
         backbone, num_classes, channels, mask_convs, mask_channels: see :class:`MaskRCNN`.
         box_convs: convolutions with BatchNorm of each box head.
-        fc_channels: of its linear layer.
+        box_fcs, fc_channels: its linear layers, and their channels.
+        class_wise: whether every class has deltas of its own. Without, with two linear layers and
+            no convolution, the heads are those of mmdetection's ``cascade_mask_rcnn_r50_fpn``.
         box_loss_weight: of the GIoU loss.
         samples, positive_fraction, anchor_scale, rpn_samples: see :class:`MaskRCNN`.
         top_k, training_top_k, proposals, training_proposals, proposal_overlap: see there.
@@ -48,7 +50,9 @@ class CascadeMaskRCNN(TwoStageDetector):
         num_classes: int = 80,
         channels: int = 256,
         box_convs: int = 4,
+        box_fcs: int = 1,
         fc_channels: int = 1024,
+        class_wise: bool = True,
         box_loss_weight: float = 10.0,
         mask_convs: int = 4,
         mask_channels: int = 256,
@@ -73,9 +77,10 @@ class CascadeMaskRCNN(TwoStageDetector):
                 BOX_SIDE,
                 num_classes,
                 num_convs=box_convs,
-                num_fcs=1,
+                num_fcs=box_fcs,
                 conv_channels=channels,
                 fc_channels=fc_channels,
+                class_wise=class_wise,
                 coder=BoxCoder(stds),
                 box_loss="giou",
                 box_loss_weight=box_loss_weight,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor
+from typing import ClassVar
+
+from mindspore import Parameter, Tensor
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
@@ -26,11 +28,13 @@ class Detector(FullPrecision):
         loss_names: names of what :meth:`losses` returns, the total first.
         has_masks: whether objects have masks, too.
         out_indices: the backbone's stages that are used unless others are asked for.
+        classifier_name: path of a layer whose outputs :meth:`classes_of` counts.
     """
 
     loss_names: tuple[str, ...]
     has_masks: bool = False
     out_indices: tuple[int, ...] = (-3, -2, -1)
+    classifier_name: ClassVar[str]
 
     def __init__(self, backbone: Backbone, num_classes: int, post_process: PostProcess):
         super().__init__()
@@ -42,6 +46,15 @@ class Detector(FullPrecision):
         self.backbone = backbone
         self.num_classes = num_classes
         self.post_process = post_process
+
+    @classmethod
+    def classes_of(cls, outputs: int) -> int:
+        """Return the number of classes of a network whose classifier has so many outputs."""
+        raise NotImplementedError
+
+    def classifier_parameters(self) -> list[Parameter]:
+        """Return the parameters that depend on the number of classes."""
+        raise NotImplementedError
 
     def losses(
         self,

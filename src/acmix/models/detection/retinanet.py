@@ -9,7 +9,7 @@ import math
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.models.backbone import Backbone
@@ -82,6 +82,7 @@ class RetinaNet(OneStageDetector):
     """
 
     loss_names = ("loss", "loss_cls", "loss_box")
+    classifier_name = "head.retina_cls"
 
     def __init__(
         self,
@@ -109,6 +110,15 @@ class RetinaNet(OneStageDetector):
         self.matcher, self.coder, self.divisor = Matcher(), BoxCoder(), Divisor()
         self.focal_alpha, self.focal_gamma = focal_alpha, focal_gamma
         self.smooth_l1_beta, self.box_loss_weight = smooth_l1_beta, box_loss_weight
+
+    @classmethod
+    def classes_of(cls, outputs: int) -> int:
+        """Return the number of classes; every anchor has an output for each."""
+        return outputs // AnchorGenerator((1,)).num_anchors
+
+    def classifier_parameters(self) -> list[Parameter]:
+        """Return the parameters that depend on the number of classes."""
+        return list(self.head.retina_cls.get_parameters())
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the head's outputs for every anchor."""

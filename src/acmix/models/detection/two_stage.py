@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Parameter, Tensor, ops
 
 from acmix.models.backbone import Backbone
 from acmix.models.detection.anchors import AnchorGenerator
@@ -42,6 +42,7 @@ class TwoStageDetector(Detector):
 
     out_indices = (-4, -3, -2, -1)
     has_masks = True
+    classifier_name = "roi_head.stages.0.box_head.fc_cls"
 
     def __init__(
         self,
@@ -77,6 +78,20 @@ class TwoStageDetector(Detector):
         self.training_rule, self.proposal_rule = training_rule, proposal_rule
         self.roi_head = roi_head
         self.loss_names = ("loss", "loss_rpn_cls", "loss_rpn_box", *roi_head.loss_names)
+
+    @classmethod
+    def classes_of(cls, outputs: int) -> int:
+        """Return the number of classes; the background has an output, too."""
+        return outputs - 1
+
+    def classifier_parameters(self) -> list[Parameter]:
+        """Return the parameters that depend on the number of classes."""
+        layers = []
+        for stage in self.roi_head.stages:
+            box_head, mask_head = stage.box_head, stage.mask_head
+            layers += [box_head.fc_cls, mask_head.conv_logits]
+            layers += [box_head.fc_reg] if box_head.class_wise else []
+        return [parameter for layer in layers for parameter in layer.get_parameters()]
 
     def construct(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """Return the pyramid's maps, and logits (B, A) and deltas (B, A, 4) of all anchors."""
