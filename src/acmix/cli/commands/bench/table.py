@@ -31,7 +31,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=tuple(SPEED_TABLES),
         metavar="NAME",
         help="models: each kind of backbone with its ACmix variant; shift: Tab. 7 of the paper; "
-        "detectors: Tab. 5; segmentation: the networks of Tab. 2",
+        "detectors: Tab. 5 and the two-stage detectors of Tab. 4; segmentation: the networks of "
+        "Tab. 2",
     )
     add_network_options(parser)
 
