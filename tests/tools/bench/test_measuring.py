@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,8 +15,10 @@ from models.detection.small_detector import small_detector
 from models.segmentation.small_segmenter import small_segmenter
 
 from acmix.cli import main
+from acmix.config import load_config
 from acmix.errors import UserError
 from acmix.models import create_model
+from acmix.models.registry import split_name
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
 from acmix.tools.analysis.paper import COUNT_TABLES, SPEED_TABLES
@@ -25,6 +28,7 @@ from acmix.tools.bench.setting import Setting
 from acmix.utils.parameters import get_value
 from acmix.utils.target import target_set_to
 
+ROOT = Path(__file__).resolve().parents[3]
 QUICK = ["--input-size", "16", "--batch-size", "1", "--warmup", "1", "--repeats", "2"]
 TINY_SWIN = {"depths": (1,), "num_heads": (2,), "embed_dim": 8, "window_size": 4, "num_classes": 5}
 
@@ -56,7 +60,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(
         TASKS["detection"],
         "create",
-        lambda name, **backbone: small_detector(name.removeprefix("retinanet_"), backbone),
+        lambda name, **backbone: small_detector(split_name("detectors", name)[1], backbone),
     )
     monkeypatch.setattr(
         TASKS["segmentation"], "create", lambda name, **backbone: small_segmenter(name, backbone)
@@ -105,6 +109,10 @@ def test_a_table_of_detectors_is_measured_at_the_papers_size_image_by_image(tiny
     assert measured["shape"] == (3, 800, 1333)
     assert measured["batch_sizes"] == (1,)
     assert measured["baseline"]["retinanet_acmix_pvt_small"] == "retinanet_pvt_large"
+    assert measured["baseline"]["mask_rcnn_acmix_swin_tiny"] == "mask_rcnn_swin_tiny"
+    for row in SPEED_TABLES["detectors"].rows:  # as they are trained
+        recipe = load_config(ROOT / "configs" / "detection" / f"{row.name}_1x_coco.yaml")
+        assert row.arguments == recipe.model.kwargs
 
 
 def test_a_table_of_segmenters_is_measured_as_it_is_counted(tiny, measured):
