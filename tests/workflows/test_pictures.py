@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from acmix.errors import UserError
-from acmix.tasks.drawing import caption, draw_boxes, is_drawn
+from acmix.tasks.drawing import caption, draw_objects, is_drawn
 from acmix.workflows.pictures import PictureFolder, picture_names
 
 
@@ -111,7 +111,7 @@ def test_a_name_that_is_too_long_is_refused_before_any_work(photo, tmp_path):
 def test_any_name_is_drawn(photo, tmp_path, text):
     caption(str(photo), tmp_path / "a.png", text)
     boxes = np.array([[5.0, 5, 50, 30]])
-    draw_boxes(str(photo), tmp_path / "b.png", boxes, [text], [3])
+    draw_objects(str(photo), tmp_path / "b.png", boxes, [text], [3])
     for name in ("a.png", "b.png"):
         assert Image.open(tmp_path / name).size == (60, 40)
         assert is_drawn(tmp_path / name)

@@ -19,12 +19,13 @@ class Exported(nn.Cell):
         self.set_train(False)
 
     def construct(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Map images (B, C, H, W) to the network's outputs, in float32."""
+        """Map images (B, C, H, W) to the network's outputs, in float32; tuples in them are flat."""
         outputs = self.network(images)
         if isinstance(outputs, tuple):
             converted: tuple[Tensor, ...] = ()
             for output in outputs:
-                converted += (_float32(output),)
+                for one in output if isinstance(output, tuple) else (output,):
+                    converted += (_float32(one),)
             return converted
         return _float32(outputs)
 
