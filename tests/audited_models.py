@@ -40,8 +40,8 @@ FOLDER = Path(__file__).parent.parent / "docs" / "ascend"
 DETECTORS = (
     "retinanet_resnet26",
     "retinanet_pvt_tiny",
-    "mask_rcnn_resnet26",
-    "cascade_mask_rcnn_acmix_swin_tiny",
+    "mask_rcnn_acmix_swin_tiny",
+    "cascade_mask_rcnn_resnet26",
 )
 SEGMENTERS = ("semantic_fpn_acmix_pvt_tiny", "upernet_acmix_swin_tiny")
 _SMALL_HEADS = {
@@ -68,7 +68,9 @@ def names() -> list[str]:
 def family(name: str) -> str:
     if name in SEGMENTERS:
         return "segmentation"
-    return "detection" if name in DETECTORS else model_entry(name).cls.__name__.lower()
+    if name in DETECTORS:
+        return "detection" if name.startswith("retinanet") else "masks"
+    return model_entry(name).cls.__name__.lower()
 
 
 def file_of(name: str) -> Path:
