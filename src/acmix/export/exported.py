@@ -19,13 +19,12 @@ class Exported(nn.Cell):
         self.set_train(False)
 
     def construct(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Map images (B, C, H, W) to the network's outputs, in float32; tuples in them are flat."""
+        """Map images (B, C, H, W) to the network's outputs, in float32."""
         outputs = self.network(images)
         if isinstance(outputs, tuple):
             converted: tuple[Tensor, ...] = ()
             for output in outputs:
-                for one in output if isinstance(output, tuple) else (output,):
-                    converted += (_float32(one),)
+                converted += (_float32(output),)
             return converted
         return _float32(outputs)
 

@@ -22,10 +22,7 @@ def check_numbers(image: object, outputs: Outputs) -> None:
 
 
 def to_numpy(outputs: Any) -> Outputs:
-    """Convert a tensor, or a tuple of tensors, to arrays; tuples in it are made flat."""
-    if not isinstance(outputs, (tuple, list)):
-        return outputs.asnumpy()
-    arrays: tuple[np.ndarray, ...] = ()
-    for output in map(to_numpy, outputs):
-        arrays += output if isinstance(output, tuple) else (output,)
-    return arrays
+    """Convert a tensor, or a tuple of tensors, to arrays."""
+    if isinstance(outputs, (tuple, list)):
+        return tuple(output.asnumpy() for output in outputs)
+    return outputs.asnumpy()
