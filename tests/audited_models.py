@@ -37,9 +37,23 @@ from acmix.tools.audit.report import Audit
 from acmix.utils.files import write_text
 
 FOLDER = Path(__file__).parent.parent / "docs" / "ascend"
-DETECTORS = ("retinanet_resnet26", "retinanet_pvt_tiny")
+DETECTORS = (
+    "retinanet_resnet26",
+    "retinanet_pvt_tiny",
+    "mask_rcnn_acmix_swin_tiny",
+    "cascade_mask_rcnn_resnet26",
+)
 SEGMENTERS = ("semantic_fpn_acmix_pvt_tiny", "upernet_acmix_swin_tiny")
 _SMALL_HEADS = {
+    "retinanet": {"channels": 16, "num_convs": 1},
+    "mask_rcnn": {"channels": 16, "fc_channels": 16, "mask_convs": 1, "mask_channels": 16},
+    "cascade_mask_rcnn": {
+        "channels": 16,
+        "box_convs": 1,
+        "fc_channels": 16,
+        "mask_convs": 1,
+        "mask_channels": 16,
+    },
     "semantic_fpn": {"neck_channels": 16, "channels": 16},
     "upernet": {"channels": 16, "auxiliary_channels": 16},
 }
@@ -54,7 +68,9 @@ def names() -> list[str]:
 def family(name: str) -> str:
     if name in SEGMENTERS:
         return "segmentation"
-    return "detection" if name in DETECTORS else model_entry(name).cls.__name__.lower()
+    if name in DETECTORS:
+        return "detection" if name.startswith("retinanet") else "masks"
+    return model_entry(name).cls.__name__.lower()
 
 
 def file_of(name: str) -> Path:
@@ -74,15 +90,18 @@ def config(name: str, **changes) -> Config:
 
 
 def detection_config(name: str, **changes) -> DetectionConfig:
-    _, body = split_name("detectors", name)
+    head, body = split_name("detectors", name)
     kwargs = {**shrunk.arguments(body), **changes}
-    levels = min(3, len(kwargs["depths"]))
+    own = dict(_SMALL_HEADS[head])
+    one_stage = head == "retinanet"
+    levels = min(3 if one_stage else 4, len(kwargs["depths"]))
     kwargs["out_indices"] = tuple(range(-levels, 0))
-    detector = DetectorConfig(kwargs={"channels": 16, "num_levels": levels + 1, "num_convs": 1})
+    if one_stage:
+        own["num_levels"] = levels + 1
     return DetectionConfig(
         model=ModelConfig(name=body, num_classes=10, kwargs=kwargs),
-        detector=detector,
-        data=DetectionDataConfig(),
+        detector=DetectorConfig(name=head, kwargs=own),
+        data=DetectionDataConfig(masks=not one_stage),
         **_TRAINING,
     )
 

@@ -89,7 +89,7 @@ class ScriptedTask:
     def __init__(self, values):
         self.inner = toy_task()
         self.train_network, self.eval_network = self.inner.train_network, self.inner.eval_network
-        self.loss_names, self.monitor = ("loss",), "score"
+        self.loss_names, self.monitor, self.eval_inputs = ("loss",), "score", 1
         self.values = iter(values)
 
     def metric(self):

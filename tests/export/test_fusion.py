@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 from models import shrunk
-from models.detection.small_detector import small_detector
+from models.detection.small_detector import small_detector, small_two_stage
 from random_weights import draw_anew
 
 from acmix import ACmix, create_model
@@ -181,6 +181,29 @@ def test_detectors(backbone, rng):
     form = fuse(detector)
     close(form(x), detector(x))
     assert [out.shape for out in form.detect(x)] == [out.shape for out in detector.detect(x)]
+
+
+def test_every_head_of_two_stages_is_compared(rng):
+    """Classes, boxes and masks of all three stages follow the outputs for anchors."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    body = {"width": 8, "depths": (1, 1)}
+    detector = draw_anew(small_two_stage("cascade_mask_rcnn", body=body), rng)
+    x = images(rng, 1, 3, 40, 52)
+    form = fuse(detector)
+    outputs, expected = form(x), detector(x)
+    assert len(outputs) == 2 + 3 * 3
+    close(outputs, expected)
+    norms = [name for name, _ in form.parameters_and_names() if "moving" in name]
+    assert norms == []
+    stage = detector.roi_head.stages[1]
+    for head in (stage.box_head.fc_cls, stage.box_head.fc_reg, stage.mask_head.conv_logits):
+        set_value(head.bias, head.bias.asnumpy() + 1)
+    changed = [
+        number
+        for number, (new, old) in enumerate(zip(detector(x), expected, strict=True))
+        if (new.asnumpy() != old.asnumpy()).any()
+    ]
+    assert changed == [5, 6, 7]
 
 
 @pytest.mark.parametrize(("name", "fp16"), [("acmix_resnet26", False), ("acmix_swin_tiny", True)])

@@ -116,6 +116,7 @@ class BrightnessTask(Task):
         return SimpleNamespace(
             train_network=SquaredError(model),
             eval_network=model,
+            eval_inputs=1,
             loss_names=("loss",),
             monitor="accuracy",
             metric=ErrorMetric,

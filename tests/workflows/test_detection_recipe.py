@@ -228,6 +228,10 @@ def test_weights_of_another_model_do_not_start_a_backbone(folder, tmp_path):
         (["train", "{config}", "detector.kwargs={{chanels: 8}}", "output={tmp}/a"], "channels"),
         (["train", "{config}", "data.train_split=train", "output={tmp}/a"], "instances_train.json"),
         (["bench", "models", "resnet26", "retinanet_resnet26"], "several shapes"),
+        (
+            ["predict", "{ckpt}", "{ckpt}", "--output", "{tmp}/a", "--masks"],
+            "is a retinanet_resnet26, which predicts no masks of objects; leave --masks out",
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

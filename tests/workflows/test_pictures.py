@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from acmix.errors import UserError
-from acmix.tasks.drawing import caption, draw_boxes, is_drawn
+from acmix.tasks.detection.prediction import Detected
+from acmix.tasks.drawing import caption, draw_objects, is_drawn
 from acmix.workflows.pictures import PictureFolder, picture_names
 
 
@@ -107,11 +108,79 @@ def test_a_name_that_is_too_long_is_refused_before_any_work(photo, tmp_path):
         PictureFolder(tmp_path / "new", ["x" * 255])
 
 
+# --- masks ----------------------------------------------------------------------------------------
+
+
+class Masked(Prediction):
+    """Objects of two classes, one of which is no name of a file; their masks are halves."""
+
+    classes = ("cat", "a/../b \x1b" + "é" * 50)
+
+    def bitmaps(self):
+        for half in (slice(0, 30), slice(30, 60)):
+            mask = np.zeros((40, 60), np.uint8)
+            mask[:, half] = 1
+            yield mask
+
+
+def write_masks(photo, out, masks=True):
+    PictureFolder(out, [str(photo)], masks=masks).draw(0, Masked(str(photo)))
+
+
+def test_every_mask_has_a_file_of_number_and_class(photo, tmp_path):
+    for _ in range(2):  # its own files are replaced
+        write_masks(photo, tmp_path / "out")
+    first, second = sorted((tmp_path / "out" / "masks" / "holiday").iterdir())
+    assert first.name == "1_cat.png"
+    assert second.name == "2_a_b_" + "é" * 36 + ".png"
+    left, right = (np.asarray(Image.open(file)) for file in (first, second))
+    assert left.shape == (40, 60)
+    assert (left[:, :30] == 255).all()
+    np.testing.assert_array_equal(right, 255 - left)
+
+
+def test_masks_are_written_on_request_alone(photo, tmp_path):
+    write_masks(photo, tmp_path / "out", masks=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["holiday.png"]
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_mask_replaces_neither_a_file_of_the_user_nor_an_image(photo, tmp_path, drawn):
+    target = tmp_path / "out" / "masks" / "holiday" / "1_cat.png"
+    target.parent.mkdir(parents=True)
+    images = [str(photo)]
+    if drawn:  # an earlier mask, which is read now
+        images.append(str(target))
+        caption(str(photo), target, "cat")
+        message = "is the input .*, which would be lost"
+    else:
+        Image.new("RGB", (9, 9)).save(target)
+        message = r"1_cat\.png exists and is none of acmix predict's"
+    before = target.read_bytes()
+    folder = PictureFolder(tmp_path / "out", images, masks=True)
+    with pytest.raises(UserError, match=message):
+        folder.draw(0, Masked(str(photo)))
+    assert target.read_bytes() == before
+
+
+def test_neighbours_of_one_class_have_masks_of_different_colours(photo, tmp_path):
+    boxes = np.array([[0.0, 0, 30, 40], [30, 0, 60, 40]])
+    found = Detected(
+        str(photo), boxes, np.ones(2), np.array([1, 1]), ("cat", "cat"), (60, 40),
+        np.ones((2, 28, 28), np.float32), boxes,
+    )  # fmt: skip
+    found.draw(tmp_path / "a.png")
+    picture = np.asarray(Image.open(tmp_path / "a.png"), int)
+    left, right = picture[25, 15], picture[25, 45]
+    assert np.abs(left - right).max() > 50
+    assert np.abs(left - 128).max() > 20 < np.abs(right - 128).max()
+
+
 @pytest.mark.parametrize("text", ["cat 53 %", "蚂蚁 53 %", "a\x1b[2J\nb\udce9", "", "x" * 100_000])
 def test_any_name_is_drawn(photo, tmp_path, text):
     caption(str(photo), tmp_path / "a.png", text)
     boxes = np.array([[5.0, 5, 50, 30]])
-    draw_boxes(str(photo), tmp_path / "b.png", boxes, [text], [3])
+    draw_objects(str(photo), tmp_path / "b.png", boxes, [text], [3])
     for name in ("a.png", "b.png"):
         assert Image.open(tmp_path / name).size == (60, 40)
         assert is_drawn(tmp_path / name)

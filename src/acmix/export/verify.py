@@ -47,7 +47,8 @@ def max_difference(
 def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> float:
     """Return the maximum absolute difference between network and inference form on a random image.
 
-    Detectors are compared by their outputs per anchor, since the order of equal scores may differ.
+    Detectors are compared by their outputs per anchor, those of two stages also by those of their
+    heads for one box, since the order of equal scores may differ.
 
     Args:
         network: argument of :func:`acmix.export.fuse`.

@@ -7,10 +7,19 @@ A new task adds a folder here with a class under ``@register_task``, and one imp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Protocol,
+    TypeVar,
+    cast,
+    get_args,
+    runtime_checkable,
+)
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -42,6 +51,18 @@ class Prediction(Protocol):
 
     def draw(self, path: Path) -> None:
         """Write a picture of the image with the prediction."""
+
+
+@runtime_checkable
+class Masked(Protocol):
+    """Prediction of objects with masks."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Name of the class of each object."""
+
+    def bitmaps(self) -> Iterable[np.ndarray]:
+        """Return the mask (H, W) uint8 of each object, 1 on it, in the image's own size."""
 
 
 class Reader(Protocol):
@@ -108,6 +129,10 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     def network_keys(self, name: str) -> list[str]:
         """Return ``key=value`` strings that select a registered network in a configuration."""
 
+    def has_masks(self, name: str) -> bool:
+        """Return whether a registered network predicts :class:`Masked`."""
+        return False
+
     def network_config(self, name: str, overrides: Sequence[str] = ()) -> ConfigT:
         """Return the default configuration of a registered network, updated by ``overrides``."""
         keys = [f"task={self.name}", *self.network_keys(name), *overrides]
@@ -169,6 +194,9 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
 
     def check_input_size(self, config: ConfigT) -> None:  # default: all sizes are supported
         """Raise UserError if networks of the task can only be exported for the evaluation size."""
+
+    def check_raw(self, name: str) -> None:  # default: post-processing can be left out
+        """Raise UserError if a registered network is only deployed with post-processing."""
 
     @abstractmethod
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:

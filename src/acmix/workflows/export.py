@@ -63,6 +63,8 @@ def export(
     channels, *size = task.image_shape(config)
     shape = (channels, *(input_size or size))
     post_process = not raw and (FORMATS[format].holds_suppression or not task.suppresses)
+    if not post_process:
+        task.check_raw(config.network_name)
     model, classes = restore(config, checkpoint, class_file)
     with target_set_to(target) if target else nullcontext():
         network, form_diff = model, 0.0

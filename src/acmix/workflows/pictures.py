@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from acmix.errors import check
-from acmix.tasks.base import Prediction
-from acmix.tasks.drawing import check_own, not_ours
+from acmix.tasks.base import Masked, Prediction
+from acmix.tasks.drawing import check_own, not_ours, save_label_map
 from acmix.utils.files import write_text
 from acmix.utils.outputs import check_replaceable
 from acmix.utils.reading import read_bytes
 
 PREDICTIONS_FILE = "predictions.json"
+MASKS_FOLDER = "masks"
 _MAX_BYTES = 2**30
+_LONGEST_NAME = 40
+"""Characters of a class name in a file name; 255 bytes is the limit of most file systems."""
 
 
 def picture_names(images: Sequence[str]) -> list[str]:
@@ -39,29 +43,52 @@ class PictureFolder:
         path: the folder; made with the first picture.
         images: paths of the images, all of which are read.
         folders: names of the folders below it, in which each image has another picture.
+        masks: whether to write the masks of :class:`acmix.tasks.base.Masked` predictions, as
+            ``masks/IMAGE/NUMBER_CLASS.png`` with 255 on the object and 0 elsewhere. Numbers count
+            the objects of ``predictions.json`` from 1.
 
     Raises:
         UserError: a picture would replace an image, or a file that this class did not write; or a
             file cannot be written, see :func:`acmix.utils.outputs.check_replaceable`.
     """
 
-    def __init__(self, path: str | Path, images: Sequence[str], folders: Sequence[str] = ()):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        images: Sequence[str],
+        folders: Sequence[str] = (),
+        masks: bool = False,
+    ):
+        self.path, self._masks = Path(path), masks
         self._names = picture_names(images)
-        by_identity = {_identity(image): image for image in images}
-        by_identity.pop(None, None)  # of images that do not exist
+        self._images = {_identity(image): image for image in images}
+        self._images.pop(None, None)  # of images that do not exist
         for target in (self.path / sub / name for sub in ("", *folders) for name in self._names):
-            image = by_identity.get(_identity(target))
-            check_own(target, [] if image is None else [image])
+            self._check(target)
         self._check_predictions()
 
     def draw(self, index: int, prediction: Prediction) -> None:
-        """Write the picture of the image with number ``index``."""
+        """Write the picture of the image with number ``index``, and its masks if asked for.
+
+        Raises:
+            UserError: a mask would replace an image, or a file that this class did not write.
+        """
         prediction.draw(self.path / self._names[index])
+        if self._masks and isinstance(prediction, Masked):
+            folder = self.path / MASKS_FOLDER / Path(self._names[index]).stem
+            found = zip(prediction.classes, prediction.bitmaps(), strict=True)
+            for number, (name, bitmap) in enumerate(found, start=1):
+                target = folder / f"{number}_{_file_name(name)}.png"
+                self._check(target)
+                save_label_map(target, 255 * bitmap)
 
     def write_predictions(self, content: str) -> None:
         """Write ``predictions.json``."""
         write_text(self.path / PREDICTIONS_FILE, content)
+
+    def _check(self, target: Path) -> None:
+        image = self._images.get(_identity(target))
+        check_own(target, [] if image is None else [image])
 
     def _check_predictions(self) -> None:
         target = self.path / PREDICTIONS_FILE
@@ -75,6 +102,11 @@ class PictureFolder:
             isinstance(entry, dict) and "image" in entry for entry in content
         )
         check(ours, not_ours(target))
+
+
+def _file_name(name: str) -> str:
+    """Return a class name without what is no letter, digit or hyphen."""
+    return re.sub(r"[^\w-]+", "_", name)[:_LONGEST_NAME]
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

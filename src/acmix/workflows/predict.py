@@ -74,7 +74,11 @@ def predict(
 
 
 def picture_folder(
-    path: str | Path, images: Sequence[str], model_file: str | Path, config: Config | None = None
+    path: str | Path,
+    images: Sequence[str],
+    model_file: str | Path,
+    config: Config | None = None,
+    masks: bool = False,
 ) -> PictureFolder:
     """Return the folder for pictures of the predictions; looks at all that would be replaced.
 
@@ -83,16 +87,24 @@ def picture_folder(
         images: see :func:`predict`.
         model_file: see :func:`predict`; its task says which pictures there are.
         config: see :func:`predict`.
+        masks: whether each object's mask is written, too.
 
     Raises:
         UserError: see :class:`acmix.workflows.pictures.PictureFolder`; or ``model_file`` is missing
-            or invalid.
+            or invalid, or predicts no masks of objects that are asked for.
     """
     if _is_checkpoint(model_file):
-        task = (config or run_config(model_file)).task
+        config = config or run_config(model_file)
+        task, network = get_task(config.task), config.network_name
     else:
-        task = read_sidecar(model_file).task
-    return PictureFolder(path, images, get_task(task).picture_folders)
+        sidecar = read_sidecar(model_file)
+        task, network = get_task(sidecar.task), sidecar.model
+    check(
+        not masks or task.has_masks(network),
+        f"--masks: {model_file} is a {network}, which predicts no masks of objects; leave --masks "
+        "out.",
+    )
+    return PictureFolder(path, images, task.picture_folders, masks)
 
 
 def _is_checkpoint(model_file: str | Path) -> bool:

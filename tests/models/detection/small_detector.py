@@ -1,4 +1,4 @@
-"""RetinaNet on every family in a size that compiles in seconds, and a batch for it."""
+"""Detectors on every family in a size that compiles in seconds, and a batch for them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ def small_detector(backbone="resnet26", body=None, **changes):
         "backbone": body,
     }
     return create_detector(f"retinanet_{backbone}", **{**arguments, **changes})
+
+
+def small_two_stage(head="mask_rcnn", backbone="resnet26", body=None, **changes):
+    body = {**shrunk.arguments(backbone), **(body or {})}
+    body["out_indices"] = tuple(range(len(body["depths"])))
+    arguments = {
+        "num_classes": NUM_CLASSES,
+        "channels": 8,
+        "fc_channels": 8,
+        "mask_convs": 1,
+        "mask_channels": 8,
+        "samples": 16,
+        "rpn_samples": 16,
+        "top_k": 20,
+        "training_top_k": 20,
+        "proposals": 10,
+        "training_proposals": 10,
+        "backbone": body,
+    }
+    if head == "cascade_mask_rcnn":
+        arguments["box_convs"] = 1
+    return create_detector(f"{head}_{backbone}", **{**arguments, **changes})
 
 
 class Losses(FullPrecision):
@@ -52,3 +74,8 @@ def batch(rng, height=96, width=130, num_boxes=3):
         boxes[0, 1], labels[0, 1] = (50.5, 20.25, 90, 44), 0
     sizes = np.array([(height, width)] * 2, np.float32)
     return tuple(map(Tensor, (images, boxes, labels, sizes)))
+
+
+def masks_for(boxes, rng, side=28):
+    """Return random crops (B, M, side, side) of masks for boxes (B, M, 4)."""
+    return Tensor(rng.integers(2, size=(*boxes.shape[:2], side, side), dtype=np.uint8) * 255)

@@ -28,7 +28,10 @@ CLASSIFIERS = [
     name for name in AUDITED if name not in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
 ]
 # Training compiles for long: by default one classifier's and one detector's.
-TRAINED = (CLASSIFIERS[0], next(name for name in AUDITED if name in audited_models.DETECTORS))
+TRAINED = (
+    CLASSIFIERS[0],
+    next(name for name in AUDITED if audited_models.family(name) == "detection"),
+)
 BY_DEFAULT = [*product(AUDITED, KINDS[:1]), *product(TRAINED, KINDS[1:])]
 
 

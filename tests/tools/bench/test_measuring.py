@@ -217,7 +217,8 @@ def test_a_training_step_updates_the_weights_of_a_network_in_training(tiny, tmp_
 
 def test_random_targets_of_a_detector_are_boxes_in_the_image():
     rng = np.random.default_rng(0)
-    boxes, labels = TASKS["detection"].random_targets(small_detector(), (3, 3, 40, 60), rng)
+    targets = TASKS["detection"].random_targets(small_detector(), (3, 3, 40, 60), rng)
+    boxes, labels, sizes = targets  # no masks
     assert boxes.dtype == np.float32
     assert (boxes[..., :2] <= boxes[..., 2:]).all()
     assert boxes[..., 0::2].max() <= 60
@@ -225,6 +226,7 @@ def test_random_targets_of_a_detector_are_boxes_in_the_image():
     assert boxes[..., 0::2].max() > 30
     assert labels.shape == boxes.shape[:2]
     assert labels.max() < 4
+    np.testing.assert_array_equal(sizes, np.full((3, 2), (40, 60), np.float32))
 
 
 def test_mindir_is_measured_with_and_without_transfer(tiny, tmp_path, capsys):

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from acmix.cli.arguments import add_class_file, add_json, positive
 from acmix.cli.console import say
 from acmix.cli.outputs import OutputFolder
-from acmix.errors import UserError
+from acmix.errors import UserError, check
 from acmix.utils.json_text import to_json
 
 NAME = "predict"
@@ -35,6 +35,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folder for pictures, label maps of a segmenter, and predictions.json",
     )
+    parser.add_argument(
+        "--masks",
+        action="store_true",
+        help="also write a PNG of each object's mask, as DIR/masks/IMAGE/NUMBER_CLASS.png",
+    )
     add_class_file(parser)
     add_json(parser, "the predictions")
 
@@ -43,6 +48,10 @@ def run(options: Namespace) -> None:
     """Print the predictions of each image."""
     from acmix.utils.reading import check_regular
 
+    check(
+        bool(options.output) or not options.masks,
+        "--masks needs --output DIR, the folder below which masks are written.",
+    )
     for file in (options.model, *options.images):
         check_regular(file)  # before slow imports and work
     from acmix import workflows
@@ -51,7 +60,9 @@ def run(options: Namespace) -> None:
     config = load_config(options.config) if options.config else None
     folder = None
     if options.output:
-        folder = workflows.picture_folder(options.output, options.images, options.model, config)
+        folder = workflows.picture_folder(
+            options.output, options.images, options.model, config, options.masks
+        )
     predictions = workflows.predict(
         options.model,
         options.images,
@@ -74,7 +85,8 @@ def run(options: Namespace) -> None:
     if folder:
         folder.write_predictions(content)
         count = len(entries) - len(failed)
-        say(f"Wrote {count} pictures and predictions.json into {folder.path}")
+        what = "pictures, masks" if options.masks else "pictures"
+        say(f"Wrote {count} {what} and predictions.json into {folder.path}")
     if options.json:
         options.json.write(content)
     if failed:

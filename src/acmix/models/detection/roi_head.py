@@ -120,6 +120,14 @@ class RoIHead(FullPrecision):
             prefix + name for prefix in prefixes for name in ("loss_cls", "loss_box", "loss_mask")
         )
 
+    def construct(self, maps: tuple[Tensor, ...], boxes: Tensor) -> tuple[Tensor, ...]:
+        """Return logits, deltas and masks of the first class of boxes (B, R, 4), of every stage."""
+        first = ops.zeros_like(boxes[:, :, 0]).astype(ms.int32)
+        outputs: tuple = ()
+        for stage in self.stages:
+            outputs += (*stage(maps, boxes), stage.masks(maps, boxes, first))
+        return outputs
+
     def losses(
         self,
         maps: tuple[Tensor, ...],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.ops.boxes import box_iou
 from acmix.ops.linear import take_elements, take_rows
 
 
-class ProposalSampler(nn.Cell):
+class ProposalSampler(FullPrecision):
     """Match proposals to ground-truth boxes, which are proposals, too, and draw some.
 
     Args:

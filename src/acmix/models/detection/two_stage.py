@@ -93,7 +93,17 @@ class TwoStageDetector(Detector):
             layers += [box_head.fc_reg] if box_head.class_wise else []
         return [parameter for layer in layers for parameter in layer.get_parameters()]
 
-    def construct(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    def construct(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return what two forms of the network are compared by: outputs before any choice.
+
+        These are logits (B, A) and deltas (B, A, 4) of all anchors, and those of the heads for a
+        box as large as the image, see :meth:`RoIHead.construct`.
+        """
+        maps, logits, deltas = self.predict(images)
+        box = _whole_box(images.shape[0], images.shape[2], images.shape[3])
+        return (logits, deltas, *self.roi_head(maps[:-1], box))
+
+    def predict(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """Return the pyramid's maps, and logits (B, A) and deltas (B, A, 4) of all anchors."""
         maps = self.neck(self.backbone(images))
         logits, deltas = self.rpn_head(maps)
@@ -108,7 +118,7 @@ class TwoStageDetector(Detector):
         masks: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Return the total and its parts, see the base class."""
-        maps, logits, deltas = self.construct(images)
+        maps, logits, deltas = self.predict(images)
         _, _, height, width = images.shape
         anchors = self.anchors(level_sizes(self.strides, height, width))
         allowed = inside(anchors, sizes) if self.inside_only else on_image(anchors, sizes)
@@ -125,7 +135,7 @@ class TwoStageDetector(Detector):
 
     def detect(self, images: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return boxes, scores, labels and masks, see the base class."""
-        maps, logits, deltas = self.construct(images)
+        maps, logits, deltas = self.predict(images)
         batch, _, height, width = images.shape
         if sizes is None:
             sizes = _whole(batch, height, width)
@@ -166,3 +176,8 @@ def on_image(anchors: Tensor, sizes: Tensor) -> Tensor:
 @tensor_constant
 def _whole(batch: int, height: int, width: int) -> np.ndarray:
     return np.tile(np.array([height, width], np.float32), (batch, 1))
+
+
+@tensor_constant
+def _whole_box(batch: int, height: int, width: int) -> np.ndarray:
+    return np.tile(np.array([0, 0, width, height], np.float32), (batch, 1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 
 from acmix.config import DetectionConfig, DetectionDataConfig
 from acmix.data import DetectionDataset, DetectionPreprocess
-from acmix.errors import UserError, check
+from acmix.errors import check
 from acmix.models import Backbone
 from acmix.models.detection import (
     Detector,
@@ -73,12 +73,20 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     def network_keys(self, name: str) -> list[str]:
         """Return the keys of a registered detector and its backbone."""
         detector, model = split_name(self.config_class.networks, name)
-        masks = _learns_masks(self.config_class, name)
+        masks = self.has_masks(name)
         return [
             f"detector.name={detector}",
             f"model.name={model}",
             f"data.masks={str(masks).lower()}",
         ]
+
+    def has_masks(self, name: str) -> bool:
+        """Return whether a registered detector learns and predicts masks."""
+        return self._class(name).has_masks
+
+    def _class(self, name: str) -> type[Detector]:
+        detector: type[Detector] = network_classes(self.config_class.networks, name)[0]
+        return detector
 
     def build_model(self, config: DetectionConfig, num_classes: int) -> Detector:
         """Create the configured detector."""
@@ -101,7 +109,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
 
     def _check_masks(self, config: DetectionConfig) -> None:
         """Refuse a data set without the masks that a detector learns, or with masks for nothing."""
-        learns = _learns_masks(type(config), config.network_name)
+        learns = self.has_masks(config.network_name)
         check(
             config.data.masks == learns,
             f"data.masks={str(config.data.masks).lower()}: detector.name={config.detector.name} "
@@ -163,6 +171,14 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         height, width = max(shapes, key=lambda shape: (shape[0] * shape[1], shape[1]))
         return config.data.channels, height, width
 
+    def check_raw(self, name: str) -> None:
+        """Refuse detectors of two stages, which suppress boxes in their midst."""
+        check(
+            issubclass(self._class(name), OneStageDetector),
+            f"{name} cannot be exported without post-processing, as ONNX and --raw need: it "
+            "suppresses boxes in its midst; export it with --format mindir and without --raw.",
+        )
+
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
         """Return the network from images to detections.
 
@@ -182,7 +198,10 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         about: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the evaluation transform and the post-processing left to the host."""
-        on_host = {} if post_process else _on_host(model).to_dict()
+        on_host = {}
+        if not post_process:
+            self.check_raw(config.network_name)
+            on_host = HostPostProcess.of(cast(OneStageDetector, model)).to_dict()
         preprocess = DetectionPreprocess.from_config(config.data)
         return {"preprocess": preprocess.to_dict(), "post_process": on_host}
 
@@ -203,22 +222,16 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
             HostPostProcess.from_dict(on_host) if on_host else None,
         )
 
+    def report(self, metric: DetectionMetric, classes: Sequence[str]) -> dict[str, Any]:
+        """Return the metrics and ``per_class`` values, of masks as ``per_class_segm``."""
+        report = super().report(metric, classes)
+        if "segm" in metric.kinds:
+            per_class = metric.per_class("segm").tolist()
+            report["per_class_segm"] = dict(zip(classes, per_class, strict=False))
+        return report
+
     def write_eval_file(
         self, option: str, metric: DetectionMetric, classes: Sequence[str], path: Path
     ) -> None:
         """Write the detections as a COCO result list."""
         write_text(path, json.dumps(metric.results))
-
-
-def _learns_masks(config: type[DetectionConfig], network: str) -> bool:
-    detector: type[Detector] = network_classes(config.networks, network)[0]
-    return detector.has_masks
-
-
-def _on_host(model: Detector) -> HostPostProcess:
-    if not isinstance(model, OneStageDetector):
-        raise UserError(
-            f"a {type(model).__name__} suppresses boxes in its midst, which neither ONNX nor --raw "
-            "can hold; export it to MINDIR without --raw."
-        )
-    return HostPostProcess.of(model)
