@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor
 
 from acmix.config import Config
@@ -98,8 +99,10 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
     classes = config.model.num_classes or task.benchmark.num_classes
     shape = task.image_shape(config)
     model = build_model(config, classes)
-    # Training replaces post-processing by losses.
-    traced = trace(task.deployed(model, post_process=False), (1, *shape))
+    # The losses: heads that only training has, and its number of proposals.
+    targets = task.random_targets(model, (1, *shape), np.random.default_rng(0))
+    network = task.benchmark_objective(model).train_network
+    traced = trace(network, (1, *shape), *map(Tensor, targets))
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
     trained = model.trainable_params()
