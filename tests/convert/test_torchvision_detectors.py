@@ -79,7 +79,7 @@ def outputs(request, golden, network):
     padded = np.zeros((1, 3, *golden.meta["padded_to"]), np.float32)
     padded[0, :, : own.shape[1], : own.shape[2]] = (own - 0.5) / 0.25
     with execution_mode(ms.PYNATIVE_MODE):
-        maps, logits, deltas = network(Tensor(padded))
+        maps, logits, deltas = network.predict(Tensor(padded))
     return request.param, maps, logits, deltas
 
 
