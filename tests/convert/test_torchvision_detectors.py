@@ -128,7 +128,9 @@ def test_scores_and_boxes_are_those_of_torchvision(outputs, golden, network):
     head = network.roi_head.stages[0]
     with execution_mode(ms.PYNATIVE_MODE):
         logits, deltas = head(maps[:-1], unaligned(proposals))
-        boxes = head.box_head.decode_all(deltas, Tensor(proposals[None])).asnumpy()[0]
+        by_class = deltas.reshape((*deltas.shape[:2], -1, 4))
+        start = Tensor(proposals[None, :, None])
+        boxes = head.box_head.coder.decode(by_class, start).asnumpy()[0]
     exponents = np.exp(logits.asnumpy()[0])
     scores = exponents / exponents.sum(1, keepdims=True)
     boxes = np.clip(boxes, 0, [width, height, width, height])
