@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from export.random_weights import draw_anew
 from mindspore import Tensor
+from workflows.starts import network_of, same, saved, started_by, values
 
 from acmix import create_model
 from acmix.config import load_config
 from acmix.convert import torch_state, write_state
 from acmix.engine import save_weights
 from acmix.errors import UserError
-from acmix.utils.parameters import get_value, set_value
-from acmix.workflows.pretrained import load_pretrained
+from acmix.utils.parameters import set_value
 from acmix.workflows.runs import build_model
-from acmix.workflows.weights import save_model
 
 BODY = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
 KEYS = {
@@ -46,35 +45,11 @@ def config(*overrides, head="upernet", body="swin_tiny"):
 
 
 def network(classes=5, seed=0, **names):
-    return draw_anew(build_model(config(**names), classes), np.random.default_rng(seed))
-
-
-def saved(model, path, kind):
-    """Write weights as a checkpoint, or under the official names as PyTorch has them."""
-    if kind == "ours":
-        save_model(model, path := path.with_suffix(".ckpt"))
-    else:
-        write_state(torch_state(model), path := path.with_suffix(".npz"))
-    return path
+    return network_of(config(**names), classes, seed)
 
 
 def started(file, *overrides, classes=5, **names):
-    run = config(f"model.pretrained={file}", *overrides, **names)
-    model = draw_anew(build_model(run, classes), np.random.default_rng(1))
-    load_pretrained(run, model)
-    return model
-
-
-def values(model):
-    return {
-        p.name: get_value(p) for p in model.get_parameters() if not p.name.endswith("random_state")
-    }
-
-
-def same(one, other):
-    """Return the names of parameters that are equal in two networks."""
-    one, other = values(one), values(other)
-    return {k for k in one.keys() & other.keys() if np.array_equal(one[k], other[k])}
+    return started_by(config(f"model.pretrained={file}", *overrides, **names), classes)
 
 
 def body_of(model):

@@ -23,12 +23,12 @@ class Divisor(nn.Cell):
         super().__init__()
         self.ranks = 1
 
-    def construct(self, count: Tensor, least: float = 1.0) -> Tensor:
-        """Return the larger of ``least`` and the sum over the ranks, divided by their number."""
-        total = ops.stop_gradient(count.astype(ms.float32))
+    def construct(self, count: Tensor) -> Tensor:
+        """Return the sum over the ranks, at least 1, divided by their number."""
+        total = count.astype(ms.float32)
         if self.ranks > 1:
-            total = ops.stop_gradient(ops.AllReduce()(total.reshape((1,))).reshape(()))
-        return ops.maximum(total, least) / self.ranks
+            total = ops.AllReduce()(total.reshape((1,))).reshape(())
+        return ops.stop_gradient(ops.maximum(total, 1) / self.ranks)
 
 
 def share_divisors(network: nn.Cell, world: World | None) -> None:

@@ -62,7 +62,7 @@ def draw_objects(
         UserError: the picture cannot be written.
     """
     picture = _open(image)
-    owner = np.zeros((picture.height, picture.width), np.int64)
+    owner = np.zeros((picture.height, picture.width), np.uint16)
     for number, mask in enumerate(masks, start=1):
         owner[(mask > 0) & (owner == 0)] = number
     if owner.any():

@@ -21,7 +21,6 @@ from acmix.convert import (
     write_state,
 )
 from acmix.errors import UserError, check
-from acmix.models.detection import MaskRCNN
 from acmix.models.registry import network_classes
 from acmix.workflows.runs import build_model, open_checkpoint, set_up_runtime
 from acmix.workflows.weights import check_checkpoint_name, save_model
@@ -55,8 +54,7 @@ def import_torch(
             f"there is no classifier of {config.network_name} among the {len(official.state)} "
             f"tensors. {describe_head(state) or _BACKBONE}",
         )
-        if issubclass(cls, MaskRCNN):
-            official, classes = _without_unused(official, classes, config.model.num_classes)
+        official, classes = _without_unused(official, classes, config.model.num_classes)
         set_up_runtime(config)
         model = build_model(config, classes or 0)
         report = load_torch_state(model, official.state)
@@ -76,8 +74,10 @@ def _without_unused(
     """Leave out the category ids that COCO skips, where they are and its 80 classes are wanted."""
     if (classes, wanted) != (coco.CATEGORY_IDS, coco.CLASSES):
         return official, classes
-    note = f"the {coco.CLASSES} classes taken of COCO's {coco.CATEGORY_IDS} category ids"
     state = coco.used_categories(official.state)
+    if all(state[name] is value for name, value in official.state.items()):
+        return official, classes  # of another network
+    note = f"the {coco.CLASSES} classes taken of COCO's {coco.CATEGORY_IDS} category ids"
     return replace(official, state=state, notes=(*official.notes, note)), wanted
 
 

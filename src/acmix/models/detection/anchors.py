@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from acmix.errors import check
+from acmix.ops.constants import constant
 
 
 class AnchorGenerator:
@@ -79,3 +80,9 @@ class AnchorGenerator:
         centres = np.stack([x, y, x, y], -1).reshape(-1, 1, 4)
         half = np.stack([-self._widths, -self._heights, self._widths, self._heights], -1) / 2
         return (centres + half).reshape(-1, 4)
+
+
+@constant
+def anchor_counts(sizes: tuple[tuple[int, int], ...], num_anchors: int) -> tuple[int, ...]:
+    """Return the number of anchors of each level, of maps of the given (height, width)."""
+    return tuple(height * width * num_anchors for height, width in sizes)

@@ -10,14 +10,9 @@ from acmix.models.backbone import Backbone
 from acmix.models.detection.box_head import BoxHead
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.mask_head import MaskHead
-from acmix.models.detection.mask_rcnn import BOX_SIDE, MASK_SIDE
 from acmix.models.detection.matcher import Matcher
-from acmix.models.detection.pooler import MultiLevelPooler
 from acmix.models.detection.post_process import PostProcess
-from acmix.models.detection.roi_head import RoIHead, RoIStage
-from acmix.models.detection.rpn import ProposalRule
-from acmix.models.detection.sample import ProposalSampler
-from acmix.models.detection.sampler import BalancedSampler
+from acmix.models.detection.roi_head import BOX_SIDE, RoIHead, RoIStage
 from acmix.models.detection.two_stage import TwoStageDetector
 
 STAGES = (
@@ -71,7 +66,6 @@ class CascadeMaskRCNN(TwoStageDetector):
         strides = [stage.reduction for stage in backbone.feature_info]
         stages = []
         for overlap, stds, weight in STAGES:
-            sampler = BalancedSampler(samples, positive_fraction)
             box_head = BoxHead(
                 channels,
                 BOX_SIDE,
@@ -87,11 +81,12 @@ class CascadeMaskRCNN(TwoStageDetector):
             )
             stages.append(
                 RoIStage(
-                    ProposalSampler(Matcher(overlap, overlap, allow_low_quality=False), sampler),
-                    sampler.num_positives,
-                    MultiLevelPooler(BOX_SIDE, strides, sampling_ratio),
+                    strides,
+                    sampling_ratio,
+                    Matcher(overlap, overlap, allow_low_quality=False),
+                    samples,
+                    positive_fraction,
                     box_head,
-                    MultiLevelPooler(MASK_SIDE, strides, sampling_ratio),
                     MaskHead(channels, num_classes, mask_convs, mask_channels),
                     weight,
                 )
@@ -105,7 +100,10 @@ class CascadeMaskRCNN(TwoStageDetector):
             inside_only=True,
             rpn_samples=rpn_samples,
             rpn_beta=1 / 9,
-            training_rule=ProposalRule(training_top_k, proposal_overlap, training_proposals),
-            proposal_rule=ProposalRule(top_k, proposal_overlap, proposals),
+            top_k=top_k,
+            training_top_k=training_top_k,
+            proposals=proposals,
+            training_proposals=training_proposals,
+            proposal_overlap=proposal_overlap,
             post_process=post_process,
         )

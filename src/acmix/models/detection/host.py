@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acmix.errors import UserError
+from acmix.models.detection.anchors import anchor_counts
 from acmix.models.detection.one_stage import OneStageDetector
 from acmix.models.detection.post_process import PostProcess, group_grid
 from acmix.models.fpn import level_sizes
@@ -81,8 +82,7 @@ class HostPostProcess:
     ) -> Detections:
         """Return the best pairs of anchor and class, as :meth:`PostProcess.candidates` does."""
         values, rows, labels, start = [], [], [], 0
-        for level_height, level_width in level_sizes(self.strides, height, width):
-            count = level_height * level_width * self.num_anchors
+        for count in anchor_counts(level_sizes(self.strides, height, width), self.num_anchors):
             level = logits[start : start + count].astype(np.float32)
             kept = _best(level.max(1), self.settings.top_k)
             pairs = level[kept].reshape(-1)

@@ -9,16 +9,9 @@ from acmix.models.backbone import Backbone
 from acmix.models.detection.box_head import BoxHead
 from acmix.models.detection.mask_head import MaskHead
 from acmix.models.detection.matcher import Matcher
-from acmix.models.detection.pooler import MultiLevelPooler
 from acmix.models.detection.post_process import PostProcess
-from acmix.models.detection.roi_head import RoIHead, RoIStage
-from acmix.models.detection.rpn import ProposalRule
-from acmix.models.detection.sample import ProposalSampler
-from acmix.models.detection.sampler import BalancedSampler
+from acmix.models.detection.roi_head import BOX_SIDE, RoIHead, RoIStage
 from acmix.models.detection.two_stage import TwoStageDetector
-
-BOX_SIDE, MASK_SIDE = 7, 14
-"""Sides of the features of a box for its class and for its mask, which is twice as large."""
 
 
 class MaskRCNN(TwoStageDetector):
@@ -33,9 +26,7 @@ class MaskRCNN(TwoStageDetector):
         samples: proposals of an image to learn from.
         positive_fraction: largest share of positives among them; only these learn masks.
         anchor_scale, rpn_samples: see :class:`TwoStageDetector`.
-        top_k, training_top_k: anchors of a level that proposals are chosen from.
-        proposals, training_proposals: of an image, in inference and in training.
-        proposal_overlap: IoU above which a proposal suppresses a worse one of its level.
+        top_k, training_top_k, proposals, training_proposals, proposal_overlap: see there.
         sampling_ratio: samples per bin and axis of RoIAlign.
         post_process: how detections are chosen.
     """
@@ -60,14 +51,13 @@ class MaskRCNN(TwoStageDetector):
         sampling_ratio: int = 2,
         post_process: PostProcess = PostProcess(),  # noqa: B008 (frozen)
     ):
-        strides = [stage.reduction for stage in backbone.feature_info]
-        sampler = BalancedSampler(samples, positive_fraction)
         stage = RoIStage(
-            ProposalSampler(Matcher(0.5, 0.5, boxes_claim=True, low_quality=0.5), sampler),
-            sampler.num_positives,
-            MultiLevelPooler(BOX_SIDE, strides, sampling_ratio),
+            [stage.reduction for stage in backbone.feature_info],
+            sampling_ratio,
+            Matcher(0.5, 0.5, boxes_claim=True, low_quality=0.5),
+            samples,
+            positive_fraction,
             BoxHead(channels, BOX_SIDE, num_classes, fc_channels=fc_channels),
-            MultiLevelPooler(MASK_SIDE, strides, sampling_ratio),
             MaskHead(channels, num_classes, mask_convs, mask_channels),
         )
         super().__init__(
@@ -79,7 +69,10 @@ class MaskRCNN(TwoStageDetector):
             inside_only=False,
             rpn_samples=rpn_samples,
             rpn_beta=0.0,
-            training_rule=ProposalRule(training_top_k, proposal_overlap, training_proposals),
-            proposal_rule=ProposalRule(top_k, proposal_overlap, proposals),
+            top_k=top_k,
+            training_top_k=training_top_k,
+            proposals=proposals,
+            training_proposals=training_proposals,
+            proposal_overlap=proposal_overlap,
             post_process=post_process,
         )

@@ -63,8 +63,8 @@ class MultiLevelPooler(FullPrecision):
         image = _image_index(batch, count)
         area = box_area(boxes).reshape((-1, 1))
         level = ops.zeros_like(area)
-        for number in range(1, len(self.strides)):
-            level += (area >= _smallest_area(self.strides[number])).astype(ms.float32)
+        for stride in self.strides[1:]:
+            level += (area >= _smallest_area(stride)).astype(ms.float32)
         pooled = self._align(maps[0], image, boxes, level == 0, self.strides[0])
         for number in range(1, len(self.strides)):
             here = level == number

@@ -13,7 +13,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.models.backbone import Backbone
-from acmix.models.detection.anchors import AnchorGenerator
+from acmix.models.detection.anchors import AnchorGenerator, anchor_counts
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.matcher import IGNORED, Matcher
 from acmix.models.detection.one_stage import OneStageDetector
@@ -157,9 +157,9 @@ class RetinaNet(OneStageDetector):
         logits, deltas = self.construct(images)
         _, _, height, width = images.shape
         sizes = level_sizes(self.strides, height, width)
-        counts = [rows * columns * self.num_anchors for rows, columns in sizes]
+        counts = anchor_counts(sizes, self.num_anchors)
         return self.post_process.candidates(
-            logits, deltas, self.anchors(sizes), tuple(counts), self.coder, height, width
+            logits, deltas, self.anchors(sizes), counts, self.coder, height, width
         )
 
     def decoded(self, images: Tensor) -> tuple[Tensor, Tensor]:

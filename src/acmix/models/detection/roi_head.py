@@ -16,40 +16,50 @@ from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection.box_head import BoxHead
 from acmix.models.detection.mask_head import MaskHead
 from acmix.models.detection.mask_targets import crop_targets
+from acmix.models.detection.matcher import Matcher
 from acmix.models.detection.pooler import MultiLevelPooler
 from acmix.models.detection.post_process import PostProcess, best_pairs
-from acmix.models.detection.sample import ProposalSampler
+from acmix.models.detection.proposal_sampler import ProposalSampler
+from acmix.models.detection.sampler import BalancedSampler
 from acmix.ops.boxes import clip_to_sizes
 from acmix.ops.linear import take_elements, take_rows
+
+BOX_SIDE, MASK_SIDE = 7, 14
+"""Sides of the features of a box for its class and for its mask, which is twice as large."""
 
 
 class RoIStage(FullPrecision):
     """The heads of one stage, and what they learn.
 
     Args:
-        sampler: of the proposals to learn from.
-        num_positives: largest number of positives in a sample; only these have a mask.
-        box_pooler: from maps and boxes to the features of ``box_head``.
-        box_head: of classes and boxes.
-        mask_pooler: from maps and boxes to the features of ``mask_head``.
-        mask_head: of masks; their side is twice that of the features.
+        strides: image pixels per pixel of each map that boxes are pooled from.
+        sampling_ratio: samples per bin and axis of RoIAlign.
+        matcher: from proposals to ground-truth boxes.
+        samples: proposals of an image to learn from.
+        positive_fraction: largest share of positives among them; only these have a mask.
+        box_head: of classes and boxes, on features of ``BOX_SIDE``.
+        mask_head: of masks, on features of ``MASK_SIDE``.
         weight: of the stage's losses.
     """
 
     def __init__(
         self,
-        sampler: ProposalSampler,
-        num_positives: int,
-        box_pooler: MultiLevelPooler,
+        strides: Sequence[int],
+        sampling_ratio: int,
+        matcher: Matcher,
+        samples: int,
+        positive_fraction: float,
         box_head: BoxHead,
-        mask_pooler: MultiLevelPooler,
         mask_head: MaskHead,
         weight: float = 1.0,
     ):
         super().__init__()
-        self.sampler, self.num_positives, self.weight = sampler, num_positives, weight
-        self.box_pooler, self.box_head = box_pooler, box_head
-        self.mask_pooler, self.mask_head = mask_pooler, mask_head
+        sampler = BalancedSampler(samples, positive_fraction)
+        self.sampler = ProposalSampler(matcher, sampler)
+        self.num_positives, self.weight = sampler.num_positives, weight
+        self.box_pooler = MultiLevelPooler(BOX_SIDE, strides, sampling_ratio)
+        self.mask_pooler = MultiLevelPooler(MASK_SIDE, strides, sampling_ratio)
+        self.box_head, self.mask_head = box_head, mask_head
 
     def construct(self, maps: tuple[Tensor, ...], boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, R, K + 1) and deltas (B, R, K * 4) of boxes (B, R, 4)."""

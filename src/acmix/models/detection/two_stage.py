@@ -7,7 +7,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, ops
 
 from acmix.models.backbone import Backbone
-from acmix.models.detection.anchors import AnchorGenerator
+from acmix.models.detection.anchors import AnchorGenerator, anchor_counts
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
 from acmix.models.detection.matcher import Matcher
@@ -35,8 +35,10 @@ class TwoStageDetector(Detector):
         inside_only: whether only anchors that lie wholly inside of an image learn.
         rpn_samples: anchors of an image to learn from, at most half of them positive.
         rpn_beta: where the box loss of proposals bends, in deltas; 0 for L1.
-        training_rule: how proposals are chosen in training.
-        proposal_rule: how proposals are chosen in inference.
+        top_k, training_top_k: anchors of a level that proposals are chosen from, in inference and
+            in training.
+        proposals, training_proposals: of an image, in inference and in training.
+        proposal_overlap: IoU above which a proposal suppresses a worse one of its level.
         post_process: how detections are chosen.
     """
 
@@ -54,8 +56,11 @@ class TwoStageDetector(Detector):
         inside_only: bool,
         rpn_samples: int,
         rpn_beta: float,
-        training_rule: ProposalRule,
-        proposal_rule: ProposalRule,
+        top_k: int,
+        training_top_k: int,
+        proposals: int,
+        training_proposals: int,
+        proposal_overlap: float,
         post_process: PostProcess,
     ):
         super().__init__(backbone, num_classes, post_process)
@@ -75,7 +80,8 @@ class TwoStageDetector(Detector):
             rpn_beta,
         )
         self.inside_only = inside_only
-        self.training_rule, self.proposal_rule = training_rule, proposal_rule
+        self.training_rule = ProposalRule(training_top_k, proposal_overlap, training_proposals)
+        self.proposal_rule = ProposalRule(top_k, proposal_overlap, proposals)
         self.roi_head = roi_head
         self.loss_names = ("loss", "loss_rpn_cls", "loss_rpn_box", *roi_head.loss_names)
 
@@ -120,10 +126,11 @@ class TwoStageDetector(Detector):
         """Return the total and its parts, see the base class."""
         maps, logits, deltas = self.predict(images)
         _, _, height, width = images.shape
-        anchors = self.anchors(level_sizes(self.strides, height, width))
+        shapes = level_sizes(self.strides, height, width)
+        anchors = self.anchors(shapes)
         allowed = inside(anchors, sizes) if self.inside_only else on_image(anchors, sizes)
         own = self.rpn_loss(logits, deltas, anchors, allowed, boxes, labels >= 0)
-        counts, extent = self._counts(images), max(height, width)
+        counts, extent = anchor_counts(shapes, self.num_anchors), max(height, width)
         proposals, valid = self.training_rule(
             logits, deltas, anchors, counts, self.rpn_coder, sizes, extent
         )
@@ -139,21 +146,14 @@ class TwoStageDetector(Detector):
         batch, _, height, width = images.shape
         if sizes is None:
             sizes = _whole(batch, height, width)
-        anchors = self.anchors(level_sizes(self.strides, height, width))
-        counts, extent = self._counts(images), max(height, width)
+        shapes = level_sizes(self.strides, height, width)
+        counts, extent = anchor_counts(shapes, self.num_anchors), max(height, width)
         proposals, valid = self.proposal_rule(
-            logits, deltas, anchors, counts, self.rpn_coder, sizes, extent
+            logits, deltas, self.anchors(shapes), counts, self.rpn_coder, sizes, extent
         )
         return self.roi_head.detect(
             maps[:-1], proposals, valid, sizes, self.post_process, height, width
         )
-
-    def _counts(self, images: Tensor) -> tuple[int, ...]:
-        """Return the number of anchors of each level."""
-        counts: tuple = ()
-        for rows, columns in level_sizes(self.strides, images.shape[2], images.shape[3]):
-            counts += (rows * columns * self.num_anchors,)
-        return counts
 
 
 def inside(anchors: Tensor, sizes: Tensor) -> Tensor:

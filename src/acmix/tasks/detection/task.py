@@ -180,15 +180,11 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         )
 
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
-        """Return the network from images to detections.
+        """Return the network from images to detections, or to logits and boxes of all anchors.
 
-        Without post-processing it is one to logits and boxes of all anchors, if the detector is of
-        one stage; one of two stages suppresses boxes in its midst.
+        The latter is for detectors that :meth:`check_raw` does not refuse.
         """
-        one_stage = isinstance(model, OneStageDetector)
-        return (
-            DecodedInference(model) if one_stage and not post_process else DetectionInference(model)
-        )
+        return (DetectionInference if post_process else DecodedInference)(model)
 
     def describe(
         self,
