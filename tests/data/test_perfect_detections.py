@@ -21,7 +21,7 @@ def perfect(root):
     """Return the data set, and the metric after detecting exactly its boxes."""
     data = create_dataset(detection_config(root), "val", seed=0)
     metric = DetectionMetric(data.ground_truth, data.image_ids, data.category_ids)
-    for _, index, scale in data.epoch(0):
+    for _, _, index, scale in data.epoch(0):
         shape = len(index), 8
         boxes, scores, labels = np.zeros((*shape, 4)), np.zeros(shape), np.full(shape, -1)
         for row, position in enumerate(index):

@@ -64,7 +64,8 @@ class MultiLevelPooler(FullPrecision):
         area = box_area(boxes).reshape((-1, 1))
         level = ops.zeros_like(area)
         for stride in self.strides[1:]:
-            level += (area >= _smallest_area(stride)).astype(ms.float32)
+            # Not `level +=`: InplaceAddExt has no adapter to Ascend's graph engine.
+            level = level + (area >= _smallest_area(stride)).astype(ms.float32)
         pooled = self._align(maps[0], image, boxes, level == 0, self.strides[0])
         for number in range(1, len(self.strides)):
             here = level == number
