@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 from PIL import Image
 
@@ -10,7 +11,7 @@ from acmix.config import SegmentationDataConfig
 from acmix.data.class_list import ClassList, colour_map
 from acmix.data.samples import Split
 from acmix.data.segmentation_samples import SegmentationSamples
-from acmix.data.shapes import CLASSES, NUM_IMAGES, STREAMS, Scene
+from acmix.data.shapes import CLASSES, NUM_IMAGES, STREAMS, Scene, encoded_scene
 
 
 def label_shapes(
@@ -39,12 +40,13 @@ def label_shapes(
         label_names=label_keys,
         keys=keys,
         label_keys=label_keys,
-        read=lambda index: Scene(seed, stream, index).encode(),
-        read_labels=lambda index: _png(Scene(seed, stream, index)),
+        read=lambda index: encoded_scene(seed, stream, index),
+        read_labels=lambda index: _encoded_labels(seed, stream, index),
     )
 
 
-def _png(scene: Scene) -> bytes:
+@lru_cache(sum(NUM_IMAGES.values()))
+def _encoded_labels(seed: int, stream: int, index: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(scene.label_map).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(Scene(seed, stream, index).label_map).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

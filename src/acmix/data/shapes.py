@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -31,8 +32,8 @@ def shapes(split: Split, seed: int = 0, masks: bool = False) -> DetectionSamples
 
     Images have sides of 96 to 160 pixels and one to five shapes: circles, rectangles and triangles
     of random colour and rotation that partly overlap. Boxes and masks (COCO's compressed RLE)
-    enclose the visible part of a shape. Image ``i`` is generated from (seed, split, i) on each
-    read.
+    enclose the visible part of a shape. Image ``i`` is generated from (seed, split, i) when it is
+    read for the first time.
 
     Args:
         split: ``train`` or ``val``, which have no image in common.
@@ -46,9 +47,15 @@ def shapes(split: Split, seed: int = 0, masks: bool = False) -> DetectionSamples
         categories=read_categories(tree, "shapes"),
         records=read_records(tree, "shapes", masks),
         names=tuple(f"shapes {split} {index}" for index in range(count)),
-        read=lambda index: Scene(seed, stream, index).encode(),
+        read=lambda index: encoded_scene(seed, stream, index),
         tree=lambda: tree,
     )
+
+
+@lru_cache(sum(NUM_IMAGES.values()))
+def encoded_scene(seed: int, stream: int, index: int) -> bytes:
+    """Return the rendered image. It is kept: an epoch of drawing takes longer than of reading."""
+    return Scene(seed, stream, index).encode()
 
 
 class Scene:
