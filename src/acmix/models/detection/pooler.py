@@ -12,14 +12,10 @@ from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
 from acmix.ops.boxes import box_area
 from acmix.ops.constants import constant, tensor_constant
+from acmix.ops.linear import take_rows
 
 _CANONICAL_SIDE = 224  # pixels: a box of ImageNet's size belongs to ...
 _CANONICAL_STRIDE = 16  # ... the level where a network for ImageNet has its C4
-
-# The operator's box ends 1 image pixel after x2, y2. Mode 0 does not, but widens boxes that are
-# smaller than a pixel of the map, and its gradient is computed as in mode 1 (seen on CPU).
-_END_MODE = 1
-_OUTSIDE = -16.0  # map pixels; samples are zero from -1 on
 
 
 class MultiLevelPooler(FullPrecision):
@@ -31,14 +27,19 @@ class MultiLevelPooler(FullPrecision):
     samples. Pixel centres are at half coordinates ("aligned"); a sample more than one pixel outside
     of the map is zero.
 
+    The pixels that the samples lie between are rows of one matrix of all levels. They are taken
+    once, and two products with matrices of shares, along y and along x, make bins of them. That
+    costs nothing for the levels that a box does not belong to, and on CPU a tenth of what
+    MindSpore's ``ROIAlign`` takes for its own level alone.
+
     Args:
         output_size: P.
         strides: image pixels per map pixel of each map, from fine to coarse.
         sampling_ratio: samples per bin and axis.
 
     Shape:
-        maps: tuple of (B, C, H_i, W_i), one per stride. boxes: (B, R, 4) in image pixels.
-        Output: (B, R, C, P, P) in the type of the maps.
+        maps: tuple of (B, C, H_i, W_i), one per stride. boxes: (B, R, 4) in image pixels; no
+        gradient. Output: (B, R, C, P, P) in the type of the maps.
 
     Raises:
         UserError: an argument is not positive, or the strides do not grow.
@@ -57,32 +58,68 @@ class MultiLevelPooler(FullPrecision):
         self.sampling_ratio = sampling_ratio
 
     def construct(self, maps: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
-        """Pool every box from every level, which keeps shapes static, and choose."""
+        """Pool every box from its level; see the class."""
         batch, count, _ = boxes.shape
-        boxes = boxes.astype(ms.float32).reshape((-1, 4))
-        image = _image_index(batch, count)
-        area = box_area(boxes).reshape((-1, 1))
+        channels, size = maps[0].shape[1], self.output_size
+        boxes = ops.stop_gradient(boxes).astype(ms.float32).reshape((-1, 4))
+        levels = _levels(self.strides, tuple([one.shape[2:] for one in maps]))
+        own = take_rows(levels.expand_dims(0), self._level(boxes)).squeeze(0)
+        scale, height, width, start = ops.split(own, 1, 1)
+        x1, y1, x2, y2 = ops.split(boxes * scale - 0.5, 1, 1)
+        rows, row_shares = self._pixels(y1, y2, height)
+        columns, column_shares = self._pixels(x1, x2, width)
+        index = (start + rows * width).expand_dims(2) + columns.expand_dims(1)
+
+        pixels = take_rows(_joined(maps), index.astype(ms.int32).reshape((batch, -1)))
+        # Of each box: P bins, each of n rows of P bins of n pixels.
+        n = 2 * self.sampling_ratio
+        pixels = pixels.reshape((-1, n, size * n * channels))
+        lines = ops.BatchMatMul()(row_shares.reshape((-1, 1, n)).astype(pixels.dtype), pixels)
+        # A row of shares is the same for the P rows of bins.
+        column_shares = ops.tile(column_shares.expand_dims(1), (1, size, 1))
+        column_shares = column_shares.reshape((-1, 1, n)).astype(pixels.dtype)
+        bins = ops.BatchMatMul()(column_shares, lines.reshape((-1, n, channels)))
+        bins = bins.reshape((batch * count, size * size, channels)).transpose(0, 2, 1)
+        return bins.reshape((batch, count, channels, size, size))
+
+    def _level(self, boxes: Tensor) -> Tensor:
+        """Return the number of the level of each box: (N, 4) to (N,) int32."""
+        area = box_area(boxes)
         level = ops.zeros_like(area)
         for stride in self.strides[1:]:
             # Not `level +=`: InplaceAddExt has no adapter to Ascend's graph engine.
             level = level + (area >= _smallest_area(stride)).astype(ms.float32)
-        pooled = self._align(maps[0], image, boxes, level == 0, self.strides[0])
-        for number in range(1, len(self.strides)):
-            here = level == number
-            aligned = self._align(maps[number], image, boxes, here, self.strides[number])
-            pooled = ops.select(here.reshape((-1, 1, 1, 1)), aligned, pooled)
-        return pooled.reshape((batch, count, *pooled.shape[1:])).astype(maps[0].dtype)
+        return level.astype(ms.int32)
 
-    def _align(
-        self, maps: Tensor, image: Tensor, boxes: Tensor, here: Tensor, stride: int
-    ) -> Tensor:
-        """Pool the boxes (B * R, 4) that are ``here`` from one level: (B * R, C, P, P)."""
-        # The others go to where there is no map, and cost next to nothing.
-        boxes = ops.select(here, boxes - _half_pixel(stride), _OUTSIDE * stride)
-        align = ops.ROIAlign(
-            self.output_size, self.output_size, 1 / stride, self.sampling_ratio, _END_MODE
-        )
-        return align(maps.astype(ms.float32), ops.cat((image, boxes), 1))
+    def _pixels(self, start: Tensor, end: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pixels around the samples of an axis, and how much each counts in its bin.
+
+        Args:
+            start, end: (N, 1) of the boxes, in pixels of their maps.
+            length: (N, 1) of the axis of their maps.
+
+        Returns:
+            Both (N, P * n) float32, n = 2 * sampling_ratio of each bin, a sample's two side by
+            side.
+        """
+        samples = self.output_size * self.sampling_ratio
+        place = start + _centres(samples) * ((end - start) / samples)
+        outside = ops.logical_or(place < -1, place > length)
+        share = ops.select(outside, 0.0, 1 / self.sampling_ratio)
+        place = ops.minimum(ops.relu(place), length - 1)
+        near = ops.floor(place)
+        pixels = ops.stack((near, ops.minimum(near + 1, length - 1)), 2)
+        far_share = (place - near) * share
+        shares = ops.stack((share - far_share, far_share), 2)
+        return pixels.reshape((-1, 2 * samples)), shares.reshape((-1, 2 * samples))
+
+
+def _joined(maps: tuple[Tensor, ...]) -> Tensor:
+    """Return the pixels of all maps, level, y, x: (B, sum of H_i W_i, C)."""
+    flat: tuple = ()
+    for level in maps:
+        flat += (level.reshape((*level.shape[:2], -1)).transpose(0, 2, 1),)
+    return ops.cat(flat, 1)
 
 
 @constant
@@ -92,11 +129,16 @@ def _smallest_area(stride: int) -> float:
 
 
 @tensor_constant
-def _image_index(batch: int, count: int) -> np.ndarray:
-    return np.repeat(np.arange(batch, dtype=np.float32), count)[:, None]
+def _levels(strides: tuple[int, ...], sizes: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Return for each level 1 / stride, height, width, and its first row in :func:`_joined`."""
+    areas = [height * width for height, width in sizes]
+    rows = [
+        (1 / stride, *size, sum(areas[:level]))
+        for level, (stride, size) in enumerate(zip(strides, sizes, strict=True))
+    ]
+    return np.array(rows, np.float32)
 
 
 @tensor_constant
-def _half_pixel(stride: int) -> np.ndarray:
-    """Return the offsets that align the operator's boxes: half a map pixel, and its end pixel."""
-    return np.array([stride / 2] * 2 + [stride / 2 + _END_MODE] * 2, np.float32)
+def _centres(count: int) -> np.ndarray:
+    return (np.arange(count, dtype=np.float32) + 0.5)[None]
