@@ -35,7 +35,6 @@ class Npz(Format):
 
     name = "npz"
     suffix = ".npz"
-    holds_suppression = False
 
     def write(self, network, images, path):
         operators = write_mindir(network, images, path.with_suffix(".mindir"))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+from functools import partial
 
+import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 from models import shrunk
-from models.detection.small_detector import small_detector
+from models.detection.small_detector import small_detector, small_two_stage
 from random_weights import draw_anew
 from variants import exhaustive
 
 from acmix import create_model
 from acmix.errors import UserError
 from acmix.export import export_model, fuse, load_exported
-from acmix.tasks.detection.objective import DecodedInference
+from acmix.export.outputs import to_numpy
+from acmix.tasks import get_task
+from acmix.tasks.detection.objective import DecodedInference, DetectionInference
 
 SIDECAR = {"task": "classification", "model": "m", "classes": "ab", "preprocess": {},
            "post_process": {}}  # fmt: skip
@@ -31,6 +36,17 @@ class Gelu(nn.Cell):
 class Softsign(nn.Cell):
     def construct(self, x):
         return ops.softsign(x)
+
+
+class Divisions(nn.Cell):
+    def construct(self, x):
+        index = x.astype(ms.int32)
+        return index // 3 + (index + 1) // 3
+
+
+class Rounded(nn.Cell):
+    def construct(self, x):
+        return ops.round(x)
 
 
 class Both(nn.Cell):
@@ -100,6 +116,46 @@ def test_detectors_before_suppression_agree_with_onnxruntime(backbone, fused, rn
     detector = draw_anew(small_detector(backbone), rng)
     form = fuse(detector) if fused else detector
     agrees(DecodedInference(detector), DecodedInference(form), (1, 3, 64, 96), rng, tmp_path)
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize(
+    ("kind", "backbone", "batch"),
+    [
+        ("mask_rcnn", "resnet26", 1),
+        pytest.param("retinanet", "resnet26", 2, marks=pytest.mark.exhaustive),
+        pytest.param("mask_rcnn", "acmix_swin_tiny", 2, marks=pytest.mark.exhaustive),
+        pytest.param("cascade_mask_rcnn", "resnet26", 2, marks=pytest.mark.exhaustive),
+        pytest.param("cascade_mask_rcnn", "acmix_pvt_tiny", 1, marks=pytest.mark.exhaustive),
+    ],
+)
+def test_whole_detectors_agree_with_onnxruntime(kind, backbone, batch, rng, tmp_path):
+    make = small_detector if kind == "retinanet" else partial(small_two_stage, kind)
+    detector = draw_anew(make(backbone), rng)
+    network, form = DetectionInference(detector), DetectionInference(fuse(detector))
+    path, shape = tmp_path / "net.onnx", (batch, 3, 64, 96)
+    export(form, path, shape, verify=False)
+    images = rng.standard_normal(shape).astype(np.float32)
+    expected, actual = to_numpy(network(Tensor(images))), load_exported(path)(images)
+    assert (expected[2] >= 0).sum(1).min() > 5
+    difference = get_task("detection").compare(actual, expected, "float32", "the file")
+    assert difference < 2e-3  # pixels
+
+
+def test_a_constant_that_several_divisions_share_is_cast_once(tmp_path):
+    """The exporter repeats the node, which onnxruntime refuses."""
+    path = tmp_path / "net.onnx"
+    export(Divisions(), path, (1, 1, 2, 4), verify=False)
+    casts = re.findall(rb"[0-9A-Za-z/-]+_castCast", path.read_bytes())
+    assert len(casts) == len(set(casts)) > 0
+
+
+@pytest.mark.onnx
+def test_numbers_are_rounded_to_whole_ones(tmp_path):
+    path = tmp_path / "net.onnx"
+    export(Rounded(), path, (1, 1, 1, 4), verify=False)
+    numbers = np.array([[[[0.5, 1.5, -2.4, 7.6]]]], np.float32)
+    np.testing.assert_array_equal(load_exported(path)(numbers), [[[[0, 2, -2, 8]]]])
 
 
 def agrees(network, form, shape, rng, folder):

@@ -148,12 +148,12 @@ def test_an_upright_image_fits_into_an_exported_lying_one(run, checkpoint, folde
     assert (found.boxes <= [48, 64, 48, 64]).all()
 
 
-def test_onnx_ends_before_suppression_and_the_side_car_says_how_to_go_on(
+def test_a_raw_file_ends_before_suppression_and_the_side_car_says_how_to_go_on(
     run, checkpoint, folder, tmp_path
 ):
     exported = tmp_path / "net.onnx"
     config = load_config(run / "config.yaml")
-    workflows.export(config, checkpoint, exported, format="onnx", verify=False)
+    workflows.export(config, checkpoint, exported, format="onnx", raw=True, verify=False)
     sidecar = json.loads((tmp_path / "net.onnx.json").read_text())
     assert sidecar["task"] == "detection"
     task = get_task("detection")
@@ -172,7 +172,7 @@ def test_onnx_ends_before_suppression_and_the_side_car_says_how_to_go_on(
 
 @pytest.mark.exhaustive
 def test_a_raw_file_leaves_suppression_to_the_reader(run, checkpoint, folder, tmp_path):
-    """MindIR could hold it; with --raw the file ends at the logits and boxes of all anchors."""
+    """With --raw the file ends at the logits and boxes of all anchors."""
     config, found = load_config(run / "config.yaml"), []
     image = str(folder / "val2017" / "0.png")
     for raw in (False, True):

@@ -135,14 +135,15 @@ def test_predict_writes_masks_on_the_picture_as_rle_and_one_by_one(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("format", ["mindir", pytest.param("onnx", marks=pytest.mark.onnx)])
 def test_exported_file_finds_the_masks_that_the_checkpoint_finds(
-    run, checkpoint, image, tmp_path, capsys
+    run, checkpoint, image, format, tmp_path, capsys
 ):
-    exported = tmp_path / "net.mindir"
-    arguments = ["--format", "mindir", "--output", str(exported), "--checkpoint", checkpoint]
+    exported = tmp_path / f"net.{format}"
+    arguments = ["--format", format, "--output", str(exported), "--checkpoint", checkpoint]
     assert main(["export", str(run / "config.yaml"), *arguments]) == 0
     assert "verified" in capsys.readouterr().out
-    sidecar = json.loads((tmp_path / "net.mindir.json").read_text())
+    sidecar = json.loads((tmp_path / f"net.{format}.json").read_text())
     assert sidecar["model"] == "mask_rcnn_resnet26"
     assert sidecar["input_shape"] == [1, 3, HEIGHT, WIDTH]
     assert sidecar["post_process"] == {}
@@ -169,17 +170,19 @@ def test_exported_file_finds_the_masks_that_the_checkpoint_finds(
         ),
         (
             ["export", "{config}", "--checkpoint", "{ckpt}", "--format", "onnx",
-             "--output", "{tmp}/a.onnx"],
-            "mask_rcnn_resnet26 cannot be exported without post-processing",
+             "--output", "{tmp}/a.onnx", "--dynamic-batch"],
+            "dynamic_batch: post-processing of detectors takes a fixed number of images; set "
+            "--batch-size, or leave post-processing out with --raw",
         ),
         (
             ["export", "{config}", "--checkpoint", "{ckpt}", "--format", "mindir", "--raw",
              "--output", "{tmp}/a.mindir"],
-            "export it with --format mindir and without --raw",
+            "raw: mask_rcnn_resnet26 cannot be exported without post-processing: it suppresses "
+            "boxes in its midst; leave --raw out",
         ),
         (["predict", "{ckpt}", "{image}", "--masks"], "--masks needs --output DIR"),
     ],
-    ids=["no-masks", "needless-masks", "onnx", "raw", "nowhere"],
+    ids=["no-masks", "needless-masks", "open-batch", "raw", "nowhere"],
 )  # fmt: skip
 def test_mistakes_with_masks_are_one_line(
     run, checkpoint, image, arguments, message, tmp_path, capsys

@@ -16,7 +16,7 @@ from acmix.export.formats import FORMATS
 from acmix.export.formats.base import INPUT_NAME
 from acmix.export.precision import half_precision
 from acmix.export.sidecar import SideCar, sidecar_path
-from acmix.export.verify import max_difference
+from acmix.export.verify import Compare, max_difference
 from acmix.export.writer import write_model
 from acmix.utils.files import plain_path, publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
@@ -71,6 +71,7 @@ def export_model(
     dynamic_batch: bool = False,
     fp16: bool = False,
     verify: bool = True,
+    compare: Compare | None = None,
 ) -> ExportReport:
     """Write ``network`` in evaluation mode to ``path``, and its metadata to ``<path>.json``.
 
@@ -86,6 +87,7 @@ def export_model(
         dynamic_batch: support any batch size; not available for ``air``.
         fp16: compute in float16 except norms; weights, inputs and outputs stay float32.
         verify: run the file on random images and compare its outputs with the network's.
+        compare: compares them; None takes :func:`.verify.checked_difference`.
 
     Raises:
         UserError: see :func:`check_export`; or the format lacks an operator of the network, the
@@ -112,7 +114,7 @@ def export_model(
             missing = kind.missing_runner()
             note = f"not verified: {missing}" if missing else ""
             if not missing:
-                difference = max_difference(network, kind.load_runner(staged), metadata)
+                difference = max_difference(network, kind.load_runner(staged), metadata, compare)
         metadata = replace(metadata, sha256=sha256_of(staged))
         size = staged.stat().st_size
         publish(staged, path)

@@ -47,7 +47,8 @@ def clip_to_sizes(boxes: Tensor, sizes: Tensor) -> Tensor:
         sizes: (B, 2) height and width in pixels, without padding.
     """
     sizes = sizes.astype(ms.float32)
-    far = ops.stack((sizes[:, 1], sizes[:, 0], sizes[:, 1], sizes[:, 0]), 1)
+    width, height = sizes[:, 1:], sizes[:, :1]
+    far = ops.cat((width, height, width, height), 1)
     return ops.minimum(ops.relu(boxes.astype(ms.float32)), far.expand_dims(1))
 
 

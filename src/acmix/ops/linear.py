@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -83,10 +84,22 @@ def take_rows(x: Tensor, index: Tensor) -> Tensor:
 
     The one place where the library gathers. A row is one contiguous run of d numbers, so this is a
     plain copy in a new order. In windows and neighbourhoods (M,) is a constant of the graph; in
-    detectors every image has an index of its own. An index outside of 0..L-1 is undefined on
-    Ascend.
+    detectors every image has an index of its own, and B must be static: the rows of all images are
+    counted through, as MindSpore's ONNX exporter forgets ``batch_dims`` without a word. An index
+    outside of 0..L-1 is undefined.
     """
-    return ops.Gather(batch_dims=index.ndim - 1)(x, index, 1)
+    if index.ndim == 1:
+        return ops.Gather()(x, index, 1)
+    batch, length, channels = x.shape
+    if batch > 1:
+        index = index.astype(ms.int32) + _first_rows(batch, length)
+    rows = ops.Gather()(x.reshape((-1, channels)), index.reshape((-1,)), 0)
+    return rows.reshape((batch, -1, channels))
+
+
+@tensor_constant
+def _first_rows(batch: int, length: int) -> np.ndarray:
+    return (np.arange(batch, dtype=np.int32) * length)[:, None]
 
 
 def take_elements(x: Tensor, index: Tensor) -> Tensor:

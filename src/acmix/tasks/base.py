@@ -29,6 +29,7 @@ from acmix.config.typed import annotations_of
 from acmix.engine.objective import Metric, Objective
 from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
+from acmix.export.verify import checked_difference
 from acmix.models import Backbone, list_networks
 from acmix.utils.registry import Registry
 
@@ -107,7 +108,6 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
             :meth:`Prediction.draw` writes others of the same name.
-        suppresses: whether post-processing suppresses detections, which not every format can hold.
     """
 
     name: ClassVar[str]
@@ -115,7 +115,6 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
     picture_folders: ClassVar[tuple[str, ...]] = ()
-    suppresses: ClassVar[bool] = False
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of registered networks that match a shell pattern."""
@@ -197,6 +196,13 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
 
     def check_raw(self, name: str) -> None:  # default: post-processing can be left out
         """Raise UserError if a registered network is only deployed with post-processing."""
+
+    def check_dynamic_batch(self) -> None:  # default: any number of images
+        """Raise UserError if post-processing needs a fixed number of images."""
+
+    def compare(self, actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
+        """Return the difference of a file's outputs, see :data:`acmix.export.verify.Compare`."""
+        return checked_difference(actual, expected, precision, what)
 
     @abstractmethod
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:

@@ -10,7 +10,6 @@ from typing import Any
 from acmix.config import Config
 from acmix.engine.checkpoint import read_about
 from acmix.export import ExportReport, check_export, check_fused, export_model, fuse
-from acmix.export.formats import FORMATS
 from acmix.tasks import get_task
 from acmix.utils.target import target_set_to
 from acmix.workflows.runs import build_model, restore
@@ -30,6 +29,7 @@ def export(
     verify: bool = True,
     target: str | None = None,
     raw: bool = False,
+    dynamic_batch: bool = False,
     **options: Any,
 ) -> ExportReport:
     """Export a checkpoint together with its metadata file (side-car).
@@ -50,6 +50,7 @@ def export(
             network of the process.
         raw: leave out all post-processing that the reader of the file can do: export logits of
             pixels, or logits and boxes of all anchors.
+        dynamic_batch: support any batch size.
         **options: further arguments of :func:`acmix.export.export_model`.
 
     Raises:
@@ -62,9 +63,10 @@ def export(
         task.check_input_size(config)
     channels, *size = task.image_shape(config)
     shape = (channels, *(input_size or size))
-    post_process = not raw and (FORMATS[format].holds_suppression or not task.suppresses)
-    if not post_process:
+    if raw:
         task.check_raw(config.network_name)
+    elif dynamic_batch:
+        task.check_dynamic_batch()
     model, classes = restore(config, checkpoint, class_file)
     with target_set_to(target) if target else nullcontext():
         network, form_diff = model, 0.0
@@ -75,16 +77,18 @@ def export(
         if form is not model and verify:
             form_diff = check_fused(model, form, shape)
         report = export_model(
-            task.deployed(form, post_process),
+            task.deployed(form, not raw),
             output,
             format=format,
             input_shape=(batch_size, *shape),
             verify=verify,
+            compare=task.compare,
+            dynamic_batch=dynamic_batch,
             sidecar={
                 "task": config.task,
                 "model": config.network_name,
                 "classes": list(classes),
-                **task.describe(config, model, post_process, read_about(checkpoint)),
+                **task.describe(config, model, not raw, read_about(checkpoint)),
             },
             **options,
         )

@@ -27,14 +27,12 @@ class Format(ABC):
         suffix: suffix of its files, with the dot.
         only_on: device target required for writing; empty for any.
         dynamic_batch: whether a file can accept any batch size.
-        holds_suppression: whether a file can contain non-maximum suppression.
     """
 
     name: str
     suffix: str
     only_on: str = ""
     dynamic_batch: bool = True
-    holds_suppression: bool = True
 
     def check_host(self) -> None:
         """Raise :class:`UserError` unless this device can write the format; fast."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from acmix.errors import UserError, check
 from acmix.export.formats.base import INPUT_NAME, Format, register_format
-from acmix.export.formats.onnx_operators import restore_operators, substitute_operators
+from acmix.export.formats.onnx_operators import repair_nodes, substitute_operators
 from acmix.utils.files import utf8_path
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ INSTALL = "pip install acmix[onnx]"
 
 @register_format
 class Onnx(Format):
-    """Format limited to the operators of MindSpore's exporter: no non-maximum suppression."""
+    """Format limited to the operators of MindSpore's exporter."""
 
     name = "onnx"
     suffix = ".onnx"
-    holds_suppression = False
 
     def write(self, network: nn.Cell, images: Tensor, path: Path) -> dict[str, int]:
         """Write the graph, and the checked MindIR file next to it.
@@ -60,7 +59,7 @@ class Onnx(Format):
             raise UserError(
                 f"format: MindSpore's ONNX exporter refuses this network: {reason} Use mindir."
             ) from error
-        restore_operators(path, substituted)
+        repair_nodes(path, substituted)
         return operators
 
     def missing_runner(self) -> str | None:

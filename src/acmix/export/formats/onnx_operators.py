@@ -1,8 +1,14 @@
-"""Export operators that ONNX supports but MindSpore's ONNX exporter does not.
+"""Operators that ONNX has and MindSpore 2.8's ONNX exporter does not write, or writes wrongly.
 
-The exact GELU needs Erf. ONNX has it since operator set 9; MindSpore 2.8's exporter does not
-support it. The graph is therefore exported with a substitute operator. The exporter writes that as
-a node with the same inputs and outputs and no attributes, which is then renamed in the file.
+The exact GELU needs Erf. ONNX has it since operator set 9; the exporter does not support it. The
+graph is therefore exported with a substitute operator. The exporter writes that as a node with the
+same inputs and outputs and no attributes, which is then renamed in the file.
+
+Round has a second input in MindSpore, the number of decimals, which the exporter writes, too. ONNX
+rounds to whole numbers, as the library does, and has one input.
+
+A constant that several divisions share is cast for each of them, by nodes of one name and one
+output, which onnxruntime refuses. The first is enough.
 """
 
 from __future__ import annotations
@@ -14,13 +20,15 @@ from typing import Any
 from acmix.errors import check
 
 _SUBSTITUTES = {"Erf": "Softsign"}
+_INPUTS = {"Round": 1}
+"""Number of inputs in ONNX of operators that are written with more."""
 
 
 def substitute_operators(model: Any) -> set[str]:
     """Replace unsupported operators in a ``mind_ir_pb2.ModelProto``, in place.
 
     Returns:
-        The replaced operators, for :func:`restore_operators`.
+        The replaced operators, for :func:`repair_nodes`.
 
     Raises:
         UserError: the network also contains the substitute itself.
@@ -41,21 +49,28 @@ def substitute_operators(model: Any) -> set[str]:
     return unsupported
 
 
-def restore_operators(path: Path, operators: set[str]) -> None:
-    """Replace the substitutes in an ONNX file by the original ``operators``."""
-    if not operators:
-        return
-    names = {_SUBSTITUTES[operator]: operator for operator in operators}
+def repair_nodes(path: Path, substituted: set[str]) -> None:
+    """Give the nodes of an ONNX file their operators and inputs, and drop repeated ones."""
+    names = {_SUBSTITUTES[operator]: operator for operator in substituted}
     model = _onnx_model()()
     model.ParseFromString(path.read_bytes())
-    for node in model.graph.node:
+    written: set[bytes] = set()
+    repeated = []
+    for place, node in enumerate(model.graph.node):
+        content = node.SerializeToString(deterministic=True)
+        if content in written:
+            repeated.append(place)
+        written.add(content)
         node.op_type = names.get(node.op_type, node.op_type)
+        del node.input[_INPUTS.get(node.op_type, len(node.input)) :]
+    for place in reversed(repeated):
+        del model.graph.node[place]
     path.write_bytes(model.SerializeToString())
 
 
 @cache
 def _onnx_model() -> type:
-    """Return a message class with the fields of onnx.proto down to the type of a node.
+    """Return a message class with the fields of onnx.proto down to those of a node used here.
 
     It replaces the package onnx, since protobuf preserves undeclared fields.
     """
@@ -63,18 +78,20 @@ def _onnx_model() -> type:
 
     file = descriptor_pb2.FileDescriptorProto(name="acmix/onnx_nodes.proto", package="acmix.onnx")
     field = descriptor_pb2.FieldDescriptorProto
-    for message, name, number, child in (
-        ("Model", "graph", 7, "Graph"),
-        ("Graph", "node", 1, "Node"),
-        ("Node", "op_type", 4, None),
+    messages: dict[str, descriptor_pb2.DescriptorProto] = {}
+    for message, name, number, child, repeated in (
+        ("Model", "graph", 7, "Graph", False),
+        ("Graph", "node", 1, "Node", True),
+        ("Node", "input", 1, None, True),
+        ("Node", "op_type", 4, None, False),
     ):
-        declared = file.message_type.add(name=message).field.add(name=name, number=number)
-        declared.label = field.LABEL_OPTIONAL
+        if message not in messages:
+            messages[message] = file.message_type.add(name=message)
+        declared = messages[message].field.add(name=name, number=number)
+        declared.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
         declared.type = field.TYPE_STRING
         if child:
             declared.type, declared.type_name = field.TYPE_MESSAGE, f".acmix.onnx.{child}"
-        if name == "node":
-            declared.label = field.LABEL_REPEATED
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("acmix.onnx.Model"))

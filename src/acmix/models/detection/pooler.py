@@ -108,10 +108,9 @@ class MultiLevelPooler(FullPrecision):
         share = ops.select(outside, 0.0, 1 / self.sampling_ratio)
         place = ops.minimum(ops.relu(place), length - 1)
         near = ops.floor(place)
-        pixels = ops.stack((near, ops.minimum(near + 1, length - 1)), 2)
         far_share = (place - near) * share
-        shares = ops.stack((share - far_share, far_share), 2)
-        return pixels.reshape((-1, 2 * samples)), shares.reshape((-1, 2 * samples))
+        pixels = _side_by_side(near, ops.minimum(near + 1, length - 1))
+        return pixels, _side_by_side(share - far_share, far_share)
 
 
 def _joined(maps: tuple[Tensor, ...]) -> Tensor:
@@ -120,6 +119,12 @@ def _joined(maps: tuple[Tensor, ...]) -> Tensor:
     for level in maps:
         flat += (level.reshape((*level.shape[:2], -1)).transpose(0, 2, 1),)
     return ops.cat(flat, 1)
+
+
+def _side_by_side(a: Tensor, b: Tensor) -> Tensor:
+    """Return a1, b1, a2, b2, ... of each row: (N, M) twice to (N, 2 * M)."""
+    both = ops.cat((a.expand_dims(2), b.expand_dims(2)), 2)
+    return both.reshape((both.shape[0], -1))
 
 
 @constant

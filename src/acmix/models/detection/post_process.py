@@ -174,14 +174,16 @@ def suppress(
     """
     per_side, step = group_grid(num_groups, extent)
     row = groups // per_side
-    shift = ops.stack((groups - row * per_side, row), 2).astype(ms.float32) * extent
-    boxes = ops.round(boxes / step) * step + ops.cat((shift, shift), 2)
+    column = (groups - row * per_side).expand_dims(2).astype(ms.float32)
+    row = row.expand_dims(2).astype(ms.float32)
+    shift = ops.cat((column, row, column, row), 2) * extent
+    boxes = ops.round(boxes / step) * step + shift
     places = _falling(boxes.shape[1]).reshape((1, -1, 1)) * ops.ones_like(boxes[:, :, :1])
     kept: tuple = ()
     for image in ops.split(ops.cat((boxes, places), 2), 1, 0):
         _, _, mask = ops.NMSWithMask(threshold)(image.reshape((-1, 5)))
-        kept += (mask,)
-    return ops.stack(kept)
+        kept += (mask.expand_dims(0),)
+    return ops.cat(kept, 0)
 
 
 @constant

@@ -84,7 +84,7 @@ class DetectionInference(FullPrecision):
 
 
 class DecodedInference(FullPrecision):
-    """A detector without top-k selection and non-maximum suppression, for formats without these.
+    """A detector without top-k selection and non-maximum suppression, for a host to do.
 
     Shape:
         (B, C, H, W) to logits (B, A, K) and boxes (B, A, 4) of all anchors.

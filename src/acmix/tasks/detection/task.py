@@ -13,7 +13,8 @@ from mindspore import Tensor, nn
 
 from acmix.config import DetectionConfig, DetectionDataConfig
 from acmix.data import DetectionDataset, DetectionPreprocess
-from acmix.errors import check
+from acmix.errors import UserError, check
+from acmix.export.outputs import Outputs
 from acmix.models import Backbone
 from acmix.models.detection import (
     Detector,
@@ -32,6 +33,7 @@ from acmix.tasks.base import (
     model_arguments,
     register_task,
 )
+from acmix.tasks.detection.comparison import aligned
 from acmix.tasks.detection.metric import DetectionMetric
 from acmix.tasks.detection.objective import (
     DecodedInference,
@@ -49,8 +51,8 @@ BOXES = 8
 class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
     """Prediction of boxes.
 
-    Exported files output detections if their format supports all post-processing. Otherwise they
-    output the logits and boxes of all anchors, and the reader completes the post-processing.
+    Exported files output detections, or, of detectors of one stage and on request, the logits and
+    boxes of all anchors, and the reader completes the post-processing.
     """
 
     config_class = DetectionConfig
@@ -58,7 +60,6 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         num_classes=80, training_images=117_266, image_size=(800, 1333)
     )
 
-    suppresses = True
     headline: ClassVar[Mapping[str, str]] = {
         "bbox_mAP": "box AP",
         "bbox_mAP_50": "box AP50",
@@ -175,9 +176,22 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         """Refuse detectors of two stages, which suppress boxes in their midst."""
         check(
             issubclass(self._class(name), OneStageDetector),
-            f"{name} cannot be exported without post-processing, as ONNX and --raw need: it "
-            "suppresses boxes in its midst; export it with --format mindir and without --raw.",
+            f"raw: {name} cannot be exported without post-processing: it suppresses boxes in its "
+            "midst; leave --raw out.",
         )
+
+    def check_dynamic_batch(self) -> None:
+        """Refuse an open number of images: boxes are suppressed image by image."""
+        raise UserError(
+            "dynamic_batch: post-processing of detectors takes a fixed number of images; set "
+            "--batch-size, or leave post-processing out with --raw."
+        )
+
+    def compare(self, actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
+        """Compare the same detections, in whatever order; else what is there for each anchor."""
+        if isinstance(actual, tuple) and isinstance(expected, tuple) and len(expected) > 2:
+            actual, expected = aligned(actual, expected, precision, what)
+        return super().compare(actual, expected, precision, what)
 
     def deployed(self, model: nn.Cell, post_process: bool = True) -> nn.Cell:
         """Return the network from images to detections, or to logits and boxes of all anchors.
