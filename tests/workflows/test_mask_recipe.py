@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from interrupted import check_resume
 from PIL import Image
 
 from acmix import workflows
@@ -44,15 +45,13 @@ def folder(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def run(folder, tmp_path_factory):
-    """A run of one step, without compilation; evaluation and prediction need none either."""
-    output = tmp_path_factory.mktemp("run") / "mask_rcnn"
+def config_of(folder, output, *overrides):
+    """The configuration of a small network, without compilation."""
     head = (
         "channels: 8, fc_channels: 8, mask_convs: 1, mask_channels: 8, samples: 8, rpn_samples: 8, "
         "top_k: 12, training_top_k: 12, proposals: 8, training_proposals: 8"
     )
-    config = load_config(
+    return load_config(
         None,
         [
             "task=detection",
@@ -73,11 +72,17 @@ def run(folder, tmp_path_factory):
             "data.bucket_aspects=[]",
             "data.batch_size=2",
             "data.num_workers=1",
-            "train.epochs=1",
             "runtime.mode=pynative",
+            *overrides,
         ],
     )
-    workflows.train(config)
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A run of one step; evaluation and prediction need no compilation either."""
+    output = tmp_path_factory.mktemp("run") / "mask_rcnn"
+    workflows.train(config_of(folder, output, "train.epochs=1"))
     return output
 
 
@@ -97,6 +102,16 @@ def test_training_logs_every_loss_and_the_24_numbers(run):
     assert record["loss"] == pytest.approx(sum(record[part] for part in parts), rel=1e-4)
     assert record["grad_norm"] > 0
     assert {*coco_numbers("bbox"), *coco_numbers("segm")} <= record.keys()
+
+
+@pytest.mark.exhaustive
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(folder, tmp_path):
+    def train(output, resume):
+        workflows.train(config_of(folder, output, "train.epochs=2"), resume)
+
+    names = check_resume(train, tmp_path)
+    states = {name for name in names if name.endswith("random_state")}
+    assert len(states) == 2  # of the samplers of anchors and of proposals
 
 
 def test_eval_prints_24_numbers_and_writes_masks_as_rle(run, checkpoint, tmp_path, capsys):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupted import check_resume
 from variants import exhaustive
 
 from acmix.config import load_config
@@ -23,11 +24,6 @@ TINY = (
 )
 
 
-def last_state(output):
-    tensors, progress = read_checkpoint(output / "checkpoints" / "last.ckpt")[:2]
-    return tensors, progress
-
-
 def run(model, depth, output, *overrides, resume=None):
     chosen = (f"model.name={model}", f"model.kwargs={KWARGS[model] % depth}")
     return train(load_config(CONFIG, [*TINY, *chosen, f"output={output}", *overrides]), resume)
@@ -35,34 +31,10 @@ def run(model, depth, output, *overrides, resume=None):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("model", KWARGS)
-def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path, monkeypatch):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(model, tmp_path):
     options = ("train.epochs=2", "train.ema_decay=0.9")
-    run(model, 2, whole, *options)
-
-    import acmix.engine.stopping as stopping
-
-    evaluate, calls = stopping.evaluate, []
-
-    def killed(task, *arguments):
-        calls.append(task)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return evaluate(task, *arguments)
-
-    monkeypatch.setattr(stopping, "evaluate", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(model, 2, parts, *options)
-    monkeypatch.setattr(stopping, "evaluate", evaluate)
-    run(model, 2, parts, *options, resume="auto")
-
-    expected, progress = last_state(whole)
-    actual, resumed_progress = last_state(parts)
-    assert actual.keys() == expected.keys()
-    assert any(name.endswith("random_state") for name in expected)
-    for name, value in expected.items():
-        np.testing.assert_array_equal(actual[name], value, err_msg=name)
-    assert resumed_progress == progress
+    names = check_resume(lambda out, resume: run(model, 2, out, *options, resume=resume), tmp_path)
+    assert any(name.endswith("random_state") for name in names)
 
 
 @pytest.mark.parametrize("model", exhaustive(KWARGS, ["acmix_swin_tiny"]))
@@ -71,6 +43,6 @@ def test_mixed_precision_trains(model, tmp_path):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert '"skipped": 0' in lines or '"scale"' in lines
     assert np.isfinite(result.metrics["top1"])
-    tensors, _ = last_state(tmp_path / "run")
+    tensors = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")[0]
     for name, value in tensors.items():
         assert np.isfinite(value.astype(np.float64)).all(), name
