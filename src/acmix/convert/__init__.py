@@ -5,6 +5,7 @@ from acmix.convert.families import describe_head
 from acmix.convert.files import check_state_file, read_state, write_state
 from acmix.convert.state import (
     Report,
+    classes_of,
     count_classes,
     load_torch_state,
     official_state,
@@ -18,6 +19,7 @@ __all__ = [
     "Official",
     "Report",
     "check_state_file",
+    "classes_of",
     "count_classes",
     "describe_head",
     "load_torch_state",

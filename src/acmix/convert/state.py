@@ -132,7 +132,12 @@ def count_classes(
     weight = state.get(f"{family_of_class(model, body).rename(model.classifier_name)}.weight")
     if weight is None or not weight.shape:
         return None
-    return getattr(model, "classes_of", int)(weight.shape[0])
+    return classes_of(model, weight.shape[0])
+
+
+def classes_of(model: type[nn.Cell], outputs: int) -> int:
+    """Return the number of classes of a classifier with so many outputs; by default as many."""
+    return getattr(model, "classes_of", int)(outputs)
 
 
 def torch_names(model: nn.Cell) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from mindspore import Parameter, nn
 from acmix.convert import (
     BACKBONE,
     Official,
+    classes_of,
     count_classes,
     load_torch_state,
     official_state,
@@ -168,7 +169,7 @@ def head_size(model: nn.Cell, file: WeightFile) -> int | None:
     if file.is_torch:
         return count_classes(type(model), file.official(model).state, _body(model))
     weight = file.tensors.get(f"{name}.weight")
-    return None if weight is None else getattr(type(model), "classes_of", int)(weight.shape[0])
+    return None if weight is None else classes_of(type(model), weight.shape[0])
 
 
 def fits_maps_alone(backbone: Backbone, classifier: Backbone, file: WeightFile) -> bool:

@@ -115,12 +115,6 @@ class MaskHead(FullPrecision):
         maps = interleave(chosen.reshape((-1, 1, height, width)))
         return maps.reshape((batch, count, 2 * height, 2 * width)).astype(ms.float32)
 
-    def all_classes(self, features: Tensor) -> Tensor:
-        """Return the logits (B, R, K, S, S) of all classes, float32."""
-        batch, count, _, _, _ = features.shape
-        maps = interleave(self._parts(features))
-        return maps.reshape((batch, count, *maps.shape[1:])).astype(ms.float32)
-
     def _parts(self, features: Tensor) -> Tensor:
         """Return the logits (B * R * 4, K, P, P), a quarter of the pixels in each part."""
         _, _, channels, height, width = features.shape
