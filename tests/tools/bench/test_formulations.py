@@ -9,7 +9,11 @@ from acmix.tools.bench.formulations import bench_formulations
 from acmix.tools.bench.network_parts import PARTS
 from acmix.tools.bench.reports import read_report
 
-SMALL = {"convolution path": (8, 2, 6), "7 x 7 attention": (8, 2, 6)}
+SMALL = {
+    "convolution path": (8, 2, 6),
+    "7 x 7 attention": (8, 2, 6),
+    "RoIAlign": (8, 5, 6),
+}
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

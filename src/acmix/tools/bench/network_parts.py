@@ -14,6 +14,9 @@ from acmix.layers.attention.local import LocalAttention, coordinate_grid
 from acmix.layers.gelu import GELU
 from acmix.layers.norm import LayerNorm
 from acmix.layers.softmax import Softmax
+from acmix.models.detection.pooler import MultiLevelPooler
+from acmix.models.detection.roi_head import BOX_SIDE
+from acmix.ops.constants import tensor_constant
 from acmix.ops.gelu import SCALE, scaled_gelu
 
 Case = tuple[int, ...]
@@ -147,6 +150,49 @@ class ApplyGelu(nn.Cell):
         return self.formulation(x)
 
 
+class PoolByOperator(nn.Cell):
+    """RoIAlign of ``count`` boxes by MindSpore's operator."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.count = count
+        # Its boxes end a pixel after the last one; half a pixel of the map makes them "aligned".
+        self.shift = np.array([0, 0.5, 0.5, 1.5, 1.5], np.float32)
+        self.align = ops.ROIAlign(BOX_SIDE, BOX_SIDE, 1.0, 2, 1)
+
+    def construct(self, maps: Tensor) -> Tensor:
+        """(B, C, H, H) to (B, R, C, P, P)."""
+        batch, channels, side, _ = maps.shape
+        boxes = random_boxes(batch, self.count, side).reshape((-1, 5)) - Tensor(self.shift)
+        return self.align(maps, boxes).reshape((batch, -1, channels, BOX_SIDE, BOX_SIDE))
+
+
+class PoolByRows(nn.Cell):
+    """RoIAlign of ``count`` boxes as detectors have it."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.count, self.pooler = count, MultiLevelPooler(BOX_SIDE, (1,))
+
+    def construct(self, maps: Tensor) -> Tensor:
+        """(B, C, H, H) to (B, R, C, P, P)."""
+        batch, _, side, _ = maps.shape
+        return self.pooler((maps,), random_boxes(batch, self.count, side)[:, :, 1:])
+
+
+@tensor_constant
+def random_boxes(batch: int, count: int, side: int) -> np.ndarray:
+    """Return (B, R, 5): image, x1, y1, x2, y2 of boxes on a map, the last ones at its border."""
+    corners = np.sort(np.random.default_rng(0).random((batch, count, 2, 2)), 2) * side
+    images = np.broadcast_to(np.arange(batch).reshape(-1, 1, 1), (batch, count, 1))
+    return np.concatenate([images, corners.reshape(batch, count, 4)], 2).astype(np.float32)
+
+
+def pooling_candidates(channels: int, count: int) -> dict[str, nn.Cell]:
+    """Return MindSpore's RoIAlign and ours."""
+    return {"MindSpore's": PoolByOperator(count), "rows, two products": PoolByRows(count)}
+
+
 def layer_norm_candidates(channels: int) -> dict[str, nn.Cell]:
     """Return MindSpore's LayerNorm and ours."""
     return {
@@ -201,4 +247,10 @@ PARTS = (
     ),
     Part("softmax", ((49, 56), (100, 56)), "{0} keys, {1} x {1}", softmax_candidates, tokens=True),
     Part("GELU", ((384, 56), (1536, 14)), "{0} ch, {1} x {1}", gelu_candidates, tokens=True),
+    Part(
+        "RoIAlign",
+        ((256, 32, 56), (64, 128, 28)),
+        "{0} ch, {1} boxes, {2} x {2}",
+        pooling_candidates,
+    ),
 )
