@@ -7,6 +7,7 @@ import pytest
 from mindspore import Tensor
 
 from acmix.errors import UserError
+from acmix.models.detection import pooler
 from acmix.models.detection.pooler import MultiLevelPooler
 
 # Of a 48 x 36 image whose finest map has a stride of 4.
@@ -120,6 +121,14 @@ def test_half_precision_maps_keep_the_position_of_their_boxes(maps):
     assert pooled.dtype == ms.float16
     expected = pooled_by_loops(half, boxes, 4, 2, 2)
     np.testing.assert_allclose(pooled.asnumpy(), expected, atol=2e-3)
+
+
+def test_many_boxes_are_pooled_in_parts(mode, maps, monkeypatch):
+    boxes = np.array([ONE_LEVEL, ONE_LEVEL[::-1]], np.float32)
+    expected = pooled_by_loops(maps, boxes, 4, 2, 2)
+    monkeypatch.setattr(pooler, "_LARGEST_COPY", 4 * 2 * 3 * 8**2)  # four boxes of two images
+    pooled = MultiLevelPooler(2, (4,))((Tensor(maps),), Tensor(boxes)).asnumpy()
+    np.testing.assert_allclose(pooled, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ from acmix.ops.linear import take_rows
 _CANONICAL_SIDE = 224  # pixels: a box of ImageNet's size belongs to ...
 _CANONICAL_STRIDE = 16  # ... the level where a network for ImageNet has its C4
 
+# Numbers; 256 MiB of float32. More boxes are pooled in several calls, which bounds memory.
+_LARGEST_COPY = 2**26
+
 
 class MultiLevelPooler(FullPrecision):
     """RoIAlign (He et al., "Mask R-CNN", ICCV 2017) on the levels of a feature pyramid.
@@ -59,10 +62,23 @@ class MultiLevelPooler(FullPrecision):
 
     def construct(self, maps: tuple[Tensor, ...], boxes: Tensor) -> Tensor:
         """Pool every box from its level; see the class."""
-        batch, count, _ = boxes.shape
-        channels, size = maps[0].shape[1], self.output_size
-        boxes = ops.stop_gradient(boxes).astype(ms.float32).reshape((-1, 4))
+        count, channels = boxes.shape[1], maps[0].shape[1]
+        boxes = ops.stop_gradient(boxes).astype(ms.float32)
         levels = _levels(self.strides, tuple([one.shape[2:] for one in maps]))
+        pixels = _joined(maps)
+        copies = boxes.shape[0] * channels * (2 * self.sampling_ratio * self.output_size) ** 2
+        step = max(1, _LARGEST_COPY // copies)
+        pooled: tuple = ()
+        for first in range(0, count, step):
+            some = boxes[:, first : first + step] if step < count else boxes
+            pooled += (self._pool(pixels, levels, some),)
+        return ops.cat(pooled, 1) if len(pooled) > 1 else pooled[0]
+
+    def _pool(self, pixels: Tensor, levels: Tensor, boxes: Tensor) -> Tensor:
+        """Return the bins (B, R, C, P, P) of boxes (B, R, 4)."""
+        batch, count, _ = boxes.shape
+        channels, size, n = pixels.shape[2], self.output_size, 2 * self.sampling_ratio
+        boxes = boxes.reshape((-1, 4))
         own = take_rows(levels.expand_dims(0), self._level(boxes)).squeeze(0)
         scale, height, width, start = ops.split(own, 1, 1)
         x1, y1, x2, y2 = ops.split(boxes * scale - 0.5, 1, 1)
@@ -70,9 +86,8 @@ class MultiLevelPooler(FullPrecision):
         columns, column_shares = self._pixels(x1, x2, width)
         index = (start + rows * width).expand_dims(2) + columns.expand_dims(1)
 
-        pixels = take_rows(_joined(maps), index.astype(ms.int32).reshape((batch, -1)))
+        pixels = take_rows(pixels, index.astype(ms.int32).reshape((batch, -1)))
         # Of each box: P bins, each of n rows of P bins of n pixels.
-        n = 2 * self.sampling_ratio
         pixels = pixels.reshape((-1, n, size * n * channels))
         lines = ops.BatchMatMul()(row_shares.reshape((-1, 1, n)).astype(pixels.dtype), pixels)
         # A row of shares is the same for the P rows of bins.
