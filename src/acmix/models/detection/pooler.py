@@ -72,7 +72,8 @@ class MultiLevelPooler(FullPrecision):
         for first in range(0, count, step):
             some = boxes[:, first : first + step] if step < count else boxes
             pooled += (self._pool(pixels, levels, some),)
-        return ops.cat(pooled, 1) if len(pooled) > 1 else pooled[0]
+        joined = ops.cat(pooled, 1) if len(pooled) > 1 else pooled[0]
+        return joined.astype(maps[0].dtype)  # under O2 the arithmetic of this Cell is float32
 
     def _pool(self, pixels: Tensor, levels: Tensor, boxes: Tensor) -> Tensor:
         """Return the bins (B, R, C, P, P) of boxes (B, R, 4)."""
