@@ -16,7 +16,7 @@ from acmix.export.formats import FORMATS
 from acmix.export.formats.base import INPUT_NAME
 from acmix.export.precision import half_precision
 from acmix.export.sidecar import SideCar, sidecar_path
-from acmix.export.verify import Compare, max_difference
+from acmix.export.verify import Compare, checked_difference, max_difference
 from acmix.export.writer import write_model
 from acmix.utils.files import plain_path, publish, sha256_of, staging_folder, write_text
 from acmix.utils.modes import evaluation_mode
@@ -71,7 +71,7 @@ def export_model(
     dynamic_batch: bool = False,
     fp16: bool = False,
     verify: bool = True,
-    compare: Compare | None = None,
+    compare: Compare = checked_difference,
 ) -> ExportReport:
     """Write ``network`` in evaluation mode to ``path``, and its metadata to ``<path>.json``.
 
@@ -87,7 +87,7 @@ def export_model(
         dynamic_batch: support any batch size; not available for ``air``.
         fp16: compute in float16 except norms; weights, inputs and outputs stay float32.
         verify: run the file on random images and compare its outputs with the network's.
-        compare: compares them; None takes :func:`.verify.checked_difference`.
+        compare: compares them.
 
     Raises:
         UserError: see :func:`check_export`; or the format lacks an operator of the network, the

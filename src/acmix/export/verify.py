@@ -20,6 +20,33 @@ _DIFFERENT_LABELS = {"float32": 1e-3, "float16": 2e-2}
 # Maximum difference relative to max(1, maximum absolute output of the network).
 TOLERANCE = {"float32": 1e-4, "float16": 5e-2}
 
+REMEDY = "nothing was written. Look for NaN in the weights; without fp16 the range is larger."
+"""End of a message about a file that differs from its network."""
+
+
+def checked_difference(actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
+    """Return the maximum absolute difference; of labels, the share that differs.
+
+    Raises:
+        UserError: it exceeds the tolerance of ``precision``, or is NaN.
+    """
+    worst = 0.0
+    for output, reference in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
+        if reference.dtype.kind == "i":  # labels have no distance
+            difference = float((output != reference).mean()) if output.size else 0.0
+            allowed = _DIFFERENT_LABELS[precision]
+        else:
+            difference = float(np.abs(output - reference).max(initial=0))
+            allowed = TOLERANCE[precision] * max(1.0, float(np.abs(reference).max(initial=0)))
+        check(
+            difference <= allowed,  # False for NaN too
+            f"export: {what} differs from the network by {difference:.3g}, allowed "
+            f"{allowed:.3g}; {REMEDY}",
+        )
+        worst = max(worst, difference)
+    return worst
+
+
 Compare = Callable[[Outputs, Outputs, str, str], float]
 """From the outputs of a file, those of its network, the precision, and what is compared to the
 maximum difference, as :func:`checked_difference`."""
@@ -29,11 +56,11 @@ def max_difference(
     network: nn.Cell,
     run: Callable[[np.ndarray], Outputs],
     sidecar: SideCar,
-    compare: Compare | None = None,
+    compare: Compare = checked_difference,
 ) -> float:
     """Return the maximum absolute difference on random images; of labels, the share that differs.
 
-    A dynamic batch is tested with two sizes. ``compare`` is :func:`checked_difference` by default.
+    A dynamic batch is tested with two sizes.
 
     Raises:
         UserError: the difference exceeds the tolerance of ``sidecar.precision``, or is NaN.
@@ -46,8 +73,7 @@ def max_difference(
         for size in (1, 3) if batch is None else (batch,):
             images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
             expected = to_numpy(reference(Tensor(images)))
-            outputs = run(images), expected
-            difference = (compare or checked_difference)(*outputs, sidecar.precision, "the file")
+            difference = compare(run(images), expected, sidecar.precision, "the file")
             worst = max(worst, difference)
     return worst
 
@@ -74,30 +100,6 @@ def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> 
         with execution_mode(ms.GRAPH_MODE):
             actual = to_numpy(Exported(form)(Tensor(images)))
     return checked_difference(actual, expected, "float32", "the inference form")
-
-
-def checked_difference(actual: Outputs, expected: Outputs, precision: str, what: str) -> float:
-    """Return the maximum absolute difference; of labels, the share that differs.
-
-    Raises:
-        UserError: it exceeds the tolerance of ``precision``, or is NaN.
-    """
-    worst = 0.0
-    for output, reference in zip(_as_tuple(actual), _as_tuple(expected), strict=True):
-        if reference.dtype.kind == "i":  # labels have no distance
-            difference = float((output != reference).mean()) if output.size else 0.0
-            allowed = _DIFFERENT_LABELS[precision]
-        else:
-            difference = float(np.abs(output - reference).max(initial=0))
-            allowed = TOLERANCE[precision] * max(1.0, float(np.abs(reference).max(initial=0)))
-        check(
-            difference <= allowed,  # False for NaN too
-            f"export: {what} differs from the network by {difference:.3g}, allowed "
-            f"{allowed:.3g}; nothing was written. Look for NaN in the weights; without fp16 "
-            "the range is larger.",
-        )
-        worst = max(worst, difference)
-    return worst
 
 
 def _as_tuple(outputs: Outputs) -> tuple[np.ndarray, ...]:

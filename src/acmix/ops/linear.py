@@ -91,7 +91,7 @@ def take_rows(x: Tensor, index: Tensor) -> Tensor:
     if index.ndim == 1:
         return ops.Gather()(x, index, 1)
     batch, length, channels = x.shape
-    if batch > 1:
+    if batch != 1:
         index = index.astype(ms.int32) + _first_rows(batch, length)
     rows = ops.Gather()(x.reshape((-1, channels)), index.reshape((-1,)), 0)
     return rows.reshape((batch, -1, channels))

@@ -120,5 +120,8 @@ def test_mixed_labels_and_a_dynamic_batch():
     assert "GatherD" not in {entry.name for entry in mixed.operators}
     with pytest.raises(UserError, match="dynamic-batch is for inference"):
         audit_config(config, training=True, dynamic_batch=True)
+    detector = named_config("retinanet_resnet26")
+    with pytest.raises(UserError, match="post-processing of detectors takes a fixed number"):
+        audit_config(detector, dynamic_batch=True)
     with pytest.raises(UserError, match="fp16 is for inference"):
         audit_config(config, training=True, fp16=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from acmix.errors import check
-from acmix.export.verify import TOLERANCE
+from acmix.export.verify import REMEDY, TOLERANCE
 
 _ALONE = {"float32": 0.02, "float16": 0.2}
 """Largest share of detections without a partner: where two scores are equal up to rounding, another
@@ -40,8 +40,7 @@ def aligned(
     check(
         alone <= allowed,
         f"export: of {count} detections of {what} and of the network {alone} have no partner in "
-        "the other; nothing was written. Look for NaN in the weights; without fp16 the range is "
-        "larger.",
+        f"the other; {REMEDY}",
     )
     place, row, column = np.array(pairs, int).reshape(-1, 3).T
     return (

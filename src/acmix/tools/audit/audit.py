@@ -81,11 +81,14 @@ def audit_config(
         fp16: audit the export in float16 (not with ``training``, which has ``train.amp``).
 
     Raises:
-        UserError: the network cannot be built, or ``training`` with ``dynamic_batch`` or ``fp16``.
+        UserError: the network cannot be built, or ``training`` with ``dynamic_batch`` or ``fp16``,
+            or ``dynamic_batch`` of a task that takes a fixed number of images.
     """
     check(not (training and dynamic_batch), "--dynamic-batch is for inference.")
     check(not (training and fp16), "--fp16 is for inference; training has train.amp=O2.")
     task = get_task(config.task)
+    if dynamic_batch:
+        task.check_dynamic_batch()
     channels, *size = task.image_shape(config)
     batch_size = batch_size or (2 if training else 1)
     shape = (None if dynamic_batch else batch_size, channels, *(input_size or size))

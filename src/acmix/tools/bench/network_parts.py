@@ -182,7 +182,7 @@ class PoolByRows(nn.Cell):
 
 @tensor_constant
 def random_boxes(batch: int, count: int, side: int) -> np.ndarray:
-    """Return (B, R, 5): image, x1, y1, x2, y2 of boxes on a map, the last ones at its border."""
+    """Return (B, R, 5): image, x1, y1, x2, y2 of boxes on a map."""
     corners = np.sort(np.random.default_rng(0).random((batch, count, 2, 2)), 2) * side
     images = np.broadcast_to(np.arange(batch).reshape(-1, 1, 1), (batch, count, 1))
     return np.concatenate([images, corners.reshape(batch, count, 4)], 2).astype(np.float32)
