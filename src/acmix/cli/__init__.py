@@ -35,6 +35,7 @@ COMMANDS = (
     "bench",
     "plan",
     "check-ascend",
+    "rehearse",
     "completion",
 )
 

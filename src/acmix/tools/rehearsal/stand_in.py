@@ -1,4 +1,4 @@
-"""Stand-ins for CANN's libraries: built once into the user's cache, found by child processes only."""
+"""Stand-ins for CANN's libraries: built once into the user's cache, for child processes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _OLD_STRINGS = ("-D_GLIBCXX_USE_CXX11_ABI=0",)  # of the ge:: symbols
 # MindSpore finds CANN by the path of libascendcl.so, which must hold "latest".
 _HOME = Path("latest")
 _LIBRARIES = _HOME / "lib64"
-# A Python package of CANN whose version distributed runs ask for, in the folder that MindSpore wants
-# on PYTHONPATH. CANN's "te" must stay missing: MindSpore would import operators with it.
+# A Python package of CANN whose version distributed runs ask for, in the folder that MindSpore
+# wants on PYTHONPATH. CANN's "te" must stay missing: MindSpore would import operators with it.
 _PACKAGES = _HOME / "opp" / "built-in" / "op_impl" / "ai_core" / "tbe"
 _PACKAGE_FILES = {
     "hccl/__init__.py": "",

@@ -46,8 +46,8 @@ def run(*command: str | Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise UserError(
-            f"rehearse: {command[0]} is not on the PATH, and the stand-ins for CANN's libraries are "
-            "built here. Install the system's compiler and binutils: apt-get install g++ binutils."
+            f"rehearse: {command[0]} is not on the PATH; stand-ins for CANN's libraries are built "
+            "with it. Install the system's compiler and binutils: apt-get install g++ binutils."
         ) from error
     if done.returncode:
         words = " ".join(map(str, command))

@@ -1,0 +1,113 @@
+"""What a rehearsal leaves: calls that the stand-ins recorded, and the log of MindSpore."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+LOG = "log.txt"
+"""Standard error of the command, where MindSpore logs."""
+OUTPUT = "output.txt"
+"""Standard output of the command."""
+
+KERNEL_KINDS = {
+    "opapi_kernel": "aclnn",
+    "acl_kernel": "aclop",
+    "rt_kernel": "view",
+    "hccl_kernel": "HCCL",
+    "akg_kernel": "AKG",
+}
+"""MindSpore's names of the kinds of kernels, and those of this report."""
+
+_CHOSEN = re.compile(r"GenerateKernelMod\] kernel opname:(\S+), kernel type:(\S+)")
+_FALLBACK = re.compile(r"Try to use backoff CPU kernel, node:(?:\S*/)?(\w+)-op\d+")
+_REFUSED = re.compile(
+    r"operator selection failed info: .*|Unsupported op type list: .*|.*Kernel select failed.*"
+)
+
+
+def kernels(folder: Path) -> Counter[tuple[str, str]]:
+    """Return how many nodes of an operator got a kernel of a kind.
+
+    Operators are those after the passes of the back end. Kinds are the values of
+    :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore looked for one on the
+    host; ``AICPU`` for MindSpore's own operators on the slow processors of the device.
+    """
+    text = _read(folder / LOG)
+    own = {op.removeprefix("Cust") for _, op in calls(folder) if is_own_aicpu(op)}
+    found: Counter[tuple[str, str]] = Counter()
+    for operator, kind in _CHOSEN.findall(text):
+        name = KERNEL_KINDS.get(kind, kind)
+        found[operator, "AICPU" if name == "aclop" and operator in own else name] += 1
+    for operator in _FALLBACK.findall(text):
+        found[operator, "CPU"] += 1
+    return found
+
+
+def refusals(folder: Path) -> list[str]:
+    """Return why the back end refused operators, a line each."""
+    found = set()
+    for name in (LOG, OUTPUT):
+        found.update(_REFUSED.findall(_read(folder / name)))
+    return sorted(found)
+
+
+def is_own_aicpu(operator: str) -> bool:
+    """Whether an operator of CANN's name is MindSpore's own on the slow AI CPUs."""
+    return operator.startswith("Cust")
+
+
+def calls(folder: Path) -> Counter[tuple[str, str]]:
+    """Return how often an operator was called, by kind and name.
+
+    Kinds are ``aclnn`` and ``aclop``, whose operators are launched one by one, and ``ge``, nodes of
+    graphs that the graph engine got as a whole.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for call, count in recorded(folder):
+        found[call["kind"], call["op"]] += count
+    return found
+
+
+def formats(folder: Path) -> Counter[int]:
+    """Return how many operands of aclop and of graphs are kept in a format, by its number."""
+    found: Counter[int] = Counter()
+    for call, count in recorded(folder):
+        for operand in (*call.get("in", ()), *call.get("out", ())):
+            described = operand and operand.get("desc", operand)
+            if described and "format" in described:
+                found[described.get("storage_format", described["format"])] += count
+    return found
+
+
+def recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the distinct calls of every process, each with its number of times."""
+    for file in sorted(folder.glob("calls-*.jsonl")):
+        distinct: list[str] = []
+        times: Counter[int] = Counter()
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if not line.endswith("\n"):  # the process died while it wrote
+                    break
+                if line.startswith("{"):
+                    times[len(distinct)] += 1
+                    distinct.append(line)
+                else:
+                    times[int(line)] += 1
+        for index, line in enumerate(distinct):
+            yield json.loads(line), times[index]
+
+
+def last_lines(folder: Path, count: int = 3) -> str:
+    """Return the last lines of the command's errors that are not of MindSpore's log."""
+    lines = [line for line in _read(folder / LOG).splitlines() if line.strip()]
+    told = [line for line in lines if not re.match(r"\[(DEBUG|INFO|WARNING)\]", line)]
+    return "\n".join(told[-count:])
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

@@ -1,0 +1,74 @@
+"""Runs a program on the stand-in device, in a child process, and reports what its back end did."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from acmix.errors import UserError
+from acmix.tools.rehearsal.recordings import LOG, OUTPUT
+from acmix.tools.rehearsal.report import Rehearsal
+from acmix.tools.rehearsal.stand_in import environment, stand_in
+
+SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
+"""Chips that the stand-in can report, the default first."""
+LEVELS = ("O0", "O1", "O2")
+
+# Which kernel is chosen is logged at level INFO, refusals at WARNING. MS_SIMULATION_LEVEL would
+# leave out the launches.
+_LOGGING = {"GLOG_v": "2", "GLOG_logtostderr": "1", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
+
+
+def rehearse(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    soc: str = SOCS[0],
+    jit_level: str = "",
+    folder: Path | None = None,
+) -> Rehearsal:
+    """Run a Python program on the stand-in device; nothing is computed.
+
+    Its device is Ascend before it starts. What it prints is kept from the terminal, as its numbers
+    mean nothing.
+
+    Args:
+        program: name of a module, or a file that ends in ``.py``.
+        arguments: of the program.
+        soc: one of :data:`SOCS`.
+        jit_level: one of :data:`LEVELS`; empty for MindSpore's default for the chip.
+        folder: an empty or a new folder for output, log and recorded calls; None to keep none.
+
+    Raises:
+        UserError: the stand-ins cannot be built; ``folder`` is not empty.
+    """
+    device = stand_in()
+    with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
+        kept = Path(place).absolute()
+        kept.mkdir(parents=True, exist_ok=True)
+        if any(kept.iterdir()):
+            raise UserError(f"output: {kept} is not empty, and would mix two rehearsals.")
+        variables = {
+            **environment(os.environ, device),
+            **_LOGGING,
+            "ACMIX_REHEARSAL": str(kept),
+            "ACMIX_REHEARSAL_SOC": soc,
+        }
+        variables.pop("MS_SIMULATION_LEVEL", None)
+        child = [sys.executable, "-m", "acmix.tools.rehearsal.child", jit_level, program]
+        with open(kept / OUTPUT, "wb") as output, open(kept / LOG, "wb") as log:
+            done = subprocess.run(
+                [*child, *arguments],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
+                check=False,
+            )
+        return Rehearsal.read(kept, shlex.join(arguments), soc, jit_level, done.returncode)

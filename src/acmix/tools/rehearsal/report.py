@@ -1,0 +1,185 @@
+"""Report of a rehearsal, as tables and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from acmix.tools.rehearsal import recordings
+from acmix.tools.rehearsal.wheel import VERSION
+from acmix.utils.table import Style, render_table
+
+SCOPE = (
+    "Nothing was computed, and nothing was run on Ascend: MindSpore {version}'s Ascend back end "
+    "ran on a stand-in for {soc} whose kernels are empty."
+)
+
+CASTS = {"Cast", "aclnnCast"}
+FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
+# By aclFormat: NCHW, NHWC, ND, NCDHW, NDHWC, NCL. All others are layouts of the device.
+_PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
+# Nodes of a graph that stand for no kernel.
+_STRUCTURE = {"Data", "RefData", "Const", "Constant", "Identity", "IdentityN", "NoOp"}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What MindSpore's back end did with a command on the stand-in device.
+
+    Attributes:
+        command: the command line.
+        soc: name of the chip that the stand-in reports.
+        jit_level: level of the graph compiler; empty for MindSpore's default.
+        exit_code: of the command.
+        kernels: number of nodes by operator and kind of kernel.
+        calls: number of calls by kind and CANN's operator; see :func:`.recordings.calls`.
+        formats: number of operands by number of the format in memory.
+        refusals: messages of the back end.
+        errors: last lines of the command's errors if it failed.
+    """
+
+    command: str
+    soc: str
+    jit_level: str
+    exit_code: int
+    kernels: Mapping[tuple[str, str], int]
+    calls: Mapping[tuple[str, str], int]
+    formats: Mapping[int, int]
+    refusals: tuple[str, ...]
+    errors: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, command: str, soc: str, level: str, exit_code: int) -> Rehearsal:
+        """Read the recordings in ``folder``."""
+        return cls(
+            command,
+            soc,
+            level,
+            exit_code,
+            recordings.kernels(folder),
+            recordings.calls(folder),
+            recordings.formats(folder),
+            tuple(recordings.refusals(folder)),
+            recordings.last_lines(folder) if exit_code else "",
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether the command succeeded, the device got work, and no operator was refused."""
+        return self.exit_code == 0 and not self.refusals and bool(self.calls)
+
+    @property
+    def scope(self) -> str:
+        """What the report is about."""
+        return SCOPE.format(version=VERSION, soc=self.soc)
+
+    @cached_property
+    def launches(self) -> Counter[str]:
+        """Number of launches: ``aclnn`` and ``aclop``."""
+        return Counter({kind: sum(self._called(kind).values()) for kind in ("aclnn", "aclop")})
+
+    @property
+    def aclop_share(self) -> float:
+        """Share of aclop among the launches, 0 where there are none."""
+        return self.launches["aclop"] / max(self.launches.total(), 1)
+
+    def count(self, operators: set[str]) -> int:
+        """Return the number of calls of some of CANN's operators."""
+        return sum(count for (_, name), count in self.calls.items() if name in operators)
+
+    @property
+    def device_formats(self) -> int:
+        """Number of operands of aclop and graphs in a format that only the device has."""
+        return sum(n for number, n in self.formats.items() if number not in _PLAIN_FORMATS)
+
+    @property
+    def aicpu(self) -> dict[str, int]:
+        """Calls of MindSpore's own operators on the slow AI CPUs."""
+        return {
+            name: count
+            for (_, name), count in sorted(self.calls.items())
+            if recordings.is_own_aicpu(name)
+        }
+
+    def render(self, style: Style = "text") -> str:
+        """Return the report; its first line says that nothing was computed."""
+        level = self.jit_level or "MindSpore's default"
+        parts = [self.scope, f"acmix {self.command}: exit code {self.exit_code}, jit level {level}"]
+        if self.refusals:
+            parts.append("\n".join(f"refused: {line}" for line in self.refusals))
+        if self.errors:
+            parts.append(f"Its last lines of errors:\n{self.errors}")
+        if not self.calls:
+            parts.append("The command gave the device nothing to do.")
+        return "\n\n".join([*parts, *self._tables(style)])
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        content: dict[str, Any] = {
+            "scope": self.scope,
+            "command": self.command,
+            "soc": self.soc,
+            "jit_level": self.jit_level,
+            "exit_code": self.exit_code,
+            "passed": self.passed,
+            "kernels": nested(self.kernels),
+            "launches": {kind: dict(sorted(self._called(kind).items())) for kind in self.launches},
+            "graph_engine": dict(sorted(self._called("ge").items())),
+            "aclop_share": round(self.aclop_share, 4),
+            "casts": self.count(CASTS),
+            "format_changes": self.count(FORMAT_CHANGES),
+            "operands_in_device_formats": self.device_formats,
+            "own_aicpu_operators": self.aicpu,
+            "refusals": list(self.refusals),
+            "errors": self.errors,
+        }
+        return json.dumps(content, indent=1)
+
+    def _called(self, kind: str) -> dict[str, int]:
+        return {
+            name: count
+            for (one, name), count in self.calls.items()
+            if one == kind and not (kind == "ge" and name in _STRUCTURE)
+        }
+
+    def _tables(self, style: Style) -> list[str]:
+        parts = []
+        if self.kernels:
+            parts.append(f"{sum(self.kernels.values())} nodes with a kernel of their own")
+            rows = [(*key, count) for key, count in sorted(self.kernels.items())]
+            parts.append(render_table(["operator", "kernel", "nodes"], rows, style, left=(0, 1)))
+        if self.launches.total():
+            parts.append(
+                f"{self.launches.total()} launches: {self.launches['aclnn']} of aclnn, "
+                f"{self.launches['aclop']} of aclop ({self.aclop_share:.0%})"
+            )
+            rows = [
+                (name, kind, count)
+                for kind in self.launches
+                for name, count in sorted(self._called(kind).items())
+            ]
+            parts.append(render_table(["CANN's", "kernel", "launches"], rows, style, left=(0, 1)))
+        if engine := self._called("ge"):
+            parts.append(f"{sum(engine.values())} nodes in graphs for the graph engine")
+            parts.append(render_table(["CANN's", "nodes"], sorted(engine.items()), style))
+        if self.calls:
+            own = ", ".join(f"{count} {name}" for name, count in self.aicpu.items()) or "none"
+            parts.append(
+                f"casts: {self.count(CASTS)}; changes of format: {self.count(FORMAT_CHANGES)}; "
+                f"operands in a format of the device: {self.device_formats}; "
+                f"MindSpore's own AICPU operators: {own}"
+            )
+        return parts
+
+
+def nested(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return counts by the first name, then by the second, both sorted."""
+    result: dict[str, dict[str, int]] = {}
+    for (first, second), count in sorted(counts.items()):
+        result.setdefault(first, {})[second] = count
+    return result
