@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from pathlib import Path
 
 
 def main(level: str, program: str, *arguments: str) -> None:
@@ -19,6 +20,7 @@ def main(level: str, program: str, *arguments: str) -> None:
         ms.set_context(jit_config={"jit_level": level})
     sys.argv = [program, *arguments]
     if program.endswith(".py"):
+        sys.path.insert(0, str(Path(program).parent))
         runpy.run_path(program, run_name="__main__")
     else:
         runpy.run_module(program, run_name="__main__", alter_sys=True)

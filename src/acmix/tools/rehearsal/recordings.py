@@ -24,7 +24,13 @@ KERNEL_KINDS = {
 """MindSpore's names of the kinds of kernels, and those of this report."""
 
 _CHOSEN = re.compile(r"GenerateKernelMod\] kernel opname:(\S+), kernel type:(\S+)")
-_FALLBACK = re.compile(r"Try to use backoff CPU kernel, node:(?:\S*/)?(\w+)-op\d+")
+_FALLBACK = re.compile(r"Try to use backoff CPU kernel, node:(\S+)")
+_REFUSED_NODE = re.compile(r"operator selection failed info: .* node is (\S+)")
+_OPERATOR = re.compile(r"(\w+)-op\d+$")
+# The last line of a traceback, or the error of a command of ours or of argparse.
+_NAMED_ERROR = re.compile(
+    r"^(?:\w+(?:Error|Exception|Interrupt)\b|acmix.*: error: ).*", re.MULTILINE
+)
 _REFUSED = re.compile(
     r"operator selection failed info: .*|Unsupported op type list: .*|.*Kernel select failed.*"
 )
@@ -34,8 +40,8 @@ def kernels(folder: Path) -> Counter[tuple[str, str]]:
     """Return how many nodes of an operator got a kernel of a kind.
 
     Operators are those after the passes of the back end. Kinds are the values of
-    :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore looked for one on the
-    host; ``AICPU`` for MindSpore's own operators on the slow processors of the device.
+    :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore took one of the host;
+    ``AICPU`` for MindSpore's own operators on the slow processors of the device.
     """
     text = _read(folder / LOG)
     own = {op.removeprefix("Cust") for _, op in calls(folder) if is_own_aicpu(op)}
@@ -43,8 +49,9 @@ def kernels(folder: Path) -> Counter[tuple[str, str]]:
     for operator, kind in _CHOSEN.findall(text):
         name = KERNEL_KINDS.get(kind, kind)
         found[operator, "AICPU" if name == "aclop" and operator in own else name] += 1
-    for operator in _FALLBACK.findall(text):
-        found[operator, "CPU"] += 1
+    for node in set(_FALLBACK.findall(text)) - set(_REFUSED_NODE.findall(text)):
+        operator = _OPERATOR.search(node)
+        found[operator[1] if operator else node, "CPU"] += 1
     return found
 
 
@@ -102,11 +109,10 @@ def recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
             yield json.loads(line), times[index]
 
 
-def last_lines(folder: Path, count: int = 3) -> str:
-    """Return the last lines of the command's errors that are not of MindSpore's log."""
-    lines = [line for line in _read(folder / LOG).splitlines() if line.strip()]
-    told = [line for line in lines if not re.match(r"\[(DEBUG|INFO|WARNING)\]", line)]
-    return "\n".join(told[-count:])
+def error(folder: Path) -> str:
+    """Return the last error that the command named, or empty."""
+    named = _NAMED_ERROR.findall(_read(folder / LOG))
+    return named[-1] if named else ""
 
 
 def _read(file: Path) -> str:

@@ -71,4 +71,5 @@ def rehearse(
                 stderr=log,
                 check=False,
             )
-        return Rehearsal.read(kept, shlex.join(arguments), soc, jit_level, done.returncode)
+        command = shlex.join([program, *arguments])
+        return Rehearsal.read(kept, command, soc, jit_level, done.returncode)

@@ -13,6 +13,7 @@ from typing import Any
 from acmix.tools.rehearsal import recordings
 from acmix.tools.rehearsal.wheel import VERSION
 from acmix.utils.table import Style, render_table
+from acmix.utils.text import printable
 
 SCOPE = (
     "Nothing was computed, and nothing was run on Ascend: MindSpore {version}'s Ascend back end "
@@ -40,7 +41,7 @@ class Rehearsal:
         calls: number of calls by kind and CANN's operator; see :func:`.recordings.calls`.
         formats: number of operands by number of the format in memory.
         refusals: messages of the back end.
-        errors: last lines of the command's errors if it failed.
+        error: that the command named if it failed.
     """
 
     command: str
@@ -51,7 +52,7 @@ class Rehearsal:
     calls: Mapping[tuple[str, str], int]
     formats: Mapping[int, int]
     refusals: tuple[str, ...]
-    errors: str = ""
+    error: str = ""
 
     @classmethod
     def read(cls, folder: Path, command: str, soc: str, level: str, exit_code: int) -> Rehearsal:
@@ -65,7 +66,7 @@ class Rehearsal:
             recordings.calls(folder),
             recordings.formats(folder),
             tuple(recordings.refusals(folder)),
-            recordings.last_lines(folder) if exit_code else "",
+            recordings.error(folder) if exit_code else "",
         )
 
     @property
@@ -109,11 +110,14 @@ class Rehearsal:
     def render(self, style: Style = "text") -> str:
         """Return the report; its first line says that nothing was computed."""
         level = self.jit_level or "MindSpore's default"
-        parts = [self.scope, f"acmix {self.command}: exit code {self.exit_code}, jit level {level}"]
+        parts = [
+            self.scope,
+            f"{printable(self.command)}: exit code {self.exit_code}, jit level {level}",
+        ]
         if self.refusals:
-            parts.append("\n".join(f"refused: {line}" for line in self.refusals))
-        if self.errors:
-            parts.append(f"Its last lines of errors:\n{self.errors}")
+            parts.append("\n".join(f"refused: {printable(line)}" for line in self.refusals))
+        if self.error:
+            parts.append(f"its error: {printable(self.error)}")
         if not self.calls:
             parts.append("The command gave the device nothing to do.")
         return "\n\n".join([*parts, *self._tables(style)])
@@ -136,7 +140,7 @@ class Rehearsal:
             "operands_in_device_formats": self.device_formats,
             "own_aicpu_operators": self.aicpu,
             "refusals": list(self.refusals),
-            "errors": self.errors,
+            "error": self.error,
         }
         return json.dumps(content, indent=1)
 
