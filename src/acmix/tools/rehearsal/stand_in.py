@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from acmix.errors import check
-from acmix.tools.rehearsal.wheel import VERSION, Wheel, run, symbols
+from acmix.tools.rehearsal.wheel import VERSION, Wheel, defined_in, run
 from acmix.utils.files import staging_folder
 
 _SOURCES = Path(__file__).parent / "stand_in"
@@ -89,22 +90,23 @@ def _digest() -> str:
 
 
 def _build(wheel: Wheel, folder: Path) -> None:
-    """Build into ``folder``: two libraries with content, and empty ones that lead to them."""
+    """Build into ``folder``: one library, and a link to it of every other name."""
+    objects = folder / "objects"
     libraries = folder / _LIBRARIES
+    objects.mkdir()
     libraries.mkdir(parents=True)
-    graph, acl = libraries / "libgraph.so", libraries / "libascendcl.so"
-    recording = _SOURCES / "recording.cpp"
-    _compile(graph, recording, *sorted(_SOURCES.glob("ge_*.cpp")), flags=_OLD_STRINGS)
-    own = [recording, *(_SOURCES / f"{name}.cpp" for name in ("device", "aclnn", "aclop"))]
-    _compile(acl, *own)  # for the names of what is written out
-    generated = folder / "generated.cpp"
-    generated.write_text(_answers(wheel, symbols(acl, "--defined-only")), encoding="utf-8")
-    _compile(acl, *own, generated)
-    empty = folder / "empty.cpp"
-    empty.touch()
-    for name in wheel.missing_libraries:
-        if name not in (graph.name, acl.name):
-            _compile(libraries / name, empty, links=(acl.name, graph.name))
+    graph = [_compiled(file, objects, *_OLD_STRINGS) for file in sorted(_SOURCES.glob("ge_*.cpp"))]
+    recordings = _SOURCES / "recording.cpp"
+    graph.append(_compiled(recordings, objects, *_OLD_STRINGS))  # its names differ by the ABI
+    acl = [_compiled(_SOURCES / f"{name}.cpp", objects) for name in ("device", "aclnn", "aclop")]
+    answers = objects / "answers.cpp"
+    answers.write_text(_answers(wheel, defined_in(*acl)), encoding="utf-8")
+    acl += [_compiled(answers, objects), _compiled(recordings, objects)]
+    library = libraries / "libascendcl.so"
+    run("g++", "-shared", f"-Wl,-soname,{library.name}", "-o", library, *graph, *acl)
+    shutil.rmtree(objects)
+    for name in set(wheel.missing_libraries) - {library.name}:
+        (libraries / name).symlink_to(library.name)
     for name, text in _PACKAGE_FILES.items():
         file = folder / _PACKAGES / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -118,11 +120,9 @@ def _answers(wheel: Wheel, written: set[str]) -> str:
     return "\n".join(['#include "answers.h"', *lines, ""])
 
 
-def _compile(
-    target: Path, *sources: Path, links: Iterable[str] = (), flags: Iterable[str] = ()
-) -> None:
-    run(
-        "g++", "-std=c++17", "-O1", "-w", "-fPIC", "-shared", *flags, f"-I{_SOURCES}",
-        f"-Wl,-soname,{target.name}", "-o", target, *sources, f"-L{target.parent}",
-        "-Wl,--no-as-needed", *(f"-l:{name}" for name in links),
-    )  # fmt: skip
+def _compiled(source: Path, folder: Path, *flags: str) -> Path:
+    """Compile a source; return the object file in ``folder``."""
+    target = folder / f"{source.stem}-{len(flags)}.o"
+    options = ("-std=c++17", "-O0", "-w", "-fPIC", f"-I{_SOURCES}", *flags)
+    run("g++", *options, "-c", source, "-o", target)
+    return target

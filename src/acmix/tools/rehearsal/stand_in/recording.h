@@ -1,10 +1,10 @@
-// What the stand-ins are asked for: lines of JSON in $ACMIX_REHEARSAL/calls-XXXXXX.jsonl, one file per
-// process and library. acmix/tools/rehearsal/recordings.py reads them.
+// What the stand-ins are asked for: lines of JSON in $ACMIX_REHEARSAL/calls-XXXXXX.jsonl, a file for each
+// process and string ABI. acmix/tools/rehearsal/recordings.py reads them.
 #pragma once
 #include <cstddef>
 #include <string>
 
-// Hidden: both libraries hold a copy, of different string ABIs.
+// Compiled twice, for the two string ABIs, whose names differ.
 namespace recording __attribute__((visibility("hidden"))) {
 
 // Append a call. A line that this file has already is repeated as its number, from 0: a training
