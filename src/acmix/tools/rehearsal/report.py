@@ -107,6 +107,13 @@ class Rehearsal:
             if recordings.is_own_aicpu(name)
         }
 
+    @property
+    def host(self) -> dict[str, int]:
+        """Nodes that run on the host's CPU, as Ascend has no kernel for them."""
+        return {
+            name: count for (name, kind), count in sorted(self.kernels.items()) if kind == "CPU"
+        }
+
     def render(self, style: Style = "text") -> str:
         """Return the report; its first line says that nothing was computed."""
         level = self.jit_level or "MindSpore's default"
@@ -139,6 +146,7 @@ class Rehearsal:
             "format_changes": self.count(FORMAT_CHANGES),
             "operands_in_device_formats": self.device_formats,
             "own_aicpu_operators": self.aicpu,
+            "on_the_host": self.host,
             "refusals": list(self.refusals),
             "error": self.error,
         }
@@ -172,13 +180,17 @@ class Rehearsal:
             parts.append(f"{sum(engine.values())} nodes in graphs for the graph engine")
             parts.append(render_table(["CANN's", "nodes"], sorted(engine.items()), style))
         if self.calls:
-            own = ", ".join(f"{count} {name}" for name, count in self.aicpu.items()) or "none"
             parts.append(
                 f"casts: {self.count(CASTS)}; changes of format: {self.count(FORMAT_CHANGES)}; "
                 f"operands in a format of the device: {self.device_formats}; "
-                f"MindSpore's own AICPU operators: {own}"
+                f"MindSpore's own AICPU operators: {_listed(self.aicpu)}; "
+                f"on the host's CPU: {_listed(self.host)}"
             )
         return parts
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
 def nested(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

@@ -1,0 +1,126 @@
+"""Real rehearsals: MindSpore's back end on the stand-in device, in child processes."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import audited_models
+import pytest
+import rehearsed_models
+
+from acmix.cli import main
+from acmix.errors import UserError
+from acmix.tools.rehearsal.recordings import recorded
+from acmix.tools.rehearsal.rehearse import rehearse
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
+)
+ALL_KINDS = str(Path(__file__).with_name("all_kinds.py"))
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """A rehearsal of all kinds of kernels, and its folder."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    before = dict(os.environ)
+    result = rehearse(ALL_KINDS, ["refused"], jit_level="O0", folder=folder)
+    assert os.environ == before
+    return result, folder
+
+
+def test_every_operator_has_a_kernel_of_some_kind(refused):
+    assert refused[0].kernels == {
+        ("Conv2D", "aclop"): 1,
+        ("ReLU", "aclnn"): 1,
+        ("Reshape", "view"): 1,
+        ("Lgamma", "AICPU"): 1,
+        ("Median", "CPU"): 1,
+    }
+    assert refused[0].aicpu == {"CustLgamma": 1}
+    assert refused[0].host == {"Median": 1}
+
+
+def test_launches_are_what_cann_was_asked(refused):
+    assert refused[0].launches == {"aclnn": 1, "aclop": 2}
+    asked = {call["op"]: call for call, _ in recorded(refused[1])}
+    assert asked.keys() == {"Conv2D", "aclnnRelu", "CustLgamma"}
+    conv, relu = asked["Conv2D"], asked["aclnnRelu"]
+    assert [operand["shape"] for operand in conv["in"]] == [[2, 2, 3, 3], [4, 2, 1, 1]]
+    assert [operand["shape"] for operand in conv["out"]] == [[2, 4, 3, 3]]
+    assert conv["attrs"]["groups"] == 1
+    assert [operand["shape"] for operand in relu["args"]] == 2 * [[2, 4, 3, 3]]
+
+
+def test_what_the_back_end_refuses_fails(refused):
+    result, folder = refused
+    assert result.exit_code == 1
+    assert not result.passed
+    assert len(result.refusals) == 1
+    assert result.refusals[0].endswith("node is Default/Einsum-op0")
+    assert "its error: RuntimeError: Ascend operator selection failed" in result.render()
+    assert (folder / "output.txt").read_text().splitlines()[-1] == "device Ascend O0"
+
+
+def test_a_folder_of_another_rehearsal_is_kept(refused):
+    with pytest.raises(UserError, match=r"^output: .* is not empty, and would mix two rehearsals"):
+        rehearse(ALL_KINDS, [], folder=refused[1])
+
+
+@pytest.mark.exhaustive
+def test_the_graph_engine_gets_whole_graphs(tmp_path):
+    result = rehearse(ALL_KINDS, [], jit_level="O2", soc="Ascend910A")
+    assert result.passed, result.render()
+    engine = json.loads(result.to_json())["graph_engine"]
+    assert engine["Conv2D"] == engine["Relu"] == 1
+    assert "Reshape" in engine
+
+
+def test_the_command_line(tmp_path, capsys):
+    """A command that prints, needs no device, and is asked for its report in a file."""
+    file, folder = tmp_path / "report.json", tmp_path / "kept"
+    words = ["rehearse", "--json", str(file), "--output", str(folder), "--", "list"]
+    assert main(words) == 1  # the device got nothing
+    printed = capsys.readouterr().out
+    assert printed.startswith("Nothing was computed, and nothing was run on Ascend: ")
+    assert "acmix list: exit code 0, jit level MindSpore's default" in printed
+    assert "The command gave the device nothing to do." in printed
+    assert json.loads(file.read_text())["exit_code"] == 0
+    assert "acmix_swin_tiny" in (folder / "output.txt").read_text()  # and not on the terminal
+    assert "acmix_swin_tiny" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rehearse", "--", "env"], "a rehearsal rehearses no rehearsal"),
+        (["bench", "models", "--no-such"], "unrecognized arguments: --no-such"),
+        (["trian"], "unknown command 'trian'. Did you mean 'train'?"),
+    ],
+)
+def test_a_wrong_word_ends_before_anything_is_built(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        code = main(["rehearse", "--", *words])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", audited_models.names())
+def test_the_kernels_of_every_architecture_are_those_of_the_table(name):
+    result = rehearsed_models.rehearsed(name)
+    assert result.passed, result.render()
+    remedy = f"look at what is new, then: python tests/rehearsed_models.py {name}"
+    assert rehearsed_models.summary(result) == rehearsed_models.kept()[name], remedy
+
+
+def test_the_table_holds_every_architecture_and_no_kernel_of_a_slow_kind():
+    kept = rehearsed_models.kept()
+    assert kept.keys() == set(audited_models.names())
+    kinds = {line.split(": ")[1] for graph in kept.values() for line in graph["nodes"]}
+    assert kinds == {"aclnn", "aclop", "view"}
