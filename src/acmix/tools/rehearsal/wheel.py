@@ -33,6 +33,7 @@ _LOOKED_UP = re.compile(
     r"acl(rt|mdl|op|tdt|prof|Set|Get|Create|Destroy|Init|Finalize|Update|Gen|Data)\w*|Hccl[A-Z]\w*"
 )
 _KERNEL = re.compile(r"aclnn[A-Z]\w*")
+_NO_KERNELS = {"aclnnInit", "aclnnFinalize"}
 # In the libraries' texts. Plain beginnings are found ten times as fast as a look at what is before.
 _WORDS = (re.compile(rb"acl[A-Za-z]\w*"), re.compile(rb"Hccl[A-Z]\w*"))
 _IN_WORD = frozenset(b"_" + string.ascii_letters.encode() + string.digits.encode())
@@ -132,13 +133,13 @@ class Wheel:
         """Names of CANN's functions in C, without operators."""
         names = {name for name in self.words if _LOOKED_UP.fullmatch(name)}
         names |= {name for name in self.undefined if _LINKED.fullmatch(name)}
-        return {name for name in names if not name.startswith("aclnn")}
+        return {name for name in names if not name.startswith("aclnn")} | _NO_KERNELS
 
     @property
     def kernels(self) -> set[str]:
         """Names of the aclnn operators."""
         names = {name for name in self.words if _KERNEL.fullmatch(name)}
-        return {name.removesuffix("GetWorkspaceSize") for name in names}
+        return {name.removesuffix("GetWorkspaceSize") for name in names} - _NO_KERNELS
 
 
 def defined_in(*objects: Path) -> set[str]:

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "recording.h"
@@ -26,9 +30,16 @@ struct Operand {  // a tensor, a scalar, or a list of some
   bool is_bool = false;
 };
 
+// An operator with its operands, which MindSpore may launch again and again.
+struct Executor {
+  const std::string *call;
+  const void *output;
+};
+
 std::mutex mutex_;
 std::map<const void *, Operand *> operands_;  // those that live
-char no_operand_[64];
+std::unordered_set<std::string> calls_;       // what executors point to
+std::set<const void *> executors_;
 
 Operand *Make(const std::string &text) {
   auto *operand = new Operand;
@@ -132,7 +143,8 @@ void ReleaseHugeMem(void *, bool) {}
 
 // Called by every aclnnXxxGetWorkspaceSize. Its last two arguments are addresses of variables in the
 // caller's frame, where no operand is: those end the list. Arguments that are no operand (numbers,
-// truth values) are not recorded, as their types are not known.
+// truth values) are not recorded, as their types are not known. Recorded is the launch: MindSpore
+// keeps an executor and launches it again with other addresses.
 void rehearsal_prepare(const char *name, const long *registers, const long *memory) {
   constexpr int kMost = 30;
   constexpr ptrdiff_t kFrame = 1 << 20;
@@ -143,29 +155,38 @@ void rehearsal_prepare(const char *name, const long *registers, const long *memo
   };
   int end = 0;
   while (end + 1 < kMost && !(of_frame(end) && of_frame(end + 1))) end++;
+  if (end + 1 == kMost) {
+    fprintf(stderr, "the stand-in finds no end of the arguments of %s\n", name);
+    abort();
+  }
   std::string operands;
-  const void *last = no_operand_;
+  const void *last = nullptr;
   for (int i = 0; i < end; i++) {
     std::string text = TextOf(argument(i));
     if (text.empty()) continue;
     operands += (operands.empty() ? "" : ",") + text;
     last = argument(i);
   }
-  if (end + 1 < kMost) {
-    auto *workspace = reinterpret_cast<uint64_t *>(const_cast<char *>(argument(end)));
-    auto *executor = reinterpret_cast<const void **>(const_cast<char *>(argument(end + 1)));
-    *workspace = 0;
-    // The last operand is the output, unless the first is.
-    *executor = strstr(name, "Inplace") ? no_operand_ : last;
-  }
-  recording::Write("{\"kind\":\"aclnn\",\"op\":" + Quoted(name) + ",\"args\":[" + operands + "]}");
+  std::string call = "{\"kind\":\"aclnn\",\"op\":" + Quoted(name) + ",\"args\":[" + operands + "]}";
+  std::lock_guard<std::mutex> guard(mutex_);
+  // The last operand is the output, unless the first is, which then keeps its values.
+  auto *executor = new Executor{&*calls_.insert(call).first, strstr(name, "Inplace") ? nullptr : last};
+  executors_.insert(executor);
+  *reinterpret_cast<uint64_t *>(const_cast<char *>(argument(end))) = 0;
+  *reinterpret_cast<const void **>(const_cast<char *>(argument(end + 1))) = executor;
 }
 
-// The output, which is the executor, becomes zeros; truth values become true. Then branches are
-// taken, indices are within bounds, and the check of gradients finds them finite.
-void rehearsal_launch(void *executor) {
+// The output becomes zeros; truth values become true. Then branches are taken, indices are within
+// bounds, and the check of gradients finds them finite.
+void rehearsal_launch(const char *name, const void *executor) {
   std::lock_guard<std::mutex> guard(mutex_);
-  auto found = operands_.find(executor);
+  if (executors_.count(executor) == 0) {
+    fprintf(stderr, "the stand-in shall launch %s, which it did not prepare\n", name);
+    abort();
+  }
+  auto *launched = static_cast<const Executor *>(executor);
+  recording::Write(*launched->call);
+  auto found = operands_.find(launched->output);
   if (found == operands_.end() || found->second->data == nullptr) return;
   memset(found->second->data, found->second->is_bool, found->second->bytes);
 }

@@ -4,7 +4,7 @@
 
 extern "C" {
 void rehearsal_prepare(const char *name, const long *registers, const long *memory);
-void rehearsal_launch(void *executor);
+void rehearsal_launch(const char *name, const void *executor);
 }
 
 #define SUCCESS(name) \
@@ -20,6 +20,6 @@ void rehearsal_launch(void *executor);
     return 0;                                                                                     \
   }                                                                                               \
   extern "C" int name(void *, unsigned long, void *executor, void *) {                            \
-    rehearsal_launch(executor);                                                                   \
+    rehearsal_launch(#name, executor);                                                            \
     return 0;                                                                                     \
   }
