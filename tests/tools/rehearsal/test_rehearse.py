@@ -5,7 +5,6 @@ import os
 import shutil
 from pathlib import Path
 
-import audited_models
 import pytest
 import rehearsed_models
 
@@ -112,16 +111,20 @@ def test_a_wrong_word_ends_before_anything_is_built(words, message, tmp_path, mo
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", audited_models.names())
-def test_the_kernels_of_every_architecture_are_those_of_the_table(name):
-    result = rehearsed_models.rehearsed(name)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for kind in rehearsed_models.KINDS for name in rehearsed_models.names(kind)],
+)
+def test_the_kernels_of_every_architecture_are_those_of_the_table(name, kind):
+    result = rehearsed_models.rehearsed(name, kind)
     assert result.passed, result.render()
-    remedy = f"look at what is new, then: python tests/rehearsed_models.py {name}"
-    assert rehearsed_models.summary(result) == rehearsed_models.kept()[name], remedy
+    remedy = f"look at what is new, then: python tests/rehearsed_models.py {kind} {name}"
+    assert rehearsed_models.summary(result) == rehearsed_models.kept(kind)[name], remedy
 
 
-def test_the_table_holds_every_architecture_and_no_kernel_of_a_slow_kind():
-    kept = rehearsed_models.kept()
-    assert kept.keys() == set(audited_models.names())
+@pytest.mark.parametrize("kind", rehearsed_models.KINDS)
+def test_the_table_holds_no_kernel_of_a_slow_kind(kind):
+    kept = rehearsed_models.kept(kind)
+    assert kept.keys() == set(rehearsed_models.names(kind))
     kinds = {line.split(": ")[1] for graph in kept.values() for line in graph["nodes"]}
     assert kinds == {"aclnn", "aclop", "view"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 from acmix.errors import check
 from acmix.tools.rehearsal.wheel import VERSION, Wheel, defined_in, run
 from acmix.utils.files import staging_folder
+
+logger = logging.getLogger(__name__)
 
 _SOURCES = Path(__file__).parent / "stand_in"
 _OLD_STRINGS = ("-D_GLIBCXX_USE_CXX11_ABI=0",)  # of the ge:: symbols
@@ -46,6 +49,7 @@ def stand_in() -> Path:
     )
     target = _cache() / f"{VERSION}-{_digest()}"
     if not target.is_dir():
+        logger.info("building stand-ins for CANN's libraries, once: %s", target)
         with staging_folder(target.parent) as staged:
             _build(wheel, staged)
             staged.chmod(0o755)
