@@ -65,6 +65,13 @@ def test_another_processor_is_refused(empty_cache, monkeypatch):
         stand_in()
 
 
+def test_a_cache_that_no_library_path_can_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a:b"))
+    with pytest.raises(UserError, match="Choose XDG_CACHE_HOME without ':' and ';'"):
+        stand_in()
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_compiler_that_fails_leaves_nothing(empty_cache, tmp_path, monkeypatch):
     compiler = tmp_path / "g++"
     compiler.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 1\n")

@@ -20,8 +20,7 @@ SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
 """Chips that the stand-in can report, the default first."""
 LEVELS = ("O0", "O1", "O2")
 
-# Which kernel is chosen is logged at level INFO, refusals at WARNING. MS_SIMULATION_LEVEL would
-# leave out the launches.
+# Which kernel is chosen is logged at level INFO, refusals at WARNING.
 _LOGGING = {"GLOG_v": "2", "GLOG_logtostderr": "1", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
 
 
@@ -60,7 +59,7 @@ def rehearse(
             "ACMIX_REHEARSAL": str(kept),
             "ACMIX_REHEARSAL_SOC": soc,
         }
-        variables.pop("MS_SIMULATION_LEVEL", None)
+        variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
         child = [sys.executable, "-m", "acmix.tools.rehearsal.child", jit_level, program]
         with open(kept / OUTPUT, "wb") as output, open(kept / LOG, "wb") as log:
             done = subprocess.run(

@@ -48,6 +48,10 @@ def stand_in() -> Path:
         "calling convention. Use such a machine.",
     )
     target = _cache() / f"{VERSION}-{_digest()}"
+    check(
+        not set(":;") & set(str(target)),
+        f"rehearse: library paths cannot hold {target}. Choose XDG_CACHE_HOME without ':' and ';'.",
+    )
     if not target.is_dir():
         logger.info("building stand-ins for CANN's libraries, once: %s", target)
         with staging_folder(target.parent) as staged:
