@@ -30,18 +30,19 @@ def rehearse(
     *,
     soc: str = SOCS[0],
     jit_level: str = "",
+    computes: bool = False,
     folder: Path | None = None,
 ) -> Rehearsal:
-    """Run a Python program on the stand-in device; nothing is computed.
+    """Run a Python program on the stand-in device.
 
-    Its device is Ascend before it starts. What it prints is kept from the terminal, as its numbers
-    mean nothing.
+    Its device is Ascend before it starts. What it prints is kept from the terminal.
 
     Args:
         program: name of a module, or a file that ends in ``.py``.
         arguments: of the program.
         soc: one of :data:`SOCS`.
         jit_level: one of :data:`LEVELS`; empty for MindSpore's default for the chip.
+        computes: whether operators are computed, by the software NPU; else all numbers are zeros.
         folder: an empty or a new folder for output, log and recorded calls; None to keep none.
 
     Raises:
@@ -59,6 +60,8 @@ def rehearse(
             "ACMIX_REHEARSAL": str(kept),
             "ACMIX_REHEARSAL_SOC": soc,
         }
+        if computes:
+            variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
         variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
         child = [sys.executable, "-m", "acmix.tools.rehearsal.child", jit_level, program]
         with open(kept / OUTPUT, "wb") as output, open(kept / LOG, "wb") as log:

@@ -106,7 +106,9 @@ def _build(wheel: Wheel, folder: Path) -> None:
     graph = [_compiled(file, objects, *_OLD_STRINGS) for file in sorted(_SOURCES.glob("ge_*.cpp"))]
     recordings = _SOURCES / "recording.cpp"
     graph.append(_compiled(recordings, objects, *_OLD_STRINGS))  # its names differ by the ABI
-    acl = [_compiled(_SOURCES / f"{name}.cpp", objects) for name in ("device", "aclnn", "aclop")]
+    acl = [
+        _compiled(_SOURCES / f"{name}.cpp", objects) for name in ("device", "npu", "aclnn", "aclop")
+    ]
     answers = objects / "answers.cpp"
     answers.write_text(_answers(wheel, defined_in(*acl)), encoding="utf-8")
     acl += [_compiled(answers, objects), _compiled(recordings, objects)]

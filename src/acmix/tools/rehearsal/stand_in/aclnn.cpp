@@ -1,5 +1,6 @@
-// Operands of aclnn operators, and their calls. Each operand is kept as the text that is recorded of it.
+// Operands of aclnn operators, and their calls.
 #include "answers.h"
+#include "npu.h"
 #include "types.h"
 
 #include <algorithm>
@@ -8,10 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "recording.h"
@@ -22,53 +22,65 @@ using recording::Quoted;
 
 namespace {
 
-struct Operand {  // a tensor, a scalar, or a list of some
-  std::string text;
-  std::vector<int64_t> dims;
+// A tensor, a scalar, or a list of some.
+struct Operand {
+  std::string text;  // as JSON, without what follows
+  std::vector<int64_t> dims = {};
   void *data = nullptr;
   size_t bytes = 0;  // of a contiguous tensor, else 0
-  bool is_bool = false;
-};
+  bool is_tensor = false, is_bool = false;
+  std::string key = "";  // of a list
+  std::vector<std::shared_ptr<Operand>> items = {};
 
-// An operator with its operands, which MindSpore may launch again and again.
+  // Recorded are no addresses, so that a step's calls are those of the one before.
+  std::string Json(bool with_address) const {
+    if (!key.empty()) {
+      std::string out = "{\"" + key + "\":[";
+      for (auto &item : items) out += (out.back() == '[' ? "" : ",") + (item ? item->Json(with_address) : "null");
+      return out + "]}";
+    }
+    if (!is_tensor || !with_address) return text;
+    return text.substr(0, text.size() - 1) + ",\"address\":" + Number(reinterpret_cast<uint64_t>(data)) + "}";
+  }
+};
+using Shared = std::shared_ptr<Operand>;
+
+// An operator with its arguments, which MindSpore may launch again and again, with other addresses.
 struct Executor {
-  const std::string *call;
-  const void *output;
+  std::vector<long> words;  // arguments that are integers or addresses, in their order
+  std::vector<uint64_t> reals;
+  std::vector<Shared> operands;  // of each word, null where it is none
+  bool repeatable = false;
 };
 
 std::mutex mutex_;
-std::map<const void *, Operand *> operands_;  // those that live
-std::unordered_set<std::string> calls_;       // what executors point to
-std::set<const void *> executors_;
+std::map<const void *, Shared> operands_;  // those that live
+std::map<const void *, std::unique_ptr<Executor>> executors_;
 
-Operand *Make(const std::string &text) {
-  auto *operand = new Operand;
-  operand->text = text;
+void *Make(Operand operand) {
+  auto made = std::make_shared<Operand>(std::move(operand));
   std::lock_guard<std::mutex> guard(mutex_);
-  operands_[operand] = operand;
-  return operand;
+  operands_[made.get()] = made;
+  return made.get();
 }
 
 int Destroy(const void *pointer) {
   std::lock_guard<std::mutex> guard(mutex_);
-  auto found = operands_.find(pointer);
-  if (found == operands_.end()) return 0;
-  delete found->second;
-  operands_.erase(found);
+  operands_.erase(pointer);
   return 0;
 }
 
-// Empty if it is no operand.
-std::string TextOf(const void *pointer) {
+Shared Find(const void *pointer) {
   std::lock_guard<std::mutex> guard(mutex_);
   auto found = operands_.find(pointer);
-  return found == operands_.end() ? "" : found->second->text;
+  return found == operands_.end() ? nullptr : found->second;
 }
 
-std::string Group(const char *key, void *const *items, size_t count) {
-  std::string out = std::string("{\"") + key + "\":[";
-  for (size_t i = 0; i < count; i++) out += (i ? "," : "") + TextOf(items[i]);
-  return out + "]}";
+void *MakeList(const char *key, void *const *items, size_t count) {
+  Operand list;
+  list.key = key;
+  for (size_t i = 0; i < count; i++) list.items.push_back(Find(items[i]));
+  return Make(list);
 }
 
 template <typename T>
@@ -88,33 +100,67 @@ std::string Scalar(const void *value, int dtype) {
   }
 }
 
+std::string Recorded(const char *name, const Executor &executor) {
+  std::string out;
+  for (auto &operand : executor.operands) {
+    if (operand) out += (out.empty() ? "" : ",") + operand->Json(false);
+  }
+  return "{\"kind\":\"aclnn\",\"op\":" + Quoted(name) + ",\"args\":[" + out + "]}";
+}
+
+// All arguments: operands as JSON, other words and reals as the bits they are. Who knows the operator
+// knows their types.
+std::string Request(const char *name, const Executor &executor) {
+  std::string out;
+  for (size_t i = 0; i < executor.words.size(); i++) {
+    auto &operand = executor.operands[i];
+    out += (i ? "," : "") + (operand ? operand->Json(true) : Number(static_cast<uint64_t>(executor.words[i])));
+  }
+  return "{\"kind\":\"aclnn\",\"op\":" + Quoted(name) + ",\"args\":[" + out + "],\"reals\":" +
+         List(executor.reals.data(), executor.reals.size()) + "}";
+}
+
+// The output becomes zeros; truth values become true. Then branches are taken, indices are within
+// bounds, and the check of gradients finds them finite. The last operand is the output, unless the
+// first is, which then keeps its values.
+void Clear(const char *name, const Executor &executor) {
+  if (strstr(name, "Inplace")) return;
+  for (auto i = executor.operands.rbegin(); i != executor.operands.rend(); ++i) {
+    if (!*i) continue;
+    if ((*i)->data) memset((*i)->data, (*i)->is_bool, (*i)->bytes);
+    return;
+  }
+}
+
 }  // namespace
 
 extern "C" {
 
-void *aclCreateTensor(const int64_t *dims, uint64_t rank, int dtype, const int64_t *strides, int64_t, int format,
-                      const int64_t *, uint64_t, void *data) {
-  auto *tensor = Make("{\"dtype\":" + Number(dtype) + ",\"format\":" + Number(format) + ",\"shape\":" +
-                      List(dims, rank) + (strides ? ",\"strides\":" + List(strides, rank) : "") + "}");
-  tensor->dims.assign(dims, dims + rank);
-  tensor->data = data;
-  tensor->is_bool = dtype == kBool;
+void *aclCreateTensor(const int64_t *dims, uint64_t rank, int dtype, const int64_t *strides, int64_t offset,
+                      int format, const int64_t *, uint64_t, void *data) {
+  Operand tensor{"{\"dtype\":" + Number(dtype) + ",\"format\":" + Number(format) + ",\"shape\":" + List(dims, rank) +
+                 (strides ? ",\"strides\":" + List(strides, rank) : "") +
+                 (offset ? ",\"offset\":" + Number(offset) : "") + "}"};
+  tensor.dims.assign(dims, dims + rank);
+  tensor.data = data;
+  tensor.is_tensor = true;
+  tensor.is_bool = dtype == kBool;
   int64_t size = 1;
   for (uint64_t i = rank; i-- > 0;) {
-    if (strides && dims[i] > 1 && strides[i] != size) return tensor;
+    if (strides && dims[i] > 1 && strides[i] != size) return Make(tensor);
     size *= dims[i];
   }
-  tensor->bytes = size * SizeOf(dtype);
-  return tensor;
+  tensor.bytes = size * SizeOf(dtype);
+  return Make(tensor);
 }
 void *aclCreateScalar(const void *value, int dtype) {
-  return Make("{\"scalar\":" + Scalar(value, dtype) + ",\"dtype\":" + Number(dtype) + "}");
+  return Make({"{\"scalar\":" + Scalar(value, dtype) + ",\"dtype\":" + Number(dtype) + "}"});
 }
-void *aclCreateIntArray(const int64_t *v, uint64_t n) { return Make("{\"ints\":" + List(v, n) + "}"); }
-void *aclCreateFloatArray(const float *v, uint64_t n) { return Make("{\"floats\":" + List(v, n) + "}"); }
-void *aclCreateBoolArray(const bool *v, uint64_t n) { return Make("{\"bools\":" + List(v, n) + "}"); }
-void *aclCreateTensorList(void *const *v, uint64_t n) { return Make(Group("tensors", v, n)); }
-void *aclCreateScalarList(void *const *v, uint64_t n) { return Make(Group("scalars", v, n)); }
+void *aclCreateIntArray(const int64_t *v, uint64_t n) { return Make({"{\"ints\":" + List(v, n) + "}"}); }
+void *aclCreateFloatArray(const float *v, uint64_t n) { return Make({"{\"floats\":" + List(v, n) + "}"}); }
+void *aclCreateBoolArray(const bool *v, uint64_t n) { return Make({"{\"bools\":" + List(v, n) + "}"}); }
+void *aclCreateTensorList(void *const *v, uint64_t n) { return MakeList("tensors", v, n); }
+void *aclCreateScalarList(void *const *v, uint64_t n) { return MakeList("scalars", v, n); }
 int aclDestroyTensor(const void *operand) { return Destroy(operand); }
 int aclDestroyScalar(const void *operand) { return Destroy(operand); }
 int aclDestroyIntArray(const void *operand) { return Destroy(operand); }
@@ -131,9 +177,23 @@ int aclGetViewShape(const void *tensor, int64_t **dims, uint64_t *rank) {
   return 0;
 }
 int aclSetTensorAddr(void *, size_t, void *tensor, void *address) {
+  if (auto found = Find(tensor)) found->data = address;
+  return 0;
+}
+int aclSetDynamicTensorAddr(void *, size_t, size_t index, void *list, void *address) {
+  auto found = Find(list);
+  if (found && index < found->items.size() && found->items[index]) found->items[index]->data = address;
+  return 0;
+}
+int aclSetAclOpExecutorRepeatable(void *executor) {
   std::lock_guard<std::mutex> guard(mutex_);
-  auto found = operands_.find(tensor);
-  if (found != operands_.end()) found->second->data = address;
+  auto found = executors_.find(executor);
+  if (found != executors_.end()) found->second->repeatable = true;
+  return 0;
+}
+int aclDestroyAclOpExecutor(void *executor) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  executors_.erase(executor);
   return 0;
 }
 
@@ -142,16 +202,14 @@ void UnInitHugeMemThreadLocal(void *, bool) {}
 void ReleaseHugeMem(void *, bool) {}
 
 // Called by every aclnnXxxGetWorkspaceSize. Its last two arguments are addresses of variables in the
-// caller's frame, where no operand is: those end the list. Arguments that are no operand (numbers,
-// truth values) are not recorded, as their types are not known. Recorded is the launch: MindSpore
-// keeps an executor and launches it again with other addresses.
-void rehearsal_prepare(const char *name, const long *registers, const long *memory) {
+// caller's frame, where no operand is: those end the list.
+void rehearsal_prepare(const char *name, const long *registers, const double *reals, const long *memory) {
   constexpr int kMost = 30;
   constexpr ptrdiff_t kFrame = 1 << 20;
-  auto argument = [&](int i) { return reinterpret_cast<const char *>(i < 6 ? registers[i] : memory[i - 6]); };
+  auto argument = [&](int i) { return reinterpret_cast<char *>(i < 6 ? registers[i] : memory[i - 6]); };
   auto of_frame = [&](int i) {
     auto distance = argument(i) - reinterpret_cast<const char *>(memory);
-    return distance > 0 && distance < kFrame && TextOf(argument(i)).empty();
+    return distance > 0 && distance < kFrame && !Find(argument(i));
   };
   int end = 0;
   while (end + 1 < kMost && !(of_frame(end) && of_frame(end + 1))) end++;
@@ -159,36 +217,39 @@ void rehearsal_prepare(const char *name, const long *registers, const long *memo
     fprintf(stderr, "the stand-in finds no end of the arguments of %s\n", name);
     abort();
   }
-  std::string operands;
-  const void *last = nullptr;
+  auto executor = std::make_unique<Executor>();
   for (int i = 0; i < end; i++) {
-    std::string text = TextOf(argument(i));
-    if (text.empty()) continue;
-    operands += (operands.empty() ? "" : ",") + text;
-    last = argument(i);
+    executor->words.push_back(reinterpret_cast<long>(argument(i)));
+    executor->operands.push_back(Find(argument(i)));
   }
-  std::string call = "{\"kind\":\"aclnn\",\"op\":" + Quoted(name) + ",\"args\":[" + operands + "]}";
+  executor->reals.resize(8);
+  memcpy(executor->reals.data(), reals, 8 * sizeof(double));
+  *reinterpret_cast<uint64_t *>(argument(end)) = 0;  // of workspace
+  *reinterpret_cast<const void **>(argument(end + 1)) = executor.get();
   std::lock_guard<std::mutex> guard(mutex_);
-  // The last operand is the output, unless the first is, which then keeps its values.
-  auto *executor = new Executor{&*calls_.insert(call).first, strstr(name, "Inplace") ? nullptr : last};
-  executors_.insert(executor);
-  *reinterpret_cast<uint64_t *>(const_cast<char *>(argument(end))) = 0;
-  *reinterpret_cast<const void **>(const_cast<char *>(argument(end + 1))) = executor;
+  executors_[executor.get()] = std::move(executor);
 }
 
-// The output becomes zeros; truth values become true. Then branches are taken, indices are within
-// bounds, and the check of gradients finds them finite.
-void rehearsal_launch(const char *name, const void *executor) {
-  std::lock_guard<std::mutex> guard(mutex_);
-  if (executors_.count(executor) == 0) {
-    fprintf(stderr, "the stand-in shall launch %s, which it did not prepare\n", name);
-    abort();
+// Recorded is the launch, not its preparation: MindSpore keeps executors and launches them again.
+int rehearsal_launch(const char *name, const void *executor) {
+  std::string recorded, request;
+  {
+    std::lock_guard<std::mutex> guard(mutex_);
+    auto found = executors_.find(executor);
+    if (found == executors_.end()) {
+      fprintf(stderr, "the stand-in shall launch %s, which it did not prepare\n", name);
+      abort();
+    }
+    recorded = Recorded(name, *found->second);
+    if (rehearsal_computes()) {
+      request = Request(name, *found->second);
+    } else {
+      Clear(name, *found->second);
+    }
+    if (!found->second->repeatable) executors_.erase(found);
   }
-  auto *launched = static_cast<const Executor *>(executor);
-  recording::Write(*launched->call);
-  auto found = operands_.find(launched->output);
-  if (found == operands_.end() || found->second->data == nullptr) return;
-  memset(found->second->data, found->second->is_bool, found->second->bytes);
+  recording::Write(recorded);
+  return request.empty() ? 0 : rehearsal_compute(request.c_str());
 }
 
 }  // extern "C"

@@ -1,4 +1,5 @@
 // Operands and attributes of aclop, CANN's older operators, and their calls.
+#include "npu.h"
 #include "types.h"
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct Buffer {
 };
 using Attributes = std::map<std::string, std::string>;  // values as JSON
 
-std::string Operands(int count, void *const descs[]) {
+// As JSON; with the addresses of the data if it is asked for.
+std::string Operands(int count, void *const descs[], void *const buffers[] = nullptr) {
   std::string out = "[";
   for (int i = 0; i < count; i++) {
     auto *desc = static_cast<const Desc *>(descs[i]);
@@ -39,7 +41,10 @@ std::string Operands(int count, void *const descs[]) {
     out += "{\"name\":" + Quoted(desc->name) + ",\"dtype\":" + Number(desc->dtype) + ",\"format\":" +
            Number(desc->format) + ",\"storage_format\":" + Number(desc->storage_format) + ",\"shape\":" +
            List(desc->dims.data(), desc->dims.size()) + (desc->on_host ? ",\"host\":true" : "") +
-           (desc->is_constant ? ",\"const\":true" : "") + "}";
+           (desc->is_constant ? ",\"const\":true" : "");
+    auto *buffer = buffers ? static_cast<const Buffer *>(buffers[i]) : nullptr;
+    if (buffer) out += ",\"address\":" + Number(reinterpret_cast<uint64_t>(buffer->data));
+    out += "}";
   }
   return out + "]";
 }
@@ -50,11 +55,15 @@ std::string Text(const Attributes &attributes) {
   return "{" + out + "}";
 }
 
-int Launch(const char *type, int inputs, void *const in[], int outputs, void *const out[], void *const to[],
-           const void *attributes) {
-  recording::Write("{\"kind\":\"aclop\",\"op\":" + Quoted(type) + ",\"in\":" + Operands(inputs, in) + ",\"out\":" +
-                   Operands(outputs, out) + ",\"attrs\":" +
-                   (attributes ? Text(*static_cast<const Attributes *>(attributes)) : "{}") + "}");
+int Launch(const char *type, int inputs, void *const in[], void *const from[], int outputs, void *const out[],
+           void *const to[], const void *attributes) {
+  std::string head = "{\"kind\":\"aclop\",\"op\":" + Quoted(type);
+  std::string tail = ",\"attrs\":" + (attributes ? Text(*static_cast<const Attributes *>(attributes)) : "{}") + "}";
+  recording::Write(head + ",\"in\":" + Operands(inputs, in) + ",\"out\":" + Operands(outputs, out) + tail);
+  if (rehearsal_computes()) {
+    auto operands = ",\"in\":" + Operands(inputs, in, from) + ",\"out\":" + Operands(outputs, out, to);
+    return rehearsal_compute((head + operands + tail).c_str());
+  }
   // Outputs become zeros: what was there is a number of another operator, and may be chosen by.
   // Those of an update are its parameters, which are kept.
   if (strstr(type, "Assign") || strstr(type, "Apply")) return 0;
@@ -135,14 +144,14 @@ int aclopSetAttrListListInt(void *to, const char *key, int n, const int *sizes, 
 }
 
 // ---- calls
-int aclopCompileAndExecute(const char *type, int inputs, void *const in[], void *const[], int outputs,
+int aclopCompileAndExecute(const char *type, int inputs, void *const in[], void *const from[], int outputs,
                            void *const out[], void *const to[], const void *attributes, int, int, const char *,
                            void *) {
-  return Launch(type, inputs, in, outputs, out, to, attributes);
+  return Launch(type, inputs, in, from, outputs, out, to, attributes);
 }
-int aclopCompileAndExecuteV2(const char *type, int inputs, void *in[], void *[], int outputs, void *out[],
+int aclopCompileAndExecuteV2(const char *type, int inputs, void *in[], void *from[], int outputs, void *out[],
                              void *to[], void *attributes, int, int, const char *, void *) {
-  return Launch(type, inputs, in, outputs, out, to, attributes);
+  return Launch(type, inputs, in, from, outputs, out, to, attributes);
 }
 
 }  // extern "C"

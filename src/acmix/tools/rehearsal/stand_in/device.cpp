@@ -32,7 +32,6 @@ extern "C" {
 
 // ---- the chip
 const char *aclrtGetSocName() { return getenv("ACMIX_REHEARSAL_SOC"); }
-const char *aclGetRecentErrMsg() { return ""; }
 int aclrtGetDeviceCount(uint32_t *count) { *count = 8; return 0; }
 int aclrtGetDevice(int32_t *id) { *id = 0; return 0; }
 int aclrtGetRunMode(int *mode) { *mode = 1; return 0; }  // the program runs on the host

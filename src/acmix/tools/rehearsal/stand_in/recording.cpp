@@ -47,10 +47,14 @@ std::string Quoted(const char *text) {
   return out + "\"";
 }
 
-std::string Number(double value) {
+namespace {
+std::string Digits(double value, int count) {  // that tell numbers of a type apart
   char text[32];
-  snprintf(text, sizeof text, "%.9g", value);
+  snprintf(text, sizeof text, "%.*g", count, value);
   return std::isfinite(value) ? text : Quoted(text);
 }
+}  // namespace
+std::string Number(double value) { return Digits(value, 17); }
+std::string Number(float value) { return Digits(value, 9); }
 
 }  // namespace recording

@@ -21,7 +21,7 @@ template <typename T>
 std::string Number(T value) {
   return std::to_string(value);
 }
-inline std::string Number(float value) { return Number(static_cast<double>(value)); }
+std::string Number(float value);
 
 template <typename T>
 std::string List(const T *values, size_t count) {
