@@ -75,7 +75,7 @@ def view(operand: Mapping[str, Any]) -> np.ndarray:
     stored = operand.get("storage_format", operand.get("format", 2)) & 0xFF
     if stored not in _PLAIN_FORMATS:
         raise ValueError(f"an operand has the device's format {stored}; only plain ones are known")
-    dtype = np.dtype(numpy_type(operand["dtype"]))
+    dtype: np.dtype = np.dtype(numpy_type(operand["dtype"]))
     shape = tuple(operand["shape"])
     if 0 in shape:
         return np.empty(shape, dtype)
@@ -86,7 +86,7 @@ def view(operand: Mapping[str, Any]) -> np.ndarray:
         raise ValueError("an operand has no memory")
     count = _extent(shape, strides)
     memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
-    return np.ndarray(shape, dtype, memory, strides=steps)
+    return np.ndarray(shape, dtype, memoryview(memory), strides=steps)
 
 
 def numpy_type(dtype: int) -> type:

@@ -1,1 +1,1 @@
-"""Kernels of CANN's operators, a file for each family; each registers itself when it is imported."""
+"""Kernels of CANN's operators, a file for each family; importing one registers its kernels."""
