@@ -31,6 +31,7 @@ _OPERATOR = re.compile(r"(\w+)-op\d+$")
 _NAMED_ERROR = re.compile(
     r"^(?:\w+(?:Error|Exception|Interrupt)\b|acmix.*: error: ).*", re.MULTILINE
 )
+_FAILED = re.compile(r"^software NPU: (.*)", re.MULTILINE)  # npu/device.py writes it
 _REFUSED = re.compile(
     r"operator selection failed info: .*|Unsupported op type list: .*|.*Kernel select failed.*"
 )
@@ -61,6 +62,11 @@ def refusals(folder: Path) -> list[str]:
     for name in (LOG, OUTPUT):
         found.update(_REFUSED.findall(_read(folder / name)))
     return sorted(found)
+
+
+def failures(folder: Path) -> list[str]:
+    """Return what the software NPU could not compute, a line each."""
+    return sorted(set(_FAILED.findall(_read(folder / LOG))))
 
 
 def is_own_aicpu(operator: str) -> bool:

@@ -21,7 +21,7 @@ also gets the shapes and types of its outputs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -59,6 +59,11 @@ class Parameter:
         reads, writes = not word.startswith(">"), word[0] in ">&"
         return cls(name.rstrip("*"), kind, reads, writes, name.endswith("*"))
 
+    def members(self, names: Iterable[str]) -> list[str]:
+        """Return those of ``names`` that this list has as members, by their numbers."""
+        numbers = (one.removeprefix(self.name) for one in names if one.startswith(self.name))
+        return [f"{self.name}{i}" for i in sorted(int(one) for one in numbers if one.isdigit())]
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -84,6 +89,14 @@ class Kernel:
         signature = inspect.signature(self.function)
         kinds = signature.parameters.values()
         return {one.name for one in kinds if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def names_of_outputs(self, given: Iterable[str]) -> list[str]:
+        """Return the outputs' names in order, with those members of lists that are ``given``."""
+        return [
+            name
+            for one in self.outputs
+            for name in (one.members(given) if one.is_list else [one.name])
+        ]
 
     def __call__(self, inputs: list[Any], attributes: dict[str, Any], specs: list[Spec]) -> tuple:
         """Compute; return a tuple of what is written, an entry for each of ``specs``.

@@ -106,17 +106,19 @@ struct Promote {
   std::shared_ptr<void> parts_;
 };
 
-// A value as JSON.
+// A value as JSON, a tensor also with the address of its data.
 std::string Json(const TensorDesc &);
+std::string Request(const Tensor &);
 
 // ---- operators: ge_operator.cpp
 
 class Graph;
 class Operator;
 
-// An attribute's value, and how it is recorded.
+// An attribute's value, how it is recorded, and how it is told to who computes: with addresses.
 struct Attribute {
   virtual ~Attribute() = default;
+  virtual std::string Request() const { return json; }
   std::string json;
 };
 
@@ -132,7 +134,7 @@ struct OperatorParts {
   std::map<std::string, std::shared_ptr<Attribute>> attributes;
   std::map<std::string, TensorDesc> input_descs, output_descs;
   std::map<std::string, uint32_t> dynamic_outputs;
-  std::vector<std::function<Graph()>> subgraphs;
+  std::vector<std::pair<std::string, std::function<Graph()>>> subgraphs;
 };
 
 #define GE_SET(KEY, VALUE) Operator &SetAttr(KEY, VALUE)
@@ -299,6 +301,7 @@ class GraphBuffer {
 struct GraphParts {
   std::string name;
   std::vector<Operator> inputs, outputs;
+  std::vector<std::string> ports;  // of outputs: which of the operator's; empty for its first
 };
 class Graph {
  public:
@@ -320,12 +323,16 @@ class Graph {
   graphStatus SaveToMem(GraphBuffer &) const;
 
   // Ours.
+  const std::shared_ptr<GraphParts> &parts() const { return parts_; }
   const std::vector<Operator> &outputs() const { return parts_->outputs; }
   void Record() const;  // every operator, with those of subgraphs
 
  private:
   std::shared_ptr<GraphParts> parts_;
 };
+
+// All of a graph as JSON, for who computes: ge_request.cpp
+std::string Request(const Graph &);
 
 // ---- the engine: ge_session.cpp
 

@@ -61,8 +61,8 @@ class Walk {
     for (auto &input : parts->inputs) From(input.second.from);
     for (auto &before : parts->after) From(before);
     visit_(*parts);
-    for (auto &build : parts->subgraphs) {
-      subgraphs_.push_back(build());
+    for (auto &subgraph : parts->subgraphs) {
+      subgraphs_.push_back(subgraph.second());
       From(subgraphs_.back().outputs());
     }
   }
@@ -81,13 +81,19 @@ Graph &Graph::SetInputs(const std::vector<Operator> &inputs) {
   return *this;
 }
 Graph &Graph::SetOutputs(const std::vector<Operator> &outputs) {
-  if (parts_) parts_->outputs = outputs;
+  if (!parts_) return *this;
+  parts_->outputs = outputs;
+  parts_->ports.assign(outputs.size(), "");
   return *this;
 }
 Graph &Graph::SetOutputs(const std::vector<std::pair<Operator, std::string>> &outputs) {
   if (!parts_) return *this;
   parts_->outputs.clear();
-  for (auto &output : outputs) parts_->outputs.push_back(output.first);
+  parts_->ports.clear();
+  for (auto &[from, port] : outputs) {
+    parts_->outputs.push_back(from);
+    parts_->ports.push_back(port);
+  }
   return *this;
 }
 std::string Graph::GetName() const { return parts_ ? parts_->name : ""; }

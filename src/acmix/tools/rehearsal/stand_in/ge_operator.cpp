@@ -23,6 +23,10 @@ std::string Json(const std::vector<T> &values) {
 template <typename T>
 struct AttributeOf : Attribute {
   explicit AttributeOf(const T &value) : value(value) { json = Json(value); }
+  std::string Request() const override {
+    if constexpr (std::is_same_v<T, Tensor>) return ge::Request(value);
+    return json;
+  }
   T value;
 };
 
@@ -120,8 +124,8 @@ int Operator::GetDynamicOutputNum(const std::string &name) const {
   auto found = parts_->dynamic_outputs.find(name);
   return found == parts_->dynamic_outputs.end() ? 0 : found->second;
 }
-void Operator::SetSubgraphBuilder(const char *, uint32_t, const std::function<Graph()> &build) {
-  if (parts_) parts_->subgraphs.push_back(build);
+void Operator::SetSubgraphBuilder(const char *name, uint32_t, const std::function<Graph()> &build) {
+  if (parts_) parts_->subgraphs.emplace_back(name, build);
 }
 
 // ---- attributes

@@ -60,33 +60,46 @@ std::string Json(const TensorDesc &desc) {
          recording::Number(desc.GetFormat() & 0xff) + ",\"shape\":" + recording::List(dims.data(), dims.size()) + "}";
 }
 
+// Bytes of its own, or of somebody who is told when they are not needed any more.
 struct TensorParts {
   TensorDesc desc;
-  std::vector<uint8_t> data;
+  std::shared_ptr<uint8_t> data;
+  size_t bytes = 0;
 };
 Tensor::Tensor() : parts_(std::make_shared<TensorParts>()) {}
 Tensor::Tensor(const TensorDesc &desc) : Tensor() { parts_->desc = desc; }
 Tensor::Tensor(const TensorDesc &desc, const uint8_t *data, size_t bytes) : Tensor(desc) { SetData(data, bytes); }
 TensorDesc Tensor::GetTensorDesc() const { return parts_->desc; }
 graphStatus Tensor::SetTensorDesc(const TensorDesc &desc) { parts_->desc = desc; return kSuccess; }
-uint8_t *Tensor::GetData() { return parts_->data.data(); }
-size_t Tensor::GetSize() const { return parts_->data.size(); }
+uint8_t *Tensor::GetData() { return parts_->data.get(); }
+size_t Tensor::GetSize() const { return parts_->bytes; }
 std::unique_ptr<uint8_t[], std::function<void(uint8_t *)>> Tensor::ResetData() {
-  auto *copy = new uint8_t[parts_->data.size() + 1];
-  std::copy(parts_->data.begin(), parts_->data.end(), copy);
-  return {copy, [](uint8_t *data) { delete[] data; }};
+  auto kept = parts_->data;  // until the new owner lets it go
+  parts_->data.reset();
+  parts_->bytes = 0;
+  return {kept.get(), [kept](uint8_t *) mutable { kept.reset(); }};
 }
 graphStatus Tensor::SetData(const uint8_t *data, size_t bytes) {
-  if (data) parts_->data.assign(data, data + bytes);
-  return kSuccess;
+  if (!data) return kSuccess;
+  auto *copy = new uint8_t[bytes + 1];
+  std::copy(data, data + bytes, copy);
+  return SetData(copy, bytes, [](uint8_t *own) { delete[] own; });
 }
-graphStatus Tensor::SetData(uint8_t *data, size_t bytes, const std::function<void(uint8_t *)> &) {
-  return SetData(data, bytes);
+graphStatus Tensor::SetData(uint8_t *data, size_t bytes, const std::function<void(uint8_t *)> &release) {
+  parts_->data = std::shared_ptr<uint8_t>(data, release);
+  parts_->bytes = bytes;
+  return kSuccess;
 }
 graphStatus Tensor::SetData(const std::string &text) {
   return SetData(reinterpret_cast<const uint8_t *>(text.data()), text.size());
 }
 graphStatus Tensor::SetData(const std::vector<std::string> &) { return kSuccess; }
+
+std::string Request(const Tensor &tensor) {
+  auto desc = Json(tensor.GetTensorDesc());
+  auto address = reinterpret_cast<uint64_t>(const_cast<Tensor &>(tensor).GetData());
+  return desc.substr(0, desc.size() - 1) + ",\"address\":" + recording::Number(address) + "}";
+}
 
 TensorType::TensorType(const std::initializer_list<DataType> &) {}
 Promote::Promote(const std::initializer_list<const char *> &) {}

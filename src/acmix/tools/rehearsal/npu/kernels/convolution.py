@@ -21,6 +21,7 @@ def conv2d(
     dilations: Sequence[int],
     groups: int,
     data_format: str,
+    padding: str = "",
 ) -> np.ndarray:
     """Return the convolution of ``x`` (B, C, H, W); filter (O, C / groups, kh, kw)."""
     return np.einsum("bchw,oc->bohw", x, filter[:, :, 0, 0])
