@@ -103,15 +103,21 @@ def test_nothing_recorded_is_nothing_called(tmp_path):
     assert recordings.refusals(tmp_path) == []
 
 
-def read(folder, exit_code=0):
-    return Rehearsal.read(folder, "acmix train \x1b.yaml", "Ascend910B1", "O0", exit_code)
+def read(folder, exit_code=0, computed=False):
+    words = (folder, "acmix train \x1b.yaml", "Ascend910B1", "O0")
+    return Rehearsal.read(*words, computed, exit_code)
 
 
-def test_the_first_line_says_that_nothing_was_computed(folder):
+def test_the_first_line_says_by_what_numbers_are_computed(folder):
+    first = read(folder, computed=True).render().splitlines()[0]
+    assert first == (
+        "Nothing is run on Ascend: MindSpore 2.8.0's Ascend back end runs on a stand-in for "
+        "Ascend910B1 whose operators NumPy computes on this host."
+    )
     first, blank, command, *_ = read(folder).render().splitlines()
     assert first == (
-        "Nothing was computed, and nothing was run on Ascend: MindSpore 2.8.0's Ascend back end "
-        "ran on a stand-in for Ascend910B1 whose kernels are empty."
+        "Nothing is computed, and nothing is run on Ascend: MindSpore 2.8.0's Ascend back end "
+        "runs on a stand-in for Ascend910B1 whose kernels are empty."
     )
     assert blank == ""
     assert command == r"acmix train \x1b.yaml: exit code 0, jit level O0"
@@ -132,7 +138,8 @@ def test_the_report_counts_launches_shares_casts_and_formats(folder):
 
 def test_the_report_as_json(folder):
     content = json.loads(read(folder, exit_code=1).to_json())
-    assert content["scope"].startswith("Nothing was computed")
+    assert content["scope"].startswith("Nothing is computed")
+    assert content["computed"] is False
     assert content["kernels"]["ReLU"] == {"aclnn": 2}
     assert content["launches"]["aclop"] == {"Conv2D": 3, "CustSliceGrad": 1}
     assert content["graph_engine"] == {"Add": 2}
@@ -149,3 +156,12 @@ def test_what_passes(tmp_path):
     assert not read(tmp_path, exit_code=2).passed
     (tmp_path / recordings.LOG).write_text(LOG)
     assert not read(tmp_path).passed  # refused
+
+
+def test_what_the_software_npu_does_not_know_fails(tmp_path):
+    (tmp_path / "calls-a.jsonl").write_text(RELU + "\n")
+    (tmp_path / recordings.LOG).write_text(2 * "software NPU: aclnnFoo: no such operator\n")
+    result = read(tmp_path, computed=True)
+    assert not result.passed
+    assert "not computed: aclnnFoo: no such operator" in result.render()
+    assert json.loads(result.to_json())["failures"] == ["aclnnFoo: no such operator"]

@@ -10,7 +10,7 @@ from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
 NAME = "rehearse"
-HELP = "Run a command through MindSpore's Ascend back end without a device; nothing is computed."
+HELP = "Run a command through MindSpore's Ascend back end without a device."
 EXAMPLE = "acmix rehearse --jit-level O0 -- bench models acmix_resnet26 --batch-size 1"
 
 
@@ -31,6 +31,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="level of MindSpore's graph compiler; default: MindSpore's for the chip",
     )
     parser.add_argument(
+        "--no-compute",
+        action="store_true",
+        help="leave the kernels empty, which takes less time; all numbers are zeros",
+    )
+    parser.add_argument(
         "--output",
         type=OutputFolder,
         metavar="DIR",
@@ -47,12 +52,17 @@ def run(options: Namespace) -> int:
     check(options.words[0] != NAME, "name another command: a rehearsal rehearses no rehearsal.")
     make_parser().parse_args(options.words)  # a wrong word ends here, before anything is built
     from acmix.tools.rehearsal.rehearse import rehearse
+    from acmix.tools.rehearsal.report import scope
 
+    computes = not options.no_compute
+    if computes:  # what the command prints comes before the report
+        print(scope(options.soc, computes), flush=True)
     result = rehearse(
         "acmix",
         options.words,
         soc=options.soc,
         jit_level=options.jit_level,
+        computes=computes,
         folder=options.output and Path(options.output),
     )
     print(result.render(style(options)))

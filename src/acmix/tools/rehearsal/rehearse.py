@@ -7,14 +7,17 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Thread
+from typing import IO, TextIO
 
 from acmix.errors import UserError
 from acmix.tools.rehearsal.recordings import LOG, OUTPUT
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.tools.rehearsal.stand_in import environment, stand_in
+from acmix.utils.text import printable
 
 SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
 """Chips that the stand-in can report, the default first."""
@@ -24,18 +27,22 @@ LEVELS = ("O0", "O1", "O2")
 _LOGGING = {"GLOG_v": "2", "GLOG_logtostderr": "1", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
 
 
+_LOG_LINES = tuple(f"[{level}] ".encode() for level in ("INFO", "WARNING", "ERROR", "CRITICAL"))
+
+
 def rehearse(
     program: str,
     arguments: Sequence[str],
     *,
     soc: str = SOCS[0],
     jit_level: str = "",
-    computes: bool = False,
+    computes: bool = True,
     folder: Path | None = None,
 ) -> Rehearsal:
     """Run a Python program on the stand-in device.
 
-    Its device is Ascend before it starts. What it prints is kept from the terminal.
+    Its device is Ascend before it starts. What it prints goes to the terminal if it computes; else
+    its numbers mean nothing. MindSpore's log does not.
 
     Args:
         program: name of a module, or a file that ends in ``.py``.
@@ -64,14 +71,37 @@ def rehearse(
             variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
         variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
         child = [sys.executable, "-m", "acmix.tools.rehearsal.child", jit_level, program]
-        with open(kept / OUTPUT, "wb") as output, open(kept / LOG, "wb") as log:
-            done = subprocess.run(
-                [*child, *arguments],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-                check=False,
-            )
+        exit_code = _run([*child, *arguments], variables, kept, shows=computes)
         command = shlex.join([program, *arguments])
-        return Rehearsal.read(kept, command, soc, jit_level, done.returncode)
+        return Rehearsal.read(kept, command, soc, jit_level, computes, exit_code)
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path, shows: bool) -> int:
+    """Run a command, keep what it writes, and perhaps show it; return its exit code."""
+    with subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        streams = ((process.stdout, OUTPUT, sys.stdout), (process.stderr, LOG, sys.stderr))
+        copies = [
+            Thread(target=_copy, args=(source, folder / name, terminal if shows else None))
+            for source, name, terminal in streams
+        ]
+        for copy in copies:
+            copy.start()
+        for copy in copies:
+            copy.join()
+        return process.wait()
+
+
+def _copy(source: IO[bytes], file: Path, terminal: TextIO | None) -> None:
+    """Copy a stream to a file and, without the log of MindSpore, to the terminal."""
+    with open(file, "wb", buffering=0) as kept:
+        for line in source:
+            kept.write(line)
+            if terminal and not line.startswith(_LOG_LINES):
+                terminal.write(printable(line.decode(errors="replace"), keep="\n\t\r"))
+                terminal.flush()

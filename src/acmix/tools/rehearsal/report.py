@@ -15,10 +15,15 @@ from acmix.tools.rehearsal.wheel import VERSION
 from acmix.utils.table import Style, render_table
 from acmix.utils.text import printable
 
-SCOPE = (
-    "Nothing was computed, and nothing was run on Ascend: MindSpore {version}'s Ascend back end "
-    "ran on a stand-in for {soc} whose kernels are empty."
-)
+_SCOPE = "{what}: MindSpore {version}'s Ascend back end runs on a stand-in for {soc} {kernels}."
+_COMPUTED = {
+    "what": "Nothing is run on Ascend",
+    "kernels": "whose operators NumPy computes on this host",
+}
+_EMPTY = {
+    "what": "Nothing is computed, and nothing is run on Ascend",
+    "kernels": "whose kernels are empty",
+}
 
 CASTS = {"Cast", "aclnnCast"}
 FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
@@ -26,6 +31,11 @@ FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
 _PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
 # Nodes of a graph that stand for no kernel.
 _STRUCTURE = {"Data", "RefData", "Const", "Constant", "Identity", "IdentityN", "NoOp"}
+
+
+def scope(soc: str, computes: bool) -> str:
+    """Return what a rehearsal is, and by what its numbers are computed: its first line."""
+    return _SCOPE.format(version=VERSION, soc=soc, **(_COMPUTED if computes else _EMPTY))
 
 
 @dataclass(frozen=True)
@@ -36,48 +46,52 @@ class Rehearsal:
         command: the command line.
         soc: name of the chip that the stand-in reports.
         jit_level: level of the graph compiler; empty for MindSpore's default.
+        computed: whether the software NPU computed operators.
         exit_code: of the command.
         kernels: number of nodes by operator and kind of kernel.
         calls: number of calls by kind and CANN's operator; see :func:`.recordings.calls`.
         formats: number of operands by number of the format in memory.
         refusals: messages of the back end.
+        failures: operators that the software NPU could not compute, and why.
         error: that the command named if it failed.
     """
 
     command: str
     soc: str
     jit_level: str
+    computed: bool
     exit_code: int
     kernels: Mapping[tuple[str, str], int]
     calls: Mapping[tuple[str, str], int]
     formats: Mapping[int, int]
     refusals: tuple[str, ...]
+    failures: tuple[str, ...] = ()
     error: str = ""
 
     @classmethod
-    def read(cls, folder: Path, command: str, soc: str, level: str, exit_code: int) -> Rehearsal:
+    def read(
+        cls, folder: Path, command: str, soc: str, level: str, computed: bool, exit_code: int
+    ) -> Rehearsal:
         """Read the recordings in ``folder``."""
         return cls(
             command,
             soc,
             level,
+            computed,
             exit_code,
             recordings.kernels(folder),
             recordings.calls(folder),
             recordings.formats(folder),
             tuple(recordings.refusals(folder)),
+            tuple(recordings.failures(folder)),
             recordings.error(folder) if exit_code else "",
         )
 
     @property
     def passed(self) -> bool:
-        """Whether the command succeeded, the device got work, and no operator was refused."""
-        return self.exit_code == 0 and not self.refusals and bool(self.calls)
-
-    @property
-    def scope(self) -> str:
-        """What the report is about."""
-        return SCOPE.format(version=VERSION, soc=self.soc)
+        """Whether the command succeeded, the device got work, and no operator stopped it."""
+        stopped = self.refusals or self.failures
+        return self.exit_code == 0 and not stopped and bool(self.calls)
 
     @cached_property
     def launches(self) -> Counter[str]:
@@ -115,14 +129,16 @@ class Rehearsal:
         }
 
     def render(self, style: Style = "text") -> str:
-        """Return the report; its first line says that nothing was computed."""
+        """Return the report; its first line says by what numbers are computed."""
         level = self.jit_level or "MindSpore's default"
         parts = [
-            self.scope,
+            scope(self.soc, self.computed),
             f"{printable(self.command)}: exit code {self.exit_code}, jit level {level}",
         ]
         if self.refusals:
             parts.append("\n".join(f"refused: {printable(line)}" for line in self.refusals))
+        if self.failures:
+            parts.append("\n".join(f"not computed: {printable(line)}" for line in self.failures))
         if self.error:
             parts.append(f"its error: {printable(self.error)}")
         if not self.calls:
@@ -132,7 +148,7 @@ class Rehearsal:
     def to_json(self) -> str:
         """Return the report as JSON."""
         content: dict[str, Any] = {
-            "scope": self.scope,
+            "scope": scope(self.soc, self.computed),
             "command": self.command,
             "soc": self.soc,
             "jit_level": self.jit_level,
@@ -147,7 +163,9 @@ class Rehearsal:
             "operands_in_device_formats": self.device_formats,
             "own_aicpu_operators": self.aicpu,
             "on_the_host": self.host,
+            "computed": self.computed,
             "refusals": list(self.refusals),
+            "failures": list(self.failures),
             "error": self.error,
         }
         return json.dumps(content, indent=1)
