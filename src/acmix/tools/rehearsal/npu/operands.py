@@ -97,11 +97,12 @@ def numpy_type(dtype: int) -> type:
 
 
 def scalar(operand: Mapping[str, Any]) -> Any:
-    """Return the value of a scalar operand: a number of Python."""
+    """Return the value of a scalar operand: a float, an integer or a bool of Python."""
     value = operand["scalar"]
     if value is None:
         raise ValueError(f"a scalar of aclDataType {operand['dtype']} is not known")
-    return number(value)
+    # JSON writes 1.0 as 1.
+    return float(value) if np.dtype(numpy_type(operand["dtype"])).kind == "f" else number(value)
 
 
 def number(value: Any) -> Any:
