@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from acmix.cli.arguments import add_json, add_markdown, style
+from acmix.cli.arguments import add_json, add_markdown, positive, style
 from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
 
@@ -29,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=LEVELS,
         default="",
         help="level of MindSpore's graph compiler; default: MindSpore's for the chip",
+    )
+    parser.add_argument(
+        "--ranks",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that train together, each on a stand-in of its own; default: %(default)s",
     )
     parser.add_argument(
         "--no-compute",
@@ -63,6 +70,7 @@ def run(options: Namespace) -> int:
         soc=options.soc,
         jit_level=options.jit_level,
         computes=computes,
+        ranks=options.ranks,
         folder=options.output and Path(options.output),
     )
     print(result.render(style(options)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TextIO
 
-from acmix.errors import UserError
+from acmix.errors import UserError, check
 from acmix.tools.rehearsal.recordings import LOG, OUTPUT
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.tools.rehearsal.stand_in import environment, stand_in
@@ -37,6 +37,8 @@ def rehearse(
     soc: str = SOCS[0],
     jit_level: str = "",
     computes: bool = True,
+    ranks: int = 1,
+    simulated: tuple[int, int] | None = None,
     folder: Path | None = None,
 ) -> Rehearsal:
     """Run a Python program on the stand-in device.
@@ -50,11 +52,23 @@ def rehearse(
         soc: one of :data:`SOCS`.
         jit_level: one of :data:`LEVELS`; empty for MindSpore's default for the chip.
         computes: whether operators are computed, by the software NPU; else all numbers are zeros.
+        ranks: processes that train together, each on a device of its own; the program is then
+            ``acmix`` and its command ``train``.
+        simulated: rank and number of ranks of a job of which only this rank exists: MindSpore
+            compiles and plans for it, and launches nothing.
         folder: an empty or a new folder for output, log and recorded calls; None to keep none.
 
     Raises:
-        UserError: the stand-ins cannot be built; ``folder`` is not empty.
+        UserError: the stand-ins cannot be built; ``folder`` is not empty; several ranks shall run
+            something else than a training.
     """
+    command = _child(program, arguments, jit_level)
+    if ranks > 1:
+        check(
+            program == "acmix" and arguments[0] == "train",
+            f"--ranks {ranks}: several ranks train together; rehearse 'train', or leave it out.",
+        )
+        command = _launcher(arguments[1:], jit_level, ranks)
     device = stand_in()
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         kept = Path(place).absolute()
@@ -70,10 +84,24 @@ def rehearse(
         if computes:
             variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
         variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
-        child = [sys.executable, "-m", "acmix.tools.rehearsal.child", jit_level, program]
-        exit_code = _run([*child, *arguments], variables, kept, shows=computes)
-        command = shlex.join([program, *arguments])
-        return Rehearsal.read(kept, command, soc, jit_level, computes, exit_code)
+        if simulated:
+            rank, size = map(str, simulated)
+            variables |= {"MS_SIMULATION_LEVEL": "1", "RANK_ID": rank, "RANK_SIZE": size}
+        exit_code = _run(command, variables, kept, shows=computes)
+        words = shlex.join([program, *arguments])
+        return Rehearsal.read(kept, words, soc, jit_level, computes, exit_code)
+
+
+def _child(program: str, arguments: Sequence[str], jit_level: str) -> list[str]:
+    module = "acmix.tools.rehearsal.child"
+    return [sys.executable, "-m", module, jit_level, program, *arguments]
+
+
+def _launcher(arguments: Sequence[str], jit_level: str, ranks: int) -> list[str]:
+    """Return what scripts/run_distributed.sh runs."""
+    options = ["--device", "ascend", "--workers", str(ranks)]
+    level = [f"runtime.jit_level={jit_level}"] if jit_level else []
+    return [sys.executable, "-m", "acmix.launch", *options, *arguments, *level]
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], folder: Path, shows: bool) -> int:

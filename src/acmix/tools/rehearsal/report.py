@@ -29,6 +29,7 @@ CASTS = {"Cast", "aclnnCast"}
 FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
 # By aclFormat: NCHW, NHWC, ND, NCDHW, NDHWC, NCL. All others are layouts of the device.
 _PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
+_LAUNCHED = ("aclnn", "aclop", "hccl")
 # Nodes of a graph that stand for no kernel.
 _STRUCTURE = {"Data", "RefData", "Const", "Constant", "Identity", "IdentityN", "NoOp"}
 
@@ -95,8 +96,8 @@ class Rehearsal:
 
     @cached_property
     def launches(self) -> Counter[str]:
-        """Number of launches: ``aclnn`` and ``aclop``."""
-        return Counter({kind: sum(self._called(kind).values()) for kind in ("aclnn", "aclop")})
+        """Number of launches: ``aclnn`` and ``aclop``, and of exchanges: ``hccl``."""
+        return Counter({kind: sum(self._called(kind).values()) for kind in _LAUNCHED})
 
     @property
     def aclop_share(self) -> float:
@@ -186,7 +187,8 @@ class Rehearsal:
         if self.launches.total():
             parts.append(
                 f"{self.launches.total()} launches: {self.launches['aclnn']} of aclnn, "
-                f"{self.launches['aclop']} of aclop ({self.aclop_share:.0%})"
+                f"{self.launches['aclop']} of aclop ({self.aclop_share:.0%}), "
+                f"{self.launches['hccl']} exchanges"
             )
             rows = [
                 (name, kind, count)

@@ -107,7 +107,8 @@ def _build(wheel: Wheel, folder: Path) -> None:
     recordings = _SOURCES / "recording.cpp"
     graph.append(_compiled(recordings, objects, *_OLD_STRINGS))  # its names differ by the ABI
     acl = [
-        _compiled(_SOURCES / f"{name}.cpp", objects) for name in ("device", "npu", "aclnn", "aclop")
+        _compiled(_SOURCES / f"{name}.cpp", objects)
+        for name in ("device", "npu", "aclnn", "aclop", "hccl")
     ]
     answers = objects / "answers.cpp"
     answers.write_text(_answers(wheel, defined_in(*acl)), encoding="utf-8")

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from acmix.tools.rehearsal.npu import calls, graphs
+from acmix.tools.rehearsal.npu import calls, graphs, groups
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "aclnn": calls.aclnn,
     "aclop": calls.aclop,
     "ge": graphs.serve,
+    "hccl": groups.serve,
 }
 
 FAILURE = "software NPU: "

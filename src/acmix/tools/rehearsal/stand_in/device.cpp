@@ -21,11 +21,6 @@ void *Pages(size_t bytes) {
   return reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(start) + kAlign - 1) / kAlign * kAlign);
 }
 
-uint32_t FromEnvironment(const char *name, uint32_t otherwise) {
-  const char *text = getenv(name);
-  return text ? atoi(text) : otherwise;
-}
-
 }  // namespace
 
 extern "C" {
@@ -86,16 +81,5 @@ void *aclprofCreateConfig() { return Handle(); }
 void *aclmdlCreateDesc() { return Handle(); }
 void *aclmdlCreateDataset() { return Handle(); }
 void *acltdtCreateDataset() { return Handle(); }
-
-// ---- communication between devices
-int HcclGetRankSize(void *, uint32_t *size) { *size = FromEnvironment("RANK_SIZE", 1); return 0; }
-int HcclGetRankId(void *, uint32_t *rank) { *rank = FromEnvironment("RANK_ID", 0); return 0; }
-int HcclGetRootInfo(void *) { return 0; }
-int HcclCommInitRootInfo(uint32_t, const void *, uint32_t, void **group) { *group = Handle(); return 0; }
-int HcclCommInitRootInfoConfig(uint32_t, const void *, uint32_t, const void *, void **group) {
-  *group = Handle();
-  return 0;
-}
-int HcclGetCommName(void *, char *name) { strcpy(name, "rehearsal"); return 0; }
 
 }  // extern "C"
