@@ -66,7 +66,7 @@ def _operand(described: Any) -> Any:
         return scalar(described)
     key, values = next(iter(described.items()))
     if key in ("tensors", "scalars"):
-        return [_operand(one) for one in values]
+        return [None if one is None else _operand(one) for one in values]
     return [number(value) for value in values]
 
 
@@ -130,5 +130,5 @@ def _run(kernel: Kernel, inputs: list[Any], attributes: dict[str, Any], targets:
     wanted = [one or None for one in targets]
     specs = [Spec(tuple(one["shape"]), one["dtype"]) if one else Spec((), 0) for one in wanted]
     for target, result in zip(wanted, kernel(inputs, attributes, specs), strict=True):
-        if target is not None:
+        if target is not None and result is not None:  # None: a mask does not ask for it
             write(target, result)
