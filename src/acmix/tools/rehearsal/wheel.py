@@ -30,12 +30,12 @@ _OPENED = (
 )
 _LINKED = re.compile(r"(acl|rt|hal|Hccl|Hcom|Msprof|prof)\w*")
 _LOOKED_UP = re.compile(
-    r"acl(rt|mdl|op|tdt|prof|Set|Get|Create|Destroy|Init|Finalize|Update|Gen|Data)\w*|Hccl[A-Z]\w*"
+    r"acl(rt|mdl|op|tdt|prof|Set|Get|Create|Destroy|Init|Finalize|Update|Gen|Data)\w*|Hc(cl|om)[A-Z]\w*"
 )
 _KERNEL = re.compile(r"aclnn[A-Z]\w*")
 _NO_KERNELS = {"aclnnInit", "aclnnFinalize"}
 # In the libraries' texts. Plain beginnings are found ten times as fast as a look at what is before.
-_WORDS = (re.compile(rb"acl[A-Za-z]\w*"), re.compile(rb"Hccl[A-Z]\w*"))
+_WORDS = (re.compile(rb"acl[A-Za-z]\w*"), re.compile(rb"Hc(?:cl|om)[A-Z]\w*"))
 _IN_WORD = frozenset(b"_" + string.ascii_letters.encode() + string.digits.encode())
 
 

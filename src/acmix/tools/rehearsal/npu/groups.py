@@ -140,7 +140,11 @@ def serve(call: Mapping[str, Any]) -> None:
         return
     if call["op"] not in _CALLS:
         raise ValueError("the software NPU has no such communication")
-    group = _GROUPS[call["group"]]
+    exchange(_GROUPS[call["group"]], call)
+
+
+def exchange(group: Group, call: Mapping[str, Any]) -> None:
+    """Run an exchange of a group; every rank of it makes the same call."""
     share, many_sent, many_received = _CALLS[call["op"]]
     sent = _numbers(call, "send", group.size if many_sent else 1)
     result = group.exchange(read(sent), lambda parts: share(call, parts))

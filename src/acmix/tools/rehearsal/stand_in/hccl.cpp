@@ -102,6 +102,10 @@ int HcclGetCommName(void *comm, char *name) {
   return 0;
 }
 
+// ---- what the plugin of MindSpore opens
+int Initialize(const void *) { return 0; }
+int Finalize() { return 0; }
+
 // ---- exchanges
 int HcclAllReduce(void *send, void *receive, uint64_t count, int dtype, int reduce, void *comm, void *) {
   return Run("HcclAllReduce", comm, send, receive, count, dtype, Option("reduce", reduce));
