@@ -80,10 +80,11 @@ def aclop(name, inputs, outputs, **attributes):
     Raises:
         AssertionError: with the answer, if it is not empty.
     """
+    arrays = {key: np.asarray(value) for key, value in inputs.items()}  # kept until the end
     call = {
         "kind": "aclop",
         "op": name,
-        "in": [{"name": key, **tensor(np.asarray(value))} for key, value in inputs.items()],
+        "in": [{"name": key, **tensor(value)} for key, value in arrays.items()],
         "out": [{"name": key, **tensor(value)} for key, value in outputs.items()],
         "attrs": attributes,
     }

@@ -82,7 +82,8 @@ def _flat(targets: list[Any]) -> list[Any]:
 def aclop(call: Mapping[str, Any]) -> None:
     """Run a call of an operator type; ``stand_in/aclop.cpp`` writes it."""
     kernel = kernel_of_operator(call["op"])
-    targets = {one["name"]: one for one in call["out"] if one and _is_given(one)}
+    updated = [one for one in call["in"] if one and one["name"] in kernel.updated]
+    targets = {one["name"]: one for one in updated + call["out"] if one and _is_given(one)}
     run(kernel, by_name(kernel, call["in"]), dict(call["attrs"]), targets)
 
 

@@ -123,16 +123,15 @@ class _Node:
 
     def _computed(self, inputs: dict[str, Value]) -> Outputs:
         kernel = kernel_of_operator(self.type)
-        updated = {one.name for one in kernel.inputs} & {one.name for one in kernel.outputs}
         outputs = {}
         for name in kernel.names_of_outputs(self.descs):
-            if name in updated:
+            if name in kernel.updated:
                 if inputs[name].memory is not None:
                     raise ValueError(f"{name} is updated, and is no parameter")
                 outputs[name] = inputs[name]
             elif name in self.descs:
                 outputs[name] = Value.empty(self.descs[name])
-        operands = [{"name": name, **value.operand} for name, value in inputs.items()]
+        operands = [{**value.operand, "name": name} for name, value in inputs.items()]
         targets = {name: value.operand for name, value in outputs.items()}
         run(kernel, by_name(kernel, operands), dict(self.attributes), targets)
         return outputs

@@ -12,7 +12,7 @@ CANN's arguments in CANN's order, a word each:
 ``>y``
     an output.
 ``&x``
-    of aclnn: an operand that is read and written.
+    an operand that is read and written. CANN's types name it among the outputs too, or do not.
 
 Attributes of aclop are the function's keyword-only arguments. A function that asks for ``outputs``
 also gets the shapes and types of its outputs.
@@ -82,6 +82,11 @@ class Kernel:
     def outputs(self) -> list[Parameter]:
         """What the function returns, in order."""
         return [one for one in self.parameters if one.is_output]
+
+    @cached_property
+    def updated(self) -> set[str]:
+        """Names of the inputs that are also outputs."""
+        return {one.name for one in self.inputs} & {one.name for one in self.outputs}
 
     @cached_property
     def keywords(self) -> set[str]:
