@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from acmix.tools.rehearsal.npu.promotion import real
 from acmix.tools.rehearsal.npu.registry import aclnn, operator
 
 
@@ -81,32 +80,36 @@ def reciprocal_gradient(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
     return -dy * y * y
 
 
-@aclnn("aclnnGelu", "x >y")
 def gelu(x: np.ndarray) -> np.ndarray:
     """Return x Phi(x), Phi being the normal distribution function."""
-    (x,) = real(x)
     return x * special.ndtr(x)
 
 
-@aclnn("aclnnGeluBackward", "gradient x >dx")
 def gelu_gradient(gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return gradient (Phi(x) + x phi(x)), phi being the density of Phi."""
     density = np.exp(-x * x / 2) / np.sqrt(np.asarray(2 * np.pi, x.dtype))
     return gradient * (special.ndtr(x) + x * density)
 
 
+@aclnn("aclnnGelu", "x >y")
 @operator("Gelu", "x >y")
 def gelu_by_tanh(x: np.ndarray) -> np.ndarray:
     """Return x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x³)."""
     return x * (1 + np.tanh(_tanh_argument(x))) / 2
 
 
-@operator("GeluGrad", "dy x y >z")
-def gelu_by_tanh_gradient(dy: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return dy times the derivative of x (1 + tanh(u)) / 2; ``y`` is that, and is not used."""
+@aclnn("aclnnGeluBackward", "gradient x >dx")
+def gelu_by_tanh_gradient(gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return gradient times the derivative of x (1 + tanh(u)) / 2."""
     tanh = np.tanh(_tanh_argument(x))
     slope = _ROOT * (1 + 3 * _CUBIC * x * x)
-    return dy * (1 + tanh + x * (1 - tanh * tanh) * slope) / 2
+    return gradient * (1 + tanh + x * (1 - tanh * tanh) * slope) / 2
+
+
+@operator("GeluGrad", "dy x y >z")
+def gelu_gradient_operator(dy: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dy times the derivative of x (1 + tanh(u)) / 2, which is ``y``."""
+    return gelu_by_tanh_gradient(dy, x)
 
 
 @aclnn("aclnnGeluV2", "x approximate:int64 >y")
@@ -124,9 +127,7 @@ def gelu_gradient_by_name(gradient: np.ndarray, x: np.ndarray, approximate: str)
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"approximate {approximate} is not known")
-    if approximate == "none":
-        return gelu_gradient(gradient, x)
-    return gelu_by_tanh_gradient(gradient, x, x)
+    return (gelu_gradient if approximate == "none" else gelu_by_tanh_gradient)(gradient, x)
 
 
 _CUBIC = 0.044715
