@@ -132,7 +132,7 @@ class _Node:
                 outputs[name] = inputs[name]
             elif name in self.descs:
                 outputs[name] = Value.empty(self.descs[name])
-        operands = [{"name": name, **value.operand} for name, value in inputs.items()]
+        operands = [{**value.operand, "name": name} for name, value in inputs.items()]
         targets = {name: value.operand for name, value in outputs.items()}
         run(kernel, by_name(kernel, operands), dict(self.attributes), targets)
         return outputs
