@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -102,3 +103,35 @@ def roll(x: np.ndarray, shifts: Sequence[int], axes: Sequence[int]) -> np.ndarra
 def roll_operator(x: np.ndarray, *, shifts: Sequence[int], dims: Sequence[int] = ()) -> np.ndarray:
     """Return x shifted in circles: along axes, or flattened if none is named."""
     return roll(x, shifts, dims)
+
+
+@operator("Meshgrid", "x* >y*")
+def meshgrid(
+    axes: Sequence[np.ndarray], *, indexing: Literal["xy", "ij"] = "xy"
+) -> tuple[np.ndarray, ...]:
+    """Return the coordinates of all points of a grid of axes; ``xy`` has rows of the second."""
+    return tuple(np.meshgrid(*axes, indexing=indexing))
+
+
+@aclnn("aclnnTril", "self diagonal:int64 >out")
+def tril(x: np.ndarray, diagonal: int) -> np.ndarray:
+    """Return matrices without what is above a diagonal."""
+    return np.tril(x, diagonal)
+
+
+@operator("Tril", "x >y")
+def tril_operator(x: np.ndarray, *, diagonal: int = 0) -> np.ndarray:
+    """Return matrices without what is above a diagonal."""
+    return np.tril(x, diagonal)
+
+
+@aclnn("aclnnTriu", "self diagonal:int64 >out")
+def triu(x: np.ndarray, diagonal: int) -> np.ndarray:
+    """Return matrices without what is below a diagonal."""
+    return np.triu(x, diagonal)
+
+
+@operator("Triu", "x >y")
+def triu_operator(x: np.ndarray, *, diagonal: int = 0) -> np.ndarray:
+    """Return matrices without what is below a diagonal."""
+    return np.triu(x, diagonal)

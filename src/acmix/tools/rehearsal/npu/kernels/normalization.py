@@ -112,8 +112,8 @@ def bn_training_reduce_grad(
 @operator("LayerNorm", "x gamma beta >y >mean >variance")
 def layer_norm(
     x: np.ndarray,
-    gamma: np.ndarray,
-    beta: np.ndarray,
+    gamma: np.ndarray | np.floating,
+    beta: np.ndarray | np.floating,
     *,
     begin_norm_axis: int = 0,
     begin_params_axis: int = 0,
@@ -126,6 +126,25 @@ def layer_norm(
     mean = x.mean(axis=axes, keepdims=True)
     variance = np.square(x - mean).mean(axis=axes, keepdims=True)
     return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta, mean, variance
+
+
+@operator("LayerNormV4", "x normalized_shape gamma beta >y >mean >rstd")
+def layer_norm_v4(
+    x: np.ndarray,
+    shape: np.ndarray,
+    gamma: np.ndarray | None,
+    beta: np.ndarray | None,
+    *,
+    epsilon: float = 1e-5,
+) -> tuple[np.ndarray, ...]:
+    """Return x normalised over its last axes, its mean, and 1 / its deviation."""
+    weight = np.float32(1) if gamma is None else gamma
+    bias = np.float32(0) if beta is None else beta
+    first = x.ndim - len(shape)
+    y, mean, variance = layer_norm(
+        x, weight, bias, begin_norm_axis=first, begin_params_axis=first, epsilon=epsilon
+    )
+    return y, mean, 1 / np.sqrt(variance + epsilon)
 
 
 @operator("LayerNormGrad", "dy x variance mean gamma >pd_x >pd_gamma >pd_beta")
