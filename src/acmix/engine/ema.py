@@ -49,14 +49,15 @@ class ExponentialMovingAverage:
             for parameter, value in zip(self.parameters, own, strict=True):
                 set_value(parameter, value)
 
-    def _make_update(self) -> Callable[[], None]:
+    def _make_update(self) -> Callable[[], Tensor]:
         decay, parameters, averages = self.decay, self.parameters, self.averages
 
-        def update() -> None:
+        def update() -> Tensor:
             for i in range(len(parameters)):
                 if parameters[i].dtype in (ms.float32, ms.float16, ms.bfloat16):
                     ops.assign(averages[i], averages[i] * decay + parameters[i] * (1 - decay))
                 else:
                     ops.assign(averages[i], parameters[i])
+            return averages[-1]
 
         return update

@@ -51,10 +51,10 @@ class MovingStatistics:
         if self.parameters:
             self._update(finite)
 
-    def _make_update(self, all_reduce: AllReduce | None) -> Callable[[Tensor], None]:
+    def _make_update(self, all_reduce: AllReduce | None) -> Callable[[Tensor], Tensor]:
         parameters, kept = self.parameters, self._kept
 
-        def update(finite: Tensor) -> None:
+        def update(finite: Tensor) -> Tensor:
             values = parameters
             if all_reduce is not None:
                 values = all_reduce(parameters)
@@ -62,5 +62,6 @@ class MovingStatistics:
                 value = ops.select(finite, values[i], kept[i])
                 ops.assign(kept[i], value)
                 ops.assign(parameters[i], value)
+            return finite
 
         return update

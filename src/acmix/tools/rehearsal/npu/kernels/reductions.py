@@ -55,8 +55,11 @@ def reduction(function: Reduction, noop: bool) -> Reduction:
 
 
 def over(function: Reduction, x: np.ndarray, axes: Axes, keep: bool) -> np.ndarray:
-    """Reduce over ``axes``, which may be negative; over all where there are none."""
-    axis = tuple(axes or range(x.ndim))
+    """Reduce over ``axes``, which may be negative; over all where there are none.
+
+    A scalar has the axis 0.
+    """
+    axis = tuple(axes or range(x.ndim)) if x.ndim else ()
     return function(x, axis=axis, keepdims=keep)
 
 
