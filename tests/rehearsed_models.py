@@ -1,10 +1,10 @@
-"""The kernels that MindSpore chooses on Ascend for every architecture, kept in docs/ascend/kernels.
+"""Every architecture on the stand-in for Ascend: kernels and numbers, kept in docs/ascend.
 
-``python tests/rehearsed_models.py [inference|training] [pattern]`` writes a file anew; look at the
-difference before you commit it. Models are those of tests/audited_models.py. Inference is the graph
-that ``acmix export --target ascend`` writes; training is one step, with what sets it up. Each runs
-once at jit_level O0 on the stand-in device, which computes nothing. A forward takes about ten
-seconds, a step a minute or more.
+``python tests/rehearsed_models.py [inference|training] [O0|O2] [fp32|amp] [pattern]`` writes the
+files anew; look at the difference before you commit it. Each line is one run of
+tests/tools/rehearsal/program.py on the CPU and one on the stand-in, whose operators the software
+NPU computes. ``kernels/KIND_LEVEL.json`` has the kernels of inference and those of a mixed-precision
+training step; ``numbers.json`` how far the two runs are apart, of mixed precision and of float32.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,73 +22,81 @@ from typing import Any
 os.environ.setdefault("GLOG_v", "3")
 
 import audited_models
-import mindspore as ms
 import numpy as np
 
-from acmix.export.checked_mindir import write_mindir
-from acmix.export.fusion import fuse
 from acmix.tasks import get_task
 from acmix.tools.rehearsal.rehearse import rehearse
 from acmix.tools.rehearsal.report import Rehearsal
-from acmix.tools.training_step import configured_step
 from acmix.utils.files import write_text
-from acmix.utils.modes import built_for
-from acmix.workflows.runs import build_model
 
-FOLDER = audited_models.FOLDER / "kernels"
-FORWARD = Path(__file__).parent / "tools" / "rehearsal" / "forward.py"
+FOLDER = audited_models.FOLDER
+NUMBERS = FOLDER / "numbers.json"
+PROGRAM = Path(__file__).parent / "tools" / "rehearsal" / "program.py"
 KINDS = ("inference", "training")
-_STEP = "--step"  # in the rehearsed process
+LEVELS = ("O0", "O2")
+AMPS = {"fp32": "O0", "amp": "O2"}
+"""``train.amp`` by precision."""
+KEPT = {"inference": "fp32", "training": "amp"}
+"""The precision whose kernels are kept."""
+BOUNDS = {"fp32": 1e-4, "amp": 2e-2}
+"""Largest difference to the CPU, of a loss relative to it, of a gradient to the largest of all."""
+
+names = audited_models.names
 
 
-def names(kind: str) -> list[str]:
-    """Return the models of a table: all, and one for training, which takes a minute or more."""
-    return audited_models.names() if kind == "inference" else ["acmix_resnet26"]
-
-
-def rehearsed(name: str, kind: str) -> Rehearsal:
-    if kind == "training":
-        return rehearse(__file__, [_STEP, name], jit_level="O0", computes=False)
+def rehearsed(name: str, kind: str, level: str = "O0", precision: str = "") -> Run:
+    """Run an architecture on the CPU and on the stand-in."""
+    precision = precision or KEPT[kind]
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "net.mindir"
-        export(name, file)
-        return rehearse(
-            str(FORWARD), [str(file), *map(str, shape_of(name))], jit_level="O0", computes=False
+        words = [kind, name, AMPS[precision], folder]
+        reference = subprocess.run(
+            [sys.executable, str(PROGRAM), *words],
+            env=_environment(),
+            capture_output=True,
+            text=True,
         )
+        if reference.returncode:
+            raise RuntimeError(reference.stderr[-3000:])
+        os.environ["PYTHONPATH"] = _environment()["PYTHONPATH"]
+        result = rehearse(str(PROGRAM), words, jit_level=level)
+        files = (Path(folder) / f"{target}.npz" for target in ("CPU", "Ascend"))
+        found = [dict(np.load(file)) if file.is_file() else {} for file in files]
+    return Run(result, difference(name, kind, *found) if all(found) else float("nan"))
 
 
-def shape_of(name: str) -> tuple[int, ...]:
-    config = audited_models.config(name)
-    channels, *size = get_task(config.task).image_shape(config)
-    dense = name in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
-    return (2, channels, *((160, 224) if dense else size))
+class Run:
+    """A rehearsal, and how far its numbers are from those of the CPU."""
+
+    def __init__(self, result: Rehearsal, difference: float) -> None:
+        self.result, self.difference = result, difference
 
 
-def export(name: str, file: Path) -> None:
-    """Write the inference form, built for Ascend on the host."""
-    config = audited_models.config(name)
-    with built_for("Ascend"):
-        form = fuse(build_model(config, config.model.num_classes))
-        network = get_task(config.task).deployed(form)
-        write_mindir(network, ms.Tensor(shape=shape_of(name), dtype=ms.float32), file)
-
-
-def step(name: str) -> None:
-    """Make and run a training step; its device is the stand-in."""
-    ms.set_context(mode=ms.GRAPH_MODE)
-    config = audited_models.config(name)
-    classes, shape = config.model.num_classes, shape_of(name)
-    network = configured_step(config, build_model(config, classes)).as_cell()
-    targets = get_task(config.task).target_specs(config, shape, classes)
-    images = ms.Tensor(np.zeros(shape, np.float32))
-    network(images, *(ms.Tensor(np.zeros(one.shape), one.dtype) for one in targets))
+def difference(name: str, kind: str, cpu: Mapping[str, Any], npu: Mapping[str, Any]) -> float:
+    """Return the largest difference, relative to what it is a difference of."""
+    assert cpu.keys() == npu.keys()
+    if kind == "inference":  # detections have no order
+        task = get_task(audited_models.config(name).task)
+        outputs = [tuple(found[str(i)] for i in range(len(found))) for found in (npu, cpu)]
+        scale = max(1.0, max(np.abs(one).max(initial=0) for one in outputs[1]))
+        return float(task.compare(*outputs, "float32", f"{name} on the stand-in") / scale)
+    assert npu["finite"] == cpu["finite"]
+    moments = [key for key in cpu if key.startswith("first_moment")]
+    assert moments
+    largest = max(np.abs(cpu[key]).max() for key in moments)
+    scales = {key: largest for key in moments}
+    scales |= {key: abs(float(cpu[key])) for key in cpu if "loss" in key or key == "norm"}
+    worst = [np.abs(cpu[key] - npu[key]).max() / scale for key, scale in scales.items()]
+    return float(np.max(worst))  # NaN if one is
 
 
 def summary(result: Rehearsal) -> dict[str, Any]:
     """Return what is kept of a rehearsal: numbers of nodes and of launches."""
+    launched = {kind: result.called(kind) for kind in ("aclnn", "aclop", "ge")}
     return {
         "nodes": lines(result.kernels),
-        "launches": lines({(name, kind): n for (kind, name), n in result.calls.items()}),
+        "launches": lines(
+            {(n, kind): c for kind, calls in launched.items() for n, c in calls.items()}
+        ),
     }
 
 
@@ -95,34 +104,68 @@ def lines(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return {f"{name}: {kind}": count for (name, kind), count in sorted(counts.items())}
 
 
-def file_of(kind: str) -> Path:
-    return FOLDER / f"{kind}_o0.json"
+def file_of(kind: str, level: str = "O0") -> Path:
+    return FOLDER / "kernels" / f"{kind}_{level.lower()}.json"
 
 
-def kept(kind: str) -> dict[str, Any]:
-    file = file_of(kind)
+def kept(kind: str, level: str = "O0") -> dict[str, Any]:
+    return _load(file_of(kind, level))
+
+
+def numbers() -> dict[str, dict[str, float]]:
+    """Return the kept differences by architecture, then by kind, level and precision."""
+    return _load(NUMBERS)
+
+
+def key_of(kind: str, level: str, precision: str) -> str:
+    return f"{kind} {level} {precision}"
+
+
+def cases() -> list[tuple[str, str, str, str]]:
+    """Return all that is kept: name, kind, level, precision. Inference is in float32 only."""
+    return [
+        (name, kind, level, precision)
+        for kind in KINDS
+        for level in LEVELS
+        for precision in AMPS
+        if kind == "training" or precision == "fp32"
+        for name in names()
+    ]
+
+
+def _load(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def write(kind: str, pattern: str) -> None:
-    known = names(kind)
-    for name in fnmatch.filter(known, pattern):
-        result = rehearsed(name, kind)
-        if not result.passed:
-            sys.exit(result.render())
-        table = {key: value for key, value in kept(kind).items() if key in known}
-        table[name] = summary(result)
-        write_text(file_of(kind), json.dumps(table, indent=1, sort_keys=True) + "\n")
-        nodes = sum(result.kernels.values())
-        print(f"{name} {kind}: {nodes} nodes, {result.aclop_share:.0%} aclop", flush=True)
+def _store(file: Path, table: Mapping[str, Any]) -> None:
+    known = {name: value for name, value in table.items() if name in names()}
+    write_text(file, json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of a process that imports what this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def write(name: str, kind: str, level: str, precision: str) -> None:
+    run = rehearsed(name, kind, level, precision)
+    if not run.result.passed:
+        sys.exit(run.result.render())
+    if precision == KEPT[kind]:
+        file = file_of(kind, level)
+        _store(file, {**_load(file), name: summary(run.result)})
+    table = numbers()
+    key = key_of(kind, level, precision)
+    table[name] = {**table.get(name, {}), key: float(f"{run.difference:.1e}")}
+    _store(NUMBERS, table)
+    print(f"{name} {key}: {run.difference:.1e}", flush=True)
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    if words[:1] == [_STEP]:
-        step(words[1])
-    else:
-        chosen = [word for word in words if word in KINDS]
-        patterns = [word for word in words if word not in KINDS]
-        for kind in chosen or KINDS:
-            write(kind, *(patterns or ["*"]))
+    words = set(sys.argv[1:])
+    chosen = [words & set(choices) or set(choices) for choices in (KINDS, LEVELS, tuple(AMPS))]
+    patterns = words - {*KINDS, *LEVELS, *AMPS} or {"*"}
+    for name, *case in cases():
+        wanted = all(word in choice for word, choice in zip(case, chosen, strict=True))
+        if wanted and any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            write(name, *case)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import mindspore as ms
-from mindspore import ParameterTuple, nn, ops
+from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
 from acmix.utils.parameters import get_value, make_parameter, set_value

@@ -45,11 +45,12 @@ def kernels(folder: Path) -> Counter[tuple[str, str]]:
     ``AICPU`` for MindSpore's own operators on the slow processors of the device.
     """
     text = _read(folder / LOG)
-    own = {op.removeprefix("Cust") for _, op in calls(folder) if is_own_aicpu(op)}
+    # CANN's names may differ in their capitals: Im2Col is CustIm2col.
+    own = {op.removeprefix("Cust").lower() for _, op in calls(folder) if is_own_aicpu(op)}
     found: Counter[tuple[str, str]] = Counter()
     for operator, kind in _CHOSEN.findall(text):
         name = KERNEL_KINDS.get(kind, kind)
-        found[operator, "AICPU" if name == "aclop" and operator in own else name] += 1
+        found[operator, "AICPU" if name == "aclop" and operator.lower() in own else name] += 1
     for node in set(_FALLBACK.findall(text)) - set(_REFUSED_NODE.findall(text)):
         operator = _OPERATOR.search(node)
         found[operator[1] if operator else node, "CPU"] += 1

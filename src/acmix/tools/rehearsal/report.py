@@ -94,10 +94,18 @@ class Rehearsal:
         stopped = self.refusals or self.failures
         return self.exit_code == 0 and not stopped and bool(self.calls)
 
+    def called(self, kind: str) -> dict[str, int]:
+        """Return the calls of a kind by CANN's name; of graphs without what stands for no kernel."""
+        return {
+            name: count
+            for (one, name), count in self.calls.items()
+            if one == kind and not (kind == "ge" and name in _STRUCTURE)
+        }
+
     @cached_property
     def launches(self) -> Counter[str]:
         """Number of launches: ``aclnn`` and ``aclop``, and of exchanges: ``hccl``."""
-        return Counter({kind: sum(self._called(kind).values()) for kind in _LAUNCHED})
+        return Counter({kind: sum(self.called(kind).values()) for kind in _LAUNCHED})
 
     @property
     def aclop_share(self) -> float:
@@ -156,8 +164,8 @@ class Rehearsal:
             "exit_code": self.exit_code,
             "passed": self.passed,
             "kernels": nested(self.kernels),
-            "launches": {kind: dict(sorted(self._called(kind).items())) for kind in self.launches},
-            "graph_engine": dict(sorted(self._called("ge").items())),
+            "launches": {kind: dict(sorted(self.called(kind).items())) for kind in self.launches},
+            "graph_engine": dict(sorted(self.called("ge").items())),
             "aclop_share": round(self.aclop_share, 4),
             "casts": self.count(CASTS),
             "format_changes": self.count(FORMAT_CHANGES),
@@ -170,13 +178,6 @@ class Rehearsal:
             "error": self.error,
         }
         return json.dumps(content, indent=1)
-
-    def _called(self, kind: str) -> dict[str, int]:
-        return {
-            name: count
-            for (one, name), count in self.calls.items()
-            if one == kind and not (kind == "ge" and name in _STRUCTURE)
-        }
 
     def _tables(self, style: Style) -> list[str]:
         parts = []
@@ -193,10 +194,10 @@ class Rehearsal:
             rows = [
                 (name, kind, count)
                 for kind in self.launches
-                for name, count in sorted(self._called(kind).items())
+                for name, count in sorted(self.called(kind).items())
             ]
             parts.append(render_table(["CANN's", "kernel", "launches"], rows, style, left=(0, 1)))
-        if engine := self._called("ge"):
+        if engine := self.called("ge"):
             parts.append(f"{sum(engine.values())} nodes in graphs for the graph engine")
             parts.append(render_table(["CANN's", "nodes"], sorted(engine.items()), style))
         if self.calls:

@@ -1,0 +1,100 @@
+"""What a rehearsal of an architecture runs: ``program.py KIND NAME AMP FOLDER``.
+
+KIND ``inference`` runs the network as ``acmix export`` deploys it, ``training`` takes two steps of
+a configured run: the second shows what the first did. Run it on the CPU first: it leaves its random
+parameters in FOLDER, and the next run takes them. Each leaves ``FOLDER/TARGET.npz``.
+"""
+
+import dataclasses
+import sys
+import zlib
+from pathlib import Path
+
+import audited_models
+import mindspore as ms
+import numpy as np
+from models import shrunk
+
+from acmix.export.fusion import fuse
+from acmix.tasks import get_task
+from acmix.tools.training_step import configured_step
+from acmix.workflows.runs import build_model
+
+LEARNING_RATE = 1e-3
+
+
+def configuration(name, amp):
+    """Return the configuration of ``name`` with no more blocks than there are kinds of them."""
+    body = audited_models.config(name).model.name
+    config = audited_models.config(name, **shrunk.shallow(body))
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, amp=amp))
+
+
+def shape_of(name, config):
+    """Return (B, C, H, W), of the usual size, as the formulations depend on it."""
+    channels, *size = get_task(config.task).image_shape(config)
+    dense = name in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
+    return (2, channels, *((160, 224) if dense else size))
+
+
+def shared(cell, file):
+    """Give ``cell`` the parameters in a file; write the file if there is none.
+
+    Biases and statistics are random, too: zeros would hide them, and detectors would find nothing.
+    """
+    if not file.is_file():
+        np.savez(file, **{one.name: _drawn(one) for one in cell.get_parameters()})
+    with np.load(file) as kept:
+        for parameter in cell.get_parameters():
+            parameter.set_data(ms.Tensor(kept[parameter.name], parameter.dtype))
+
+
+def _drawn(parameter):
+    value = parameter.asnumpy().copy()
+    draw = np.random.default_rng(zlib.crc32(parameter.name.encode())).standard_normal
+    last = parameter.name.rsplit(".", 1)[-1]
+    if value.ndim == 1 and last in ("bias", "beta", "moving_mean"):
+        return (0.1 * draw(value.shape)).astype(value.dtype)
+    if last == "moving_variance":
+        return np.exp(0.1 * draw(value.shape)).astype(value.dtype)
+    return value
+
+
+def inference(name, amp, file):
+    """Return the outputs, in their order."""
+    config = configuration(name, amp)
+    model = build_model(config, config.model.num_classes)
+    model.set_train(False)
+    shared(model, file)
+    network = get_task(config.task).deployed(fuse(model))
+    images = np.random.default_rng(1).standard_normal(shape_of(name, config)).astype(np.float32)
+    outputs = network(ms.Tensor(images))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return {f"{i}": output.asnumpy() for i, output in enumerate(outputs)}
+
+
+def training(name, amp, file):
+    """Return losses of two steps, the norm of the gradient, and the optimizer's state between."""
+    config = configuration(name, amp)
+    model = build_model(config, config.model.num_classes)
+    shared(model, file)
+    rng, shape = np.random.default_rng(1), shape_of(name, config)
+    targets = get_task(config.task).random_targets(model, shape, rng)
+    batch = (rng.standard_normal(shape).astype(np.float32), *targets)
+    step = configured_step(config, model)
+    first = step([batch], LEARNING_RATE)
+    found = {"norm": first.grad_norm.asnumpy(), "finite": first.finite.asnumpy()}
+    found |= {f"loss {i}": loss.asnumpy() for i, loss in enumerate(first.losses)}
+    for one in step.optimizer.get_parameters():
+        found[one.name] = one.asnumpy().copy()  # the second step updates it in place
+    second = step([batch], LEARNING_RATE)
+    return found | {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+
+
+if __name__ == "__main__":
+    kind, name, amp, folder = sys.argv[1:]
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_seed(0)
+    place = Path(folder)
+    results = {"inference": inference, "training": training}[kind](name, amp, place / "start.npz")
+    np.savez(place / f"{ms.get_context('device_target')}.npz", **results)
