@@ -91,8 +91,8 @@ class Audit:
         nodes = sum(entry.count for entry in self.operators)
         head = (
             f"{self.subject}: {self.verdict.value} ({by_level(self.verdicts)}). {nodes} nodes, "
-            f"{len(self.operators)} operators; weights {self.parameter_bytes / 2**20:.1f} MiB, constants "
-            f"{self.constant_bytes / 2**20:.1f} MiB."
+            f"{len(self.operators)} operators; weights {self.parameter_bytes / 2**20:.1f} MiB, "
+            f"constants {self.constant_bytes / 2**20:.1f} MiB."
         )
         parts = [head, SCOPE, *self._other_version(), table, *self._rendered_findings()]
         return "\n\n".join(parts)
