@@ -58,8 +58,12 @@ def test_evidence_is_what_was_found_by_hand(row):
         ("Muls", "PASS*", "no platforms documented, aclnn kernel"),
         ("SoftmaxBackward", "PASS*", "no platforms documented, aclnn kernel"),
         ("BatchNormGrad", "PASS*", "GE adapter, in mindcv's resnet50 trained on Ascend"),
-        ("AdamWeightDecay", "REVIEW", "rewritten by AdamWeightDecayUnifyMindIR"),
-        ("TensorMove", "REVIEW", "only a GE adapter"),
+        (
+            "AdamWeightDecay",
+            "REVIEW",
+            "it AdamApplyOneWithDecayAssign, of which CANN's header",
+        ),
+        ("TensorMove", "PASS*", "GE adapter, and the back end takes it as it is"),
         ("Einsum", "FAIL", "documented for GPU only"),
         ("NoSuchOperator", "FAIL", "nothing is registered"),
         ("MakeTuple", "PASS", "needs no kernel"),
@@ -86,6 +90,8 @@ def test_verdicts(operator, verdict, reason):
         ({"models": ("swin_tiny",)}, Verdict.FAIL),
         ({"aicpu": True}, Verdict.REVIEW),
         ({"passes": ("XFission",)}, Verdict.REVIEW),
+        ({"ge": True, "becomes": ("X",)}, Verdict.LIKELY),
+        ({"platforms": ("Ascend",), "becomes": ("Y",)}, Verdict.REVIEW),
         ({}, Verdict.FAIL),
     ],
 )
