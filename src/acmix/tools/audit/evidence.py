@@ -46,6 +46,11 @@ class Evidence:
     remark: str = ""
 
     @property
+    def dispatched(self) -> bool:
+        """Whether graph mode takes its aclnn kernel."""
+        return self.aclnn and not self.undispatched
+
+    @property
     def documented(self) -> bool:
         """Whether the docstring lists Ascend."""
         return "Ascend" in self.platforms

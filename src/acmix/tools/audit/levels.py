@@ -38,7 +38,7 @@ def kernel_at_o0(known: Evidence) -> str:
         return "/".join(dict.fromkeys(kinds))
     if known.operator in _VIEWS:
         return "view"
-    if known.aclnn and not known.undispatched:
+    if known.dispatched:
         return "aclnn"
     if known.own_aicpu:
         return "AICPU"

@@ -45,9 +45,9 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
         return Verdict.PASS, "structure of the graph, needs no kernel"
     if evidence.platforms and not evidence.documented:
         return Verdict.FAIL, f"documented for {', '.join(evidence.platforms)} only"
-    if evidence.documented and (evidence.aclnn or evidence.ge):
+    if evidence.documented and (evidence.dispatched or evidence.ge):
         return Verdict.PASS, f"documented ({evidence.place}), {_kernel(evidence)}"
-    if evidence.aclnn:
+    if evidence.dispatched:
         return Verdict.LIKELY, f"no platforms documented, {_kernel(evidence)}"
     if evidence.ge and evidence.models:
         return Verdict.LIKELY, f"GE adapter, in mindcv's {evidence.models[0]} trained on Ascend"
@@ -68,7 +68,7 @@ def _of(evidence: Evidence) -> str:
 
 
 def _kernel(evidence: Evidence) -> str:
-    kinds = ("aclnn kernel", evidence.aclnn), ("GE adapter", evidence.ge)
+    kinds = ("aclnn kernel", evidence.dispatched), ("GE adapter", evidence.ge)
     return " and ".join(kind for kind, found in kinds if found)
 
 
