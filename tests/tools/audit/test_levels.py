@@ -162,4 +162,4 @@ def test_an_audit_is_read_back_with_its_levels(tmp_path):
     (tmp_path / "a.json").write_text(result.to_json())
     read = Inventory.load(tmp_path / "a.json")
     assert read.graphs == Inventory.of({"net": result}).graphs
-    assert "1 graphs: 1 REVIEW. By level: 1 AIR FAIL, 1 O0 REVIEW, 1 O2 FAIL." in read.render()
+    assert "1 graphs: 1 REVIEW. By level: O0 1 REVIEW; O2 1 FAIL; AIR 1 FAIL." in read.render()

@@ -11,7 +11,7 @@ from typing import Any
 from acmix.errors import check
 from acmix.tools.audit.evidence import evidence_of
 from acmix.tools.audit.levels import Level
-from acmix.tools.audit.report import MARKS, SCOPE, Audit, by_level, marks
+from acmix.tools.audit.report import MARKS, SCOPE, Audit, marks
 from acmix.tools.audit.rule import Finding
 from acmix.tools.audit.verdict import Verdict, judge
 from acmix.tools.saved_results import load_result, parsing
@@ -80,15 +80,25 @@ class Inventory:
             remarks.update(graph["findings"].keys())
         rows = sorted(remarks.items())
         verdicts = Counter(graph["verdict"] for graph in self.graphs.values())
-        levels = Counter(by_level({level: found}) for graph in self.graphs.values()
-                         for level, found in graph["verdicts"].items())  # fmt: skip
         parts = [
             f"{len(self.graphs)} graphs: {_counted(verdicts)}. "
-            f"By level: {_counted(levels)}. {SCOPE}",
+            f"By level: {self._by_level()}. {SCOPE}",
             render_table(header, operators, style),
             render_table(["finding", "graphs"], rows, style),
         ]
         return "\n\n".join(parts)
+
+    def _by_level(self) -> str:
+        """Return how many graphs have a verdict: "O0 1 PASS, 2 REVIEW; O2 3 PASS"."""
+        found = {
+            level.value: Counter(
+                graph["verdicts"][level]
+                for graph in self.graphs.values()
+                if level in graph["verdicts"]
+            )
+            for level in Level
+        }
+        return "; ".join(f"{level} {_counted(kinds)}" for level, kinds in found.items() if kinds)
 
 
 def _graphs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
