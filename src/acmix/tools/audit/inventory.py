@@ -90,12 +90,9 @@ class Inventory:
 
     def _by_level(self) -> str:
         """Return how many graphs have a verdict: "O0 1 PASS, 2 REVIEW; O2 3 PASS"."""
+        verdicts = [graph["verdicts"] for graph in self.graphs.values()]
         found = {
-            level.value: Counter(
-                graph["verdicts"][level]
-                for graph in self.graphs.values()
-                if level in graph["verdicts"]
-            )
+            level.value: Counter(each[level] for each in verdicts if level in each)
             for level in Level
         }
         return "; ".join(f"{level} {_counted(kinds)}" for level, kinds in found.items() if kinds)
