@@ -28,7 +28,8 @@ def exported(tmp_path):
 def test_the_exit_code_is_the_verdict(groups, code, verdict, exported, tmp_path, capsys):
     report = tmp_path / "audit.json"
     assert main(["audit", exported(group=groups), "--json", str(report)]) == code
-    assert f"net.mindir: {verdict}." in capsys.readouterr().out
+    levels = ", ".join(f"{level} {verdict}" for level in ("O0", "O2", "AIR"))
+    assert f"net.mindir: {verdict} ({levels})." in capsys.readouterr().out
     assert json.loads(report.read_text())["verdict"] == verdict
 
 
@@ -44,8 +45,14 @@ def test_review_fails_only_strictly(tmp_path, capsys):
     config.write_text("model: {name: resnet26, kwargs: {width: 8, depths: [1, 1, 1, 1]}}\n")
     arguments = ["audit", str(config), "--training", "--input-size", "32"]
     assert main(arguments) == 0
-    assert "training step, 2x3x32x32: REVIEW" in capsys.readouterr().out
+    assert "training step, 2x3x32x32: REVIEW (O0 REVIEW, O2 REVIEW)." in capsys.readouterr().out
     assert main([*arguments, "--strict"]) == 1
+
+
+@pytest.mark.parametrize("level", ["O0", "O2", "AIR"])
+def test_one_level_is_audited_alone(level, exported, capsys):
+    assert main(["audit", exported(), "--level", level]) == 0
+    assert f"net.mindir: PASS ({level} PASS)." in capsys.readouterr().out
 
 
 def test_kept_inventories_are_shown(capsys):
@@ -65,6 +72,7 @@ def test_kept_inventories_are_shown(capsys):
         (["resnet51"], "Did you mean 'resnet50'"),
         (["a.mindir", "--training"], "audited as it is"),
         (["a.mindir", "train.amp=O2"], "audited as it is"),
+        (["resnet26", "--training", "--level", "AIR"], "--level AIR is for inference"),
         (["a.mindir", "--load", "docs/ascend"], "name one .mindir file"),
         (["--load", "missing.json"], "missing.json does not exist"),
     ],

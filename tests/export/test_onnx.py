@@ -19,6 +19,7 @@ from acmix import create_model
 from acmix.errors import UserError
 from acmix.export import export_model, fuse, load_exported
 from acmix.export.outputs import to_numpy
+from acmix.ops.ranking import largest
 from acmix.tasks import get_task
 from acmix.tasks.detection.objective import DecodedInference, DetectionInference
 
@@ -42,6 +43,13 @@ class Divisions(nn.Cell):
     def construct(self, x):
         index = x.astype(ms.int32)
         return index // 3 + (index + 1) // 3
+
+
+class LargestTwice(nn.Cell):
+    def construct(self, x):
+        numbers, _ = largest(x, 3)
+        _, places = largest(-x, 3)
+        return numbers, places.astype(ms.float32)
 
 
 class Rounded(nn.Cell):
@@ -156,6 +164,12 @@ def test_numbers_are_rounded_to_whole_ones(tmp_path):
     export(Rounded(), path, (1, 1, 1, 4), verify=False)
     numbers = np.array([[[[0.5, 1.5, -2.4, 7.6]]]], np.float32)
     np.testing.assert_array_equal(load_exported(path)(numbers), [[[[0, 2, -2, 8]]]])
+
+
+@pytest.mark.onnx
+def test_counts_of_the_largest_are_numbers_in_the_file(rng, tmp_path):
+    """A tensor in the graph, which the exporter does not read; here one for two of them."""
+    agrees(LargestTwice(), LargestTwice(), (1, 1, 2, 9), rng, tmp_path)
 
 
 def agrees(network, form, shape, rng, folder):

@@ -39,7 +39,16 @@ TREES = st.recursive(
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 COUNTS = counts_to_json([Count("swin_tiny", (224, 224), 10, 20, 30)])
 CHECKS = CheckReport("Ascend", "910B", {}, (StepResult("a", "PASS", "", 1.0),)).to_json()
-INVENTORY = json.dumps({"x": {"operators": {"Conv2D": 1}, "findings": {}, "verdict": "PASS"}})
+INVENTORY = json.dumps(
+    {
+        "x": {
+            "operators": {"Conv2D": 1},
+            "findings": {},
+            "verdict": "PASS",
+            "verdicts": {"O0": "PASS"},
+        }
+    }
+)
 LINE = json.dumps({"step": 1, "epoch": 1, "loss": 1.0, "scalars": {"a.alpha": 1, "a.beta": 2}})
 FIGURES = "{peak_fp16: 1, peak_fp32: 1, memory: 1, per_node: 8, intra_node: 1}"
 

@@ -36,6 +36,24 @@ def test_loss_is_the_smoothed_cross_entropy_of_the_labelled_samples(mode, rng, s
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_gradient_is_the_difference_of_probabilities(mode, rng, smoothing):
+    """Of large logits too, where a probability is 0 in float32."""
+    logits = rng.normal(size=(4, 3)).astype(np.float32)
+    logits[0], labels = [900, -900, 0], np.array([1, 2, -1, 0], np.int32)
+    network = ClassificationLoss(nn.Identity(), smoothing)
+
+    def first(x, y):
+        return network(x, y)[0]
+
+    loss, gradient = ms.value_and_grad(first)(Tensor(logits), Tensor(labels))
+    powers = np.exp(logits - logits.max(1, keepdims=True).astype(np.float64))
+    targets = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
+    expected = (powers / powers.sum(1, keepdims=True) - targets) * (labels >= 0)[:, None] / 3
+    np.testing.assert_allclose(gradient.asnumpy(), expected, atol=1e-7)
+    assert float(loss) > 1700 / 3
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_loss_of_soft_labels_is_their_mix_of_the_losses_of_the_classes(mode, rng, smoothing):
     logits = rng.normal(size=(3, 4)).astype(np.float32)
     first, second, own = [0, 3, 2], [1, 0, 2], 0.7

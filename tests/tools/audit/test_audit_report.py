@@ -54,12 +54,12 @@ def test_the_worst_verdict_decides(operator, verdict, passes, passes_strictly):
 
 def test_the_report_names_operators_evidence_and_what_it_does_not_prove():
     text = audited(long).render()
-    assert "tiny: REVIEW." in text
+    assert "tiny: REVIEW (O0 REVIEW, O2 REVIEW, AIR REVIEW)." in text
     assert "registered for Ascend in MindSpore 2.8.0" in text
     assert "Nothing was run on Ascend" in text
-    assert "REVIEW, int64: Cast gives int64 (1 places" in text
+    assert "REVIEW at every level, int64: Cast gives int64 (1 places" in text
     (line,) = [line for line in text.splitlines() if line.startswith("MatMul ")]
-    assert line.split()[:7] == ["MatMul", "1", "PASS", "yes", "yes", "yes", "yes"]
+    assert line.split()[:9] == ["MatMul", "1", "PASS", *4 * ["yes"], "aclnn", "GE"]
     assert "| MatMul | 1 | PASS |" in audited().render("markdown")
 
 
@@ -88,9 +88,12 @@ def test_inventories_are_kept_and_shown_as_one_table(tmp_path):
     both = Inventory.load(tmp_path)
     assert both.graphs == {**first.graphs, **second.graphs}
     table = both.render("markdown")
-    assert "2 graphs: 1 PASS, 1 REVIEW" in table
+    assert (
+        "2 graphs: 1 PASS, 1 REVIEW. By level: O0 1 PASS, 1 REVIEW; O2 1 PASS, 1 REVIEW; AIR 1"
+        in table
+    )
     assert "| MatMul | 2 | 2 | PASS |" in table
-    assert "| REVIEW int64: Cast gives int64 | 1 |" in table
+    assert "| REVIEW at every level, int64: Cast gives int64 | 1 |" in table
 
 
 @pytest.mark.parametrize(("name", "message"), [("no.json", "does not exist"), ("", "no .json")])

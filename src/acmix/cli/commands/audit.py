@@ -32,6 +32,7 @@ HELP = "Check that a graph's operators are registered for Ascend; exit code 1 if
 EXAMPLE = "acmix audit acmix_swin_tiny --training train.amp=O2"
 
 _CONFIG_SUFFIXES = (".yaml", ".yml")
+_LEVELS = ("O0", "O2", "AIR")
 
 
 EXPORT_FOR_ASCEND = (
@@ -54,6 +55,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_input_size(parser, "image size in pixels; default: that of the evaluation")
     add_exported_batch(parser, None, "1, with --training 2")
+    parser.add_argument(
+        "--level",
+        choices=_LEVELS,
+        help="audit for one way to the device: jit_level O0 or O2, or the file format AIR; "
+        "default: all, with --training O0 and O2",
+    )
     parser.add_argument("--fp16", action="store_true", help="audit the export in float16")
     add_fuse(parser)
     parser.add_argument("--strict", action="store_true", help="also fail on the verdict REVIEW")
@@ -97,10 +104,12 @@ def _show_saved(options: Namespace) -> int:
 
 def _audit(target: str, overrides: Sequence[str], options: Namespace) -> Audit:
     from acmix.tools.audit.audit import audit_config, audit_file
+    from acmix.tools.audit.levels import Level
 
+    level = Level(options.level) if options.level else None
     if _is_file(target):
         _check_file_options(overrides, options)
-        return audit_file(target)
+        return audit_file(target, level)
     return audit_config(
         _config(target, overrides),
         training=options.training,
@@ -109,6 +118,7 @@ def _audit(target: str, overrides: Sequence[str], options: Namespace) -> Audit:
         dynamic_batch=options.dynamic_batch,
         fused=options.fuse,
         fp16=options.fp16,
+        level=level,
     )
 
 

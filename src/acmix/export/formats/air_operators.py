@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from acmix.utils.mindir import CONSTANT, REFERENCE, TensorType, values_of
+from acmix.export.formats.mindir_nodes import add_constant, operators_of
+from acmix.utils.mindir import REFERENCE, TensorType, values_of
+
+RESPELLED = ("Muls", "MatMulExt")
+"""Operators that :func:`spell_for_air` replaces."""
 
 _NUMPY = {"FLOAT": "float32", "FLOAT16": "float16", "INT32": "int32", "INT64": "int64"}
 
@@ -19,7 +23,7 @@ def spell_for_air(model: Any) -> None:
     ``Muls(x, number)`` becomes ``Mul(x, tensor)``; ``MatMulExt`` becomes ``MatMul`` for matrices
     and ``BatchMatMul`` for more axes, which the graph engine broadcasts.
     """
-    operators = {REFERENCE + primitive.name: primitive.op_type for primitive in model.primitives}
+    operators = operators_of(model)
     values = values_of(model)
     for graph in (model.graph, *model.functions):
         nodes = list(graph.node)
@@ -53,7 +57,7 @@ def _constant(graph: Any, name: str, number: float, kind: TensorType) -> str:
     """Add a constant tensor without axes, of the dtype of ``kind``; return its name."""
     import numpy as np  # the command line imports all formats, and must not wait for it
 
-    attribute = _value(graph, name)
+    attribute = add_constant(graph, name)
     attribute.type = attribute.TENSORS
     tensor = attribute.tensors.add(
         name="value0", raw_data=np.array(number, _NUMPY[kind.dtype]).tobytes()
@@ -64,12 +68,6 @@ def _constant(graph: Any, name: str, number: float, kind: TensorType) -> str:
 
 def _flag(graph: Any, node: str) -> str:
     """Add a constant False; return its name."""
-    attribute = _value(graph, f"{node}/transpose")
+    attribute = add_constant(graph, f"{node}/transpose")
     attribute.type, attribute.i = attribute.BOOL, 0
     return f"{node}/transpose"
-
-
-def _value(graph: Any, name: str) -> Any:
-    node = graph.node.add(name=name, op_type=CONSTANT)
-    node.output.append(name)
-    return node.attribute.add(name="value")

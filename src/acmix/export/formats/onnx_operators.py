@@ -7,6 +7,8 @@ same inputs and outputs and no attributes, which is then renamed in the file.
 Round has a second input in MindSpore, the number of decimals, which the exporter writes, too. ONNX
 rounds to whole numbers, as the library does, and has one input.
 
+TopK's count is a tensor in the library, for Ascend's sake. The exporter reads a number only.
+
 A constant that several divisions share is cast for each of them, by nodes of one name and one
 output, which onnxruntime refuses. The first is enough.
 """
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from acmix.errors import check
+from acmix.export.formats.mindir_nodes import add_constant, operators_of
+from acmix.utils.mindir import CONSTANT
 
 _SUBSTITUTES = {"Erf": "Softsign"}
 _INPUTS = {"Round": 1}
@@ -46,7 +50,28 @@ def substitute_operators(model: Any) -> set[str]:
             primitive.op_type = _SUBSTITUTES[primitive.op_type]
             # The substitutes are primitives of MindSpore's older kind.
             primitive.prim_type = primitive.PRIMITIVE
+    _count_in_numbers(model)
     return unsupported
+
+
+def _count_in_numbers(model: Any) -> None:
+    """Replace every constant tensor that counts for a TopK by a number of its own."""
+    operators = operators_of(model)
+    for graph in (model.graph, *model.functions):
+        nodes = list(graph.node)
+        constants = {
+            node.output[0]: node.attribute[0].tensors[0]
+            for node in nodes
+            if node.op_type == CONSTANT and node.attribute[0].tensors
+        }
+        del graph.node[:]
+        for node in nodes:
+            if operators.get(node.op_type) == "TopK" and node.input[1] in constants:
+                raw = constants[node.input[1]].raw_data
+                node.input[1] = f"{node.name}/count"
+                count = add_constant(graph, node.input[1])
+                count.type, count.i = count.INT64, int.from_bytes(raw, "little")
+            graph.node.append(node)
 
 
 def repair_nodes(path: Path, substituted: set[str]) -> None:

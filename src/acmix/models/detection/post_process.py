@@ -20,6 +20,7 @@ from acmix.models.detection.coder import BoxCoder
 from acmix.ops.boxes import clip_boxes
 from acmix.ops.constants import constant, tensor_constant
 from acmix.ops.linear import take_elements, take_rows
+from acmix.ops.ranking import largest
 
 MOST_BOXES = 2864
 """Largest number of boxes that ``ops.NMSWithMask`` takes on Ascend."""
@@ -96,7 +97,7 @@ class PostProcess:
             start += level.shape[1]
         values, rows, labels = [ops.cat([pairs[i] for pairs in best], 1) for i in range(3)]
         count = min(self.max_candidates, values.shape[1])
-        values, order = ops.TopK()(values, count)
+        values, order = largest(values, count)
         rows, labels = take_elements(rows, order), take_elements(labels, order)
         anchors = take_rows(anchors.reshape((1, -1, 4)), rows.reshape((-1,)))
         boxes = coder.decode(take_rows(deltas, rows), anchors.reshape((-1, count, 4)))
@@ -124,7 +125,7 @@ class PostProcess:
         places = _falling(count).reshape((1, -1)) * kept.astype(ms.float32)
         if count < self.max_detections:
             places = ops.cat((places, ops.zeros((places.shape[0], self.max_detections - count))), 1)
-        places, _ = ops.TopK()(places, self.max_detections)
+        places, _ = largest(places, self.max_detections)
         found = places > 0
         order = (count - ops.maximum(places, 1)).astype(ms.int32)
         boxes = take_rows(boxes, order) * found.astype(ms.float32).expand_dims(2)
@@ -140,9 +141,9 @@ def best_pairs(values: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     rows, columns = values.shape[1], values.shape[2]
     kept = min(count, rows)
-    index = ops.TopK()(ops.ReduceMax()(values, 2), kept)[1]
+    index = largest(ops.ReduceMax()(values, 2), kept)[1]
     pairs = take_rows(values, index).reshape((-1, kept * columns))
-    best, place = ops.TopK()(pairs, min(count, kept * columns))
+    best, place = largest(pairs, min(count, kept * columns))
     row = place // columns
     return best, take_elements(index, row), place - row * columns
 

@@ -16,6 +16,7 @@ from acmix.models.detection.predictions import per_anchor, prediction_conv
 from acmix.ops.boxes import box_area, box_iou, clip_to_sizes
 from acmix.ops.linear import take_elements, take_rows
 from acmix.ops.losses import binary_cross_entropy, smooth_l1
+from acmix.ops.ranking import largest
 from acmix.parallel.divisor import Divisor
 
 
@@ -118,7 +119,7 @@ class ProposalRule:
         boxes: tuple = ()
         start = 0
         for level in ops.split(logits, level_counts, 1):
-            value, row = ops.TopK()(level, min(self.top_k, level.shape[1]))
+            value, row = largest(level, min(self.top_k, level.shape[1]))
             row = row + start
             start += level.shape[1]
             chosen = take_rows(anchors.expand_dims(0), row.reshape((-1,)))
@@ -129,7 +130,7 @@ class ProposalRule:
             values += (ops.select(kept, value, _NEVER),)
             boxes += (box,)
         value = ops.cat(values, 1)
-        value, order = ops.TopK()(value, min(self.max_proposals, value.shape[1]))
+        value, order = largest(value, min(self.max_proposals, value.shape[1]))
         valid = value > _NEVER
         return take_rows(ops.cat(boxes, 1), order) * valid.astype(ms.float32).expand_dims(2), valid
 

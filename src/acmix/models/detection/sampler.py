@@ -11,6 +11,7 @@ from acmix.models.detection.matcher import BACKGROUND
 from acmix.ops import random
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_elements
+from acmix.ops.ranking import largest
 
 
 class BalancedSampler(nn.Cell):
@@ -71,8 +72,8 @@ def _draw(members: Tensor, numbers: Tensor, most: int) -> tuple[Tensor, Tensor]:
         The indices (B, min(most, A)) int32, members first, and how many of them are members (B, 1).
     """
     numbers = ops.select(members, numbers, -1.0)
-    largest, index = ops.TopK(sorted=True)(numbers, min(most, members.shape[1]))
-    count = ops.ReduceSum(keep_dims=True)((largest >= 0).astype(ms.float32), 1)
+    drawn, index = largest(numbers, min(most, members.shape[1]))
+    count = ops.ReduceSum(keep_dims=True)((drawn >= 0).astype(ms.float32), 1)
     return index, count.astype(ms.int32)
 
 

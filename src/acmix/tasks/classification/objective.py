@@ -7,6 +7,7 @@ from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
+from acmix.ops.losses import label_targets, softmax_cross_entropy
 from acmix.tasks.classification.metric import ClassificationMetric
 
 
@@ -60,13 +61,9 @@ class ClassificationLoss(FullPrecision):
         logits = self.model(images).astype(ms.float32)
         if labels.ndim == 2:
             return (self.soft_cross_entropy(logits, labels.astype(ms.float32)),)
-        # cross_entropy's ignore_index would gather with label -1, which is undefined on Ascend.
-        losses = ops.cross_entropy(
-            logits,
-            ops.maximum(labels, 0),
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )
+        classes = ops.maximum(labels, 0)
+        targets = label_targets(classes, logits.shape[1], self.label_smoothing)
+        losses = softmax_cross_entropy(logits, targets)
         counted = (labels >= 0).astype(ms.float32)
         total = ops.ReduceSum()(losses * counted)
         return (total / ops.maximum(ops.ReduceSum()(counted), 1.0),)
@@ -77,10 +74,10 @@ class ClassificationLoss(FullPrecision):
         if known < logits.shape[1]:
             rest = ops.zeros((batch, logits.shape[1] - known), ms.float32)
             targets = ops.concat((targets, rest), axis=1)
-        losses = ops.cross_entropy(
-            logits, targets, reduction="none", label_smoothing=self.label_smoothing
-        )
-        return ops.ReduceMean()(losses)
+        if self.label_smoothing > 0:
+            rest = self.label_smoothing / logits.shape[1]
+            targets = targets * (1 - self.label_smoothing) + rest
+        return ops.ReduceMean()(softmax_cross_entropy(logits, targets))
 
 
 class Logits(FullPrecision):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from acmix.export.fusion import fuse
 from acmix.export.precision import half_precision
 from acmix.tasks import get_task
 from acmix.tools.audit.evidence import evidence_of
+from acmix.tools.audit.levels import TRAINING, Level
 from acmix.tools.audit.report import Audit, AuditedOperator
+from acmix.tools.audit.rule import EVERY_LEVEL
 from acmix.tools.audit.rules import apply_rules, convolutions
 from acmix.tools.audit.verdict import judge
 from acmix.tools.graphs import graph_of, step_graph
@@ -25,8 +28,8 @@ from acmix.utils.modes import built_for
 from acmix.workflows.runs import build_model
 
 
-def audit_graph(graph: Graph, subject: str) -> Audit:
-    """Audit a graph under the name ``subject``."""
+def audit_graph(graph: Graph, subject: str, levels: Sequence[Level] = EVERY_LEVEL) -> Audit:
+    """Audit a graph under the name ``subject`` for some of the ways to the device."""
     operators = []
     for name, count in sorted(graph.count_operators().items()):
         evidence = evidence_of(name)
@@ -39,20 +42,21 @@ def audit_graph(graph: Graph, subject: str) -> Audit:
         subject,
         graph.version,
         tuple(operators),
-        apply_rules(graph),
+        apply_rules(graph, levels),
         dict(sorted(groups.items())),
         sum(kind.bytes for kind in graph.parameters),
         sum(kind.bytes for kind in graph.constants),
+        tuple(levels),
     )
 
 
-def audit_file(path: str | Path) -> Audit:
-    """Audit an exported ``.mindir``.
+def audit_file(path: str | Path, level: Level | None = None) -> Audit:
+    """Audit an exported ``.mindir`` for every level, or for one.
 
     Raises:
         UserError: the file is missing or is no MindIR.
     """
-    return audit_graph(load_graph(path), str(path))
+    return audit_graph(load_graph(path), str(path), (level,) if level else EVERY_LEVEL)
 
 
 def audit_config(
@@ -64,6 +68,7 @@ def audit_config(
     dynamic_batch: bool = False,
     fused: bool = True,
     fp16: bool = False,
+    level: Level | None = None,
 ) -> Audit:
     """Audit the exported form of a configured network, or its training step.
 
@@ -79,11 +84,13 @@ def audit_config(
         dynamic_batch: leave the batch size open (not with ``training``).
         fused: audit the inference form of :func:`acmix.export.fuse`, as exported by default.
         fp16: audit the export in float16 (not with ``training``, which has ``train.amp``).
+        level: audit for this one alone; None for all, which for training are O0 and O2.
 
     Raises:
-        UserError: the network cannot be built, or ``training`` with ``dynamic_batch`` or ``fp16``,
-            or ``dynamic_batch`` of a task that takes a fixed number of images.
+        UserError: the network cannot be built, or ``training`` with ``dynamic_batch``, ``fp16`` or
+            the level AIR, or ``dynamic_batch`` of a task that takes a fixed number of images.
     """
+    check(not (training and level is Level.AIR), "--level AIR is for inference, which is exported.")
     check(not (training and dynamic_batch), "--dynamic-batch is for inference.")
     check(not (training and fp16), "--fp16 is for inference; training has train.amp=O2.")
     task = get_task(config.task)
@@ -104,7 +111,9 @@ def audit_config(
             with half_precision(network) if fp16 else nullcontext():
                 graph = graph_of(Exported(network), (images,))
     kind = "training step" if training else "inference in float16" if fp16 else "inference"
-    return audit_graph(graph, f"{config.network_name}, {kind}, {'x'.join(map(str, images.shape))}")
+    subject = f"{config.network_name}, {kind}, {'x'.join(map(str, images.shape))}"
+    every = TRAINING if training else EVERY_LEVEL
+    return audit_graph(graph, subject, (level,) if level else every)
 
 
 def _group_name(groups: int, depthwise: bool) -> str:

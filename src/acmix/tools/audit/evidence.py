@@ -24,6 +24,11 @@ class Evidence:
         passes: backend passes that rewrite it.
         models: mindcv models, published as trained on Ascend, with the operator in their
             training graphs.
+        undispatched: whether graph mode does not take its aclnn kernel.
+        expanded: whether MindSpore's expander replaces it where the graph engine lacks it.
+        own_aicpu: whether its adapter makes an operator of MindSpore's own for AICPU.
+        becomes: operators that get a kernel in its place, as seen in rehearsals.
+        remark: what is to be said of these.
     """
 
     operator: str
@@ -34,6 +39,16 @@ class Evidence:
     aicpu: bool = False
     passes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    undispatched: bool = False
+    expanded: bool = False
+    own_aicpu: bool = False
+    becomes: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def dispatched(self) -> bool:
+        """Whether graph mode takes its aclnn kernel."""
+        return self.aclnn and not self.undispatched
 
     @property
     def documented(self) -> bool:
@@ -45,6 +60,7 @@ def evidence_of(operator: str) -> Evidence:
     """Look an operator up in all lists."""
     platforms, place = entries("documented").get(operator, ("", ""))
     (models,) = entries("mindcv").get(operator, ("",))
+    becomes, remark = entries("rehearsed").get(operator, ("", ""))
     rewriting = (f"{operator}UnifyMindIR", f"{operator}Fission")
     return Evidence(
         operator,
@@ -55,6 +71,11 @@ def evidence_of(operator: str) -> Evidence:
         aicpu=operator in entries("aicpu"),
         passes=tuple(name for name in rewriting if name in entries("backend_passes")),
         models=tuple(models.split()),
+        undispatched=operator in entries("undispatched"),
+        expanded=operator in entries("expander"),
+        own_aicpu=operator in entries("own_aicpu"),
+        becomes=tuple(becomes.split()),
+        remark=remark,
     )
 
 

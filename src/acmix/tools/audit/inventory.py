@@ -10,8 +10,10 @@ from typing import Any
 
 from acmix.errors import check
 from acmix.tools.audit.evidence import evidence_of
-from acmix.tools.audit.report import SCOPE, Audit, marks
-from acmix.tools.audit.verdict import judge
+from acmix.tools.audit.levels import Level
+from acmix.tools.audit.report import MARKS, SCOPE, Audit, marks
+from acmix.tools.audit.rule import Finding
+from acmix.tools.audit.verdict import Verdict, judge
 from acmix.tools.saved_results import load_result, parsing
 from acmix.utils.table import Style, render_table
 
@@ -72,37 +74,49 @@ class Inventory:
              judged[name][1]]
             for name in sorted(counts, key=lambda name: (-judged[name][0].severity, name))
         ]  # fmt: skip
-        header = ["operator", "graphs", "nodes", "verdict", "documented", "aclnn", "GE", "AICPU",
-                  "why"]  # fmt: skip
+        header = ["operator", "graphs", "nodes", "verdict", *MARKS, "why"]
         remarks: Counter[str] = Counter()
         for graph in self.graphs.values():
             remarks.update(graph["findings"].keys())
         rows = sorted(remarks.items())
         verdicts = Counter(graph["verdict"] for graph in self.graphs.values())
-        summary = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
         parts = [
-            f"{len(self.graphs)} graphs: {summary}. {SCOPE}",
+            f"{len(self.graphs)} graphs: {_counted(verdicts)}. "
+            f"By level: {self._by_level()}. {SCOPE}",
             render_table(header, operators, style),
             render_table(["finding", "graphs"], rows, style),
         ]
         return "\n\n".join(parts)
 
+    def _by_level(self) -> str:
+        """Return how many graphs have a verdict: "O0 1 PASS, 2 REVIEW; O2 3 PASS"."""
+        verdicts = [graph["verdicts"] for graph in self.graphs.values()]
+        found = {
+            level.value: Counter(each[level] for each in verdicts if level in each)
+            for level in Level
+        }
+        return "; ".join(f"{level} {_counted(kinds)}" for level, kinds in found.items() if kinds)
+
 
 def _graphs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the graphs of an inventory, or the single graph of an audit."""
     if "subject" in content:
-        findings = {
-            f"{finding['verdict']} {finding['rule']}: {finding['message']}": finding["count"]
-            for finding in content["findings"]
-        }
-        graph = {
-            "verdict": content["verdict"],
-            "operators": {entry["name"]: entry["count"] for entry in content["operators"]},
-            "convolutions": content["convolutions"],
-            "findings": findings,
+        graph = {key: content[key] for key in ("verdict", "verdicts", "convolutions")}
+        graph["operators"] = {entry["name"]: entry["count"] for entry in content["operators"]}
+        graph["findings"] = {
+            _finding(finding).text: finding["count"] for finding in content["findings"]
         }
         return {content["subject"]: graph}
-    parts = {"verdict", "operators", "findings"}
+    parts = {"verdict", "verdicts", "operators", "findings"}
     if not all(parts <= graph.keys() for graph in content.values()):
         raise KeyError(*sorted(parts))
     return content
+
+
+def _finding(content: dict[str, Any]) -> Finding:
+    levels = tuple(map(Level, content["levels"]))
+    return Finding(**{**content, "verdict": Verdict(content["verdict"]), "levels": levels})
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from acmix.tools.audit.evidence import VERSION, Evidence
-from acmix.tools.audit.rules import RULES, Finding
-from acmix.tools.audit.verdict import Verdict
+from acmix.tools.audit.levels import Level, kernel_at_o0, node_of_engine
+from acmix.tools.audit.rule import EVERY_LEVEL, Finding
+from acmix.tools.audit.rules import RULES
+from acmix.tools.audit.verdict import STRUCTURE, Verdict
 from acmix.utils.table import Style, render_table
 
 SCOPE = (
@@ -40,6 +43,7 @@ class Audit:
         convolutions: number of convolutions and their gradients by kind of groups.
         parameter_bytes: size of the weights.
         constant_bytes: size of the constants in the graph.
+        levels: ways to the device for which it was audited.
     """
 
     subject: str
@@ -49,14 +53,25 @@ class Audit:
     convolutions: dict[str, int]
     parameter_bytes: int
     constant_bytes: int
+    levels: tuple[Level, ...] = EVERY_LEVEL
+
+    def verdict_at(self, level: Level) -> Verdict:
+        """Return PASS, REVIEW or FAIL: the most severe of operators and of findings at a level."""
+        found = [entry.verdict for entry in self.operators]
+        found += [finding.verdict for finding in self.findings if level in finding.levels]
+        worst = max(found, key=lambda verdict: verdict.severity, default=Verdict.PASS)
+        return worst if worst in (Verdict.REVIEW, Verdict.FAIL) else Verdict.PASS
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Verdicts by level."""
+        return {level.value: self.verdict_at(level).value for level in self.levels}
 
     @property
     def verdict(self) -> Verdict:
-        """Return PASS, REVIEW or FAIL: the most severe of all operators and findings."""
-        all_of = [entry.verdict for entry in self.operators]
-        all_of += [finding.verdict for finding in self.findings]
-        worst = max(all_of, key=lambda verdict: verdict.severity, default=Verdict.PASS)
-        return worst if worst in (Verdict.REVIEW, Verdict.FAIL) else Verdict.PASS
+        """Return the verdict of all levels; REVIEW if it fails at some of them only."""
+        found = sorted({self.verdict_at(level) for level in self.levels}, key=lambda v: v.severity)
+        return Verdict.REVIEW if found[-1] is Verdict.FAIL and len(found) > 1 else found[-1]
 
     def passed(self, strict: bool = False) -> bool:
         """Return whether nothing fails and, with ``strict``, nothing needs a review."""
@@ -66,7 +81,7 @@ class Audit:
         """Return the report as tables."""
         order = sorted(self.operators, key=lambda entry: (-entry.verdict.severity, entry.name))
         table = render_table(
-            ["operator", "nodes", "verdict", "documented", "aclnn", "GE", "AICPU", "why"],
+            ["operator", "nodes", "verdict", *MARKS, "why"],
             [
                 [entry.name, entry.count, entry.verdict.value, *marks(entry.evidence), entry.reason]
                 for entry in order
@@ -75,28 +90,27 @@ class Audit:
         )
         nodes = sum(entry.count for entry in self.operators)
         head = (
-            f"{self.subject}: {self.verdict.value}. {nodes} nodes, {len(self.operators)} "
-            f"operators; weights {self.parameter_bytes / 2**20:.1f} MiB, constants "
-            f"{self.constant_bytes / 2**20:.1f} MiB."
+            f"{self.subject}: {self.verdict.value} ({by_level(self.verdicts)}). {nodes} nodes, "
+            f"{len(self.operators)} operators; weights {self.parameter_bytes / 2**20:.1f} MiB, "
+            f"constants {self.constant_bytes / 2**20:.1f} MiB."
         )
         parts = [head, SCOPE, *self._other_version(), table, *self._rendered_findings()]
         return "\n\n".join(parts)
 
     def to_json(self) -> str:
         """Return the whole audit as JSON."""
-        content = {"verdict": self.verdict.value, "scope": SCOPE, **asdict(self)}
+        verdicts = {"verdict": self.verdict.value, "verdicts": self.verdicts}
+        content = {**verdicts, "scope": SCOPE, **asdict(self)}
         return json.dumps(content, indent=1)
 
     def inventory(self) -> dict[str, Any]:
         """Return the part that tests compare between versions: operators, groups, findings."""
         return {
             "verdict": self.verdict.value,
+            "verdicts": self.verdicts,
             "operators": {entry.name: entry.count for entry in self.operators},
             "convolutions": self.convolutions,
-            "findings": {
-                f"{finding.verdict.value} {finding.rule}: {finding.message}": finding.count
-                for finding in self.findings
-            },
+            "findings": {finding.text: finding.count for finding in self.findings},
         }
 
     def _other_version(self) -> list[str]:
@@ -105,17 +119,29 @@ class Audit:
         return [f"The graph was made by MindSpore {self.version}, the lists are of {VERSION}."]
 
     def _rendered_findings(self) -> list[str]:
-        sources = {rule.name: rule.source for rule in RULES}
+        sources = {(rule.name, tuple(rule.levels)): rule.source for rule in RULES}
         lines = [
-            f"- {f.verdict.value}, {f.rule}: {f.message} ({f.count} places; {sources[f.rule]})"
+            f"- {f.text} ({f.count} places; {sources[f.rule, tuple(f.levels)]})"
             + (f"; {f.scope}" if f.scope and f.verdict != Verdict.NOTE else "")
             for f in self.findings
         ]
         return ["\n".join(lines)] if lines else []
 
 
+MARKS = ("documented", "aclnn", "GE", "AICPU", "at O0", "at O2")
+"""Headers of :func:`marks`."""
+
+
 def marks(evidence: Evidence) -> list[str]:
-    """Return the evidence in four columns: documented, aclnn, GE, AICPU."""
+    """Return the evidence in columns, and what becomes of the operator at two levels."""
     documented = "yes" if evidence.documented else "no" if evidence.platforms else "-"
     kinds = (evidence.aclnn, evidence.ge, evidence.aicpu)
-    return [documented, *("yes" if found else "-" for found in kinds)]
+    became = "-", "-"
+    if evidence.operator not in STRUCTURE:
+        became = kernel_at_o0(evidence), node_of_engine(evidence, Level.O2)
+    return [documented, *("yes" if found else "-" for found in kinds), *(b or "-" for b in became)]
+
+
+def by_level(verdicts: Mapping[str, str]) -> str:
+    """Return verdicts by level as one line: "O0 PASS, O2 REVIEW"."""
+    return ", ".join(f"{level} {verdict}" for level, verdict in verdicts.items())

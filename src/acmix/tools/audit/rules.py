@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from acmix.tools.audit.evidence import evidence_of
+from acmix.tools.audit.level_rules import LEVEL_RULES
+from acmix.tools.audit.levels import GRAPH_ENGINE, Level
+from acmix.tools.audit.rule import EVERY_LEVEL, Finding, Remarks, Rule
 from acmix.tools.audit.verdict import Verdict
 from acmix.utils.mindir import Graph, Node, TensorType
-
-Remarks = Iterator[tuple[str, str]]
-"""Pairs of a message and its place in the network."""
 
 _CONVOLUTION_WEIGHTS = {
     "Conv2D": lambda node: node.inputs[1].types,
@@ -22,7 +21,6 @@ _GATHER_INDEX = {
     **{"Gather": 1, "GatherNd": 1, "GatherD": 2, "GatherDGradV2": 2, "IndexSelect": 2},
     **{"UnsortedSegmentSum": 1, "EmbeddingLookup": 1},
 }
-_MOVERS = {"Pad", "PadV3", "MirrorPad", "Roll", "Im2Col", "Col2Im", "Gather", "StridedSlice"}
 _LARGE = 8 * 2**20
 _MOST_AXES = 5
 _MOST_BOXES = 2864
@@ -30,36 +28,17 @@ _MOST_INPUTS = 32
 _TILE = 16
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A rule: name, verdict on its findings, source of the fact, and the search."""
-
-    name: str
-    verdict: Verdict
-    source: str
-    search: Callable[[Graph], Remarks]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One message of a rule, found at ``count`` places such as ``scope``."""
-
-    rule: str
-    verdict: Verdict
-    message: str
-    count: int
-    scope: str
-
-
-def apply_rules(graph: Graph) -> tuple[Finding, ...]:
-    """Return the findings of all rules, the most severe first."""
+def apply_rules(graph: Graph, levels: Sequence[Level] = EVERY_LEVEL) -> tuple[Finding, ...]:
+    """Return the findings of all rules that hold at one of the levels, the most severe first."""
     findings = []
     for rule in RULES:
+        if not set(rule.levels) & set(levels):
+            continue
         remarks = list(rule.search(graph))
         counts = Counter(message for message, _ in remarks)
         places = dict(reversed(remarks))
         findings += [
-            Finding(rule.name, rule.verdict, message, count, places[message])
+            Finding(rule.name, rule.verdict, message, count, places[message], rule.levels)
             for message, count in counts.items()
         ]
     return tuple(sorted(findings, key=lambda finding: -finding.verdict.severity))
@@ -167,20 +146,6 @@ def _aicpu_only(graph: Graph) -> Remarks:
             yield f"{node.operator} has an AICPU kernel only", node.scope
 
 
-def _aicpu_mover(graph: Graph) -> Remarks:
-    for node in graph.nodes:
-        known = evidence_of(node.operator)
-        if node.operator in _MOVERS and known.aicpu and not known.aclnn:
-            yield f"{node.operator} has an AICPU kernel and none of aclnn", node.scope
-
-
-def _without_ge(graph: Graph) -> Remarks:
-    for node in graph.nodes:
-        known = evidence_of(node.operator)
-        if known.aclnn and not known.ge:
-            yield f"{node.operator} has an aclnn kernel and no GE adapter", node.scope
-
-
 def _too_many_boxes(graph: Graph) -> Remarks:
     for node in graph.nodes:
         if node.operator == "NMSWithMask":
@@ -239,6 +204,7 @@ RULES = (
         Verdict.REVIEW,
         "docs of JitConfig: jit_level O2 has no dynamic shapes",
         _dynamic_size,
+        GRAPH_ENGINE,
     ),
     Rule(
         "large constant",
@@ -265,18 +231,6 @@ RULES = (
         _negative_permutation,
     ),
     Rule("AICPU only", Verdict.REVIEW, "one scalar processor does the work", _aicpu_only),
-    Rule(
-        "AICPU at O0",
-        Verdict.NOTE,
-        "without an aclnn kernel the GE operator or AICPU is chosen at run time",
-        _aicpu_mover,
-    ),
-    Rule(
-        "AIR and O2",
-        Verdict.NOTE,
-        "CANN's graph engine takes it if MindSpore's expander decomposes it; unverified",
-        _without_ge,
-    ),
     Rule("dynamic batch", Verdict.NOTE, "give the sizes to the converter", _dynamic_batch),
     Rule("branch", Verdict.NOTE, "the host waits for the value, once per branch", _branch),
     Rule("many inputs", Verdict.NOTE, "no limit is documented; unverified", _many_inputs),
@@ -286,4 +240,5 @@ RULES = (
         "fills 16 x 16 tiles of the cube unit in part",
         _small_product,
     ),
+    *LEVEL_RULES,
 )

@@ -28,7 +28,7 @@ class Verdict(str, Enum):
         return list(Verdict).index(self)
 
 
-_STRUCTURE = {
+STRUCTURE = {
     *("MakeTuple", "TupleGetItem", "MakeList", "ListGetItem", "Return", "Depend", "Load"),
     *("UpdateState", "Partial", "Switch", "SwitchLayer", "StopGradient", CALL),
 }
@@ -41,16 +41,21 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
     Registration is necessary but not sufficient: of 126 operators documented for other platforms
     only, 91 have an adapter or a kernel. Documentation therefore takes precedence.
     """
-    if evidence.operator in _STRUCTURE:
+    if evidence.operator in STRUCTURE:
         return Verdict.PASS, "structure of the graph, needs no kernel"
     if evidence.platforms and not evidence.documented:
         return Verdict.FAIL, f"documented for {', '.join(evidence.platforms)} only"
-    if evidence.documented and (evidence.aclnn or evidence.ge):
+    if evidence.documented and (evidence.dispatched or evidence.ge):
         return Verdict.PASS, f"documented ({evidence.place}), {_kernel(evidence)}"
-    if evidence.aclnn:
+    if evidence.dispatched:
         return Verdict.LIKELY, f"no platforms documented, {_kernel(evidence)}"
     if evidence.ge and evidence.models:
         return Verdict.LIKELY, f"GE adapter, in mindcv's {evidence.models[0]} trained on Ascend"
+    if evidence.ge and evidence.becomes:
+        return Verdict.LIKELY, "GE adapter, and the back end takes it as it is"
+    if evidence.documented and evidence.becomes:
+        made = " ".join(evidence.becomes)
+        return Verdict.REVIEW, f"documented, no kernel; the back end makes it {made}{_of(evidence)}"
     if evidence.documented and evidence.passes:
         return Verdict.REVIEW, f"documented, no kernel, rewritten by {evidence.passes[0]}"
     if evidence.documented or evidence.passes or evidence.ge or evidence.aicpu:
@@ -58,8 +63,12 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
     return Verdict.FAIL, f"nothing is registered for it in MindSpore {VERSION}"
 
 
+def _of(evidence: Evidence) -> str:
+    return f", {evidence.remark}" if evidence.remark else ""
+
+
 def _kernel(evidence: Evidence) -> str:
-    kinds = ("aclnn kernel", evidence.aclnn), ("GE adapter", evidence.ge)
+    kinds = ("aclnn kernel", evidence.dispatched), ("GE adapter", evidence.ge)
     return " and ".join(kind for kind, found in kinds if found)
 
 
