@@ -3,7 +3,7 @@
 ``python tests/rehearsed_models.py [inference|training] [O0|O2] [fp32|amp] [pattern]`` writes the
 files anew; look at the difference before you commit it. Each line is one run of
 tests/tools/rehearsal/program.py on the CPU and one on the stand-in, whose operators the software
-NPU computes. ``kernels/KIND_LEVEL.json`` has the kernels of inference and those of a mixed-precision
+NPU computes. ``kernels/KIND_LEVEL.json`` has the kernels of inference and of a mixed-precision
 training step; ``numbers.json`` how far the two runs are apart, of mixed precision and of float32.
 """
 

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import rehearsed_models
 
 from acmix.cli import main
 from acmix.errors import UserError
@@ -110,23 +109,3 @@ def test_a_wrong_word_ends_before_anything_is_built(words, message, tmp_path, mo
     assert code == 2
     assert message in capsys.readouterr().err
     assert [*tmp_path.iterdir()] == []
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [(name, kind) for kind in rehearsed_models.KINDS for name in rehearsed_models.names(kind)],
-)
-def test_the_kernels_of_every_architecture_are_those_of_the_table(name, kind):
-    result = rehearsed_models.rehearsed(name, kind)
-    assert result.passed, result.render()
-    remedy = f"look at what is new, then: python tests/rehearsed_models.py {kind} {name}"
-    assert rehearsed_models.summary(result) == rehearsed_models.kept(kind)[name], remedy
-
-
-@pytest.mark.parametrize("kind", rehearsed_models.KINDS)
-def test_the_table_holds_no_kernel_of_a_slow_kind(kind):
-    kept = rehearsed_models.kept(kind)
-    assert kept.keys() == set(rehearsed_models.names(kind))
-    kinds = {line.split(": ")[1] for graph in kept.values() for line in graph["nodes"]}
-    assert kinds == {"aclnn", "aclop", "view"}

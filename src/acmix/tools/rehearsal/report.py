@@ -95,7 +95,7 @@ class Rehearsal:
         return self.exit_code == 0 and not stopped and bool(self.calls)
 
     def called(self, kind: str) -> dict[str, int]:
-        """Return the calls of a kind by CANN's name; of graphs without what stands for no kernel."""
+        """Return the calls of a kind by name; of graphs without what stands for no kernel."""
         return {
             name: count
             for (one, name), count in self.calls.items()

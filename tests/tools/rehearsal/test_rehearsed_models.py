@@ -1,0 +1,57 @@
+"""Every architecture on the stand-in: its kernels are those of the table, its numbers the CPU's."""
+
+import shutil
+
+import pytest
+import rehearsed_models
+
+needs_compiler = pytest.mark.skipif(
+    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
+)
+
+# A step takes a minute or more, most of it to compile. One of each head, and all attention modes
+# between them; the others' are kept, and written anew by the command.
+STEPS = (
+    ("acmix_resnet26", "O0", "fp32"),
+    ("acmix_swin_small", "O2", "amp"),
+    ("retinanet_pvt_tiny", "O2", "amp"),
+)
+
+
+def cases():
+    for name, kind, level, precision in rehearsed_models.cases():
+        if kind == "inference" or (name, level, precision) in STEPS:
+            yield name, kind, level, precision
+
+
+@needs_compiler
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("name", "kind", "level", "precision"), cases())
+def test_kernels_are_those_of_the_table_and_numbers_those_of_the_cpu(name, kind, level, precision):
+    run = rehearsed_models.rehearsed(name, kind, level, precision)
+    assert run.result.passed, run.result.render()
+    assert run.difference < rehearsed_models.BOUNDS[precision]
+    if precision == rehearsed_models.KEPT[kind]:
+        kept = rehearsed_models.kept(kind, level)[name]
+        words = f"{kind} {level} {precision} {name}"
+        remedy = f"look at what is new, then: python tests/rehearsed_models.py {words}"
+        assert rehearsed_models.summary(run.result) == kept, remedy
+
+
+@pytest.mark.parametrize("level", rehearsed_models.LEVELS)
+@pytest.mark.parametrize("kind", rehearsed_models.KINDS)
+def test_the_table_holds_no_kernel_of_a_slow_kind(kind, level):
+    kept = rehearsed_models.kept(kind, level)
+    assert kept.keys() == set(rehearsed_models.names())
+    kinds = {line.split(": ")[1] for graph in kept.values() for line in graph["nodes"]}
+    assert kinds <= {"aclnn", "aclop", "view"}
+    launched = {line for graph in kept.values() for line in graph["launches"]}
+    assert launched
+    assert not [line for line in launched if line.startswith("Cust")]
+
+
+def test_all_numbers_are_kept_and_within_their_bounds():
+    numbers = rehearsed_models.numbers()
+    for name, kind, level, precision in rehearsed_models.cases():
+        key = rehearsed_models.key_of(kind, level, precision)
+        assert numbers[name][key] < rehearsed_models.BOUNDS[precision], (name, key)
