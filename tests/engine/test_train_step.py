@@ -8,8 +8,10 @@ from mindspore import Tensor, amp, nn, ops
 from acmix.config import OptimConfig, TrainConfig
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
+from acmix.engine.step_functions import make_global_norm
 from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
+from acmix.utils.modes import built_for
 
 
 class Regression(nn.Cell):
@@ -154,6 +156,19 @@ def test_scale_does_not_change_the_step(mode, problem):
     np.testing.assert_allclose(weight_of(scaled), weight_of(plain), rtol=1e-5)
     assert float(second.grad_norm) == pytest.approx(float(first.grad_norm), rel=1e-5)
     assert float(second.losses[0]) == pytest.approx(float(first.losses[0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("device", ["CPU", "Ascend"])
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
+def test_the_norm_is_of_all_gradients_and_finite_only_if_they_are(device, bad, rng):
+    with built_for(device):
+        norm_of = make_global_norm()
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 5), (), (40,))]
+    expected = np.linalg.norm(np.concatenate([array.reshape(-1) for array in arrays]))
+    if bad is not None:
+        arrays[2][7] = bad
+    norm = float(ms.jit(norm_of)(tuple(map(Tensor, arrays))).asnumpy())
+    assert norm == pytest.approx(expected, rel=1e-5) if bad is None else not np.isfinite(norm)
 
 
 class HalfNet(nn.Cell):
