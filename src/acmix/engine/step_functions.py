@@ -145,18 +145,16 @@ def make_update_of_gradients(update: Update) -> Callable[..., tuple[Tensor, Tens
 def make_global_norm() -> Callable[[Tensors], Tensor]:
     """Return ``gradients -> norm``, the L2 norm of all gradients taken as one vector, float32.
 
-    Where reductions are slow, squares are summed by a product of the vector with itself.
+    Where reductions are slow, squares are summed by a product of each gradient with itself, else
+    in one vector.
     """
     fast_reduce = current_target().fast_reduce
 
     def global_norm(gradients: Tensors) -> Tensor:
-        squares: tuple = ()
-        for gradient in gradients:
-            row = gradient.astype(ms.float32).reshape((1, -1))
-            if fast_reduce:
-                squares += (mint.sum(ops.square(row)).reshape((1, 1)),)
-            else:
-                squares += (ops.MatMul(transpose_b=True)(row, row),)
+        rows = tuple([one.astype(ms.float32).reshape((1, -1)) for one in gradients])
+        if fast_reduce:
+            return ops.sqrt(mint.sum(ops.square(ops.cat(rows, 1))))
+        squares = tuple([ops.MatMul(transpose_b=True)(row, row) for row in rows])
         return ops.sqrt(mint.sum(ops.cat(squares)))
 
     return global_norm
