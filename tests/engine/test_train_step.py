@@ -222,15 +222,27 @@ def test_o2_skips_overflowing_steps_until_the_scale_fits_and_then_updates(mode, 
     assert np.abs(weight_of(network) - before).max() > 1e-4
 
 
-def test_o2_marks_convolutions_half_and_norms_and_softmax_full():
+def test_o2_marks_convolutions_half_softmax_full_and_norms_not_at_all():
     network = HalfNet()
     apply_mixed_precision(network, "O2")
     precisions = {
-        type(cell).__name__: "half" if cell.fp16 else "full"
+        type(cell).__name__: "half" if cell.fp16 else "full" if cell.fp32 else "as its input"
         for _, cell in network.cells_and_names()
         if isinstance(cell, (nn.Conv2d, nn.BatchNorm2d, nn.Softmax))
     }
-    assert precisions == {"Conv2d": "half", "BatchNorm2d": "full", "Softmax": "full"}
+    expected = {"Conv2d": "half", "BatchNorm2d": "as its input", "Softmax": "full"}
+    assert precisions == expected
+
+
+def test_a_norm_of_a_half_precision_map_is_the_float32_one_rounded(mode, rng):
+    norms = [nn.BatchNorm2d(4).set_train() for _ in range(2)]
+    apply_mixed_precision(nn.SequentialCell(norms[0]), "O2")
+    x = (3 + 5 * rng.standard_normal((4, 4, 5, 6))).astype(np.float16)
+    half, full = norms[0](Tensor(x)), norms[1](Tensor(x.astype(np.float32)))
+    assert half.dtype == ms.float16
+    np.testing.assert_array_equal(half.asnumpy(), full.asnumpy().astype(np.float16))
+    for own, other in zip(*(norm.get_parameters() for norm in norms), strict=True):
+        np.testing.assert_array_equal(own.asnumpy(), other.asnumpy())
 
 
 def test_loss_scaler_follows_the_configuration():
