@@ -25,6 +25,7 @@ import audited_models
 import numpy as np
 
 from acmix.tasks import get_task
+from acmix.tools.rehearsal import known
 from acmix.tools.rehearsal.rehearse import rehearse
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.utils.files import write_text
@@ -40,6 +41,9 @@ KEPT = {"inference": "fp32", "training": "amp"}
 """The precision whose kernels are kept."""
 BOUNDS = {"fp32": 1e-4, "amp": 2e-2}
 """Largest difference to the CPU, of a loss relative to it, of a gradient to the largest of all."""
+
+EXCHANGES = {("hccl", f"Hccl{name}") for name in ("AllGather", "AllReduce", "Broadcast")}
+"""Of a training on several ranks."""
 
 names = audited_models.names
 
@@ -117,6 +121,13 @@ def numbers() -> dict[str, dict[str, float]]:
     return _load(NUMBERS)
 
 
+def calls_of_tables() -> set[known.Call]:
+    """Return all operators that the kept tables ask of CANN, by kind and name."""
+    graphs = (graph for kind in KINDS for level in LEVELS for graph in kept(kind, level).values())
+    launched = {line for graph in graphs for line in graph["launches"]}
+    return {(kind, name) for name, kind in (line.split(": ") for line in launched)} | EXCHANGES
+
+
 def key_of(kind: str, level: str, precision: str) -> str:
     return f"{kind} {level} {precision}"
 
@@ -158,6 +169,7 @@ def write(name: str, kind: str, level: str, precision: str) -> None:
     key = key_of(kind, level, precision)
     table[name] = {**table.get(name, {}), key: float(f"{run.difference:.1e}")}
     _store(NUMBERS, table)
+    write_text(known.FILE, known.text_of(calls_of_tables()))
     print(f"{name} {key}: {run.difference:.1e}", flush=True)
 
 

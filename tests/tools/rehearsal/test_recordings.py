@@ -133,6 +133,7 @@ def test_the_report_counts_launches_shares_casts_and_formats(folder):
         "casts: 1; changes of format: 0; operands in a format of the device: 5; MindSpore's own "
         "AICPU operators: 1 CustSliceGrad; on the host's CPU: 1 Median" in text
     )
+    assert "in no table of acmix's networks: CustSliceGrad (aclop)" in text
     assert "refused: Unsupported op type list: MatMulExt, Muls" in text
 
 

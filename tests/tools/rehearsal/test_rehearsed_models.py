@@ -5,6 +5,8 @@ import shutil
 import pytest
 import rehearsed_models
 
+from acmix.tools.rehearsal import known
+
 needs_compiler = pytest.mark.skipif(
     not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
 )
@@ -48,6 +50,10 @@ def test_the_table_holds_no_kernel_of_a_slow_kind(kind, level):
     launched = {line for graph in kept.values() for line in graph["launches"]}
     assert launched
     assert not [line for line in launched if line.startswith("Cust")]
+
+
+def test_the_list_that_reports_compare_with_is_that_of_the_tables():
+    assert known.FILE.read_text() == known.text_of(rehearsed_models.calls_of_tables())
 
 
 def test_all_numbers_are_kept_and_within_their_bounds():

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import IO, TextIO
 
 from acmix.errors import UserError, check
-from acmix.tools.rehearsal.recordings import LOG, OUTPUT
+from acmix.tools.rehearsal.recordings import LOG, LOGS, OUTPUT
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.tools.rehearsal.stand_in import environment, stand_in
 from acmix.utils.text import printable
@@ -24,7 +24,9 @@ SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
 LEVELS = ("O0", "O1", "O2")
 
 # Which kernel is chosen is logged at level INFO, refusals at WARNING.
-_LOGGING = {"GLOG_v": "2", "GLOG_logtostderr": "1", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
+_LOGGING = {"GLOG_v": "2", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
+# To files: each rank has one, and its lines break.
+_LOGGING |= {"GLOG_logtostderr": "0", "GLOG_stderrthreshold": "4"}
 
 
 _LOG_LINES = tuple(f"[{level}] ".encode() for level in ("INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -78,6 +80,7 @@ def rehearse(
         variables = {
             **environment(os.environ, device),
             **_LOGGING,
+            "GLOG_log_dir": str(kept / LOGS),
             "ACMIX_REHEARSAL": str(kept),
             "ACMIX_REHEARSAL_SOC": soc,
         }
