@@ -1,7 +1,7 @@
 """What the architectures of acmix ask of CANN: a list that a rehearsal is compared with.
 
-``tests/rehearsed_models.py`` writes ``known.txt`` from the tables in docs/ascend/kernels: an operator
-of CANN a line, behind the kind of its call.
+``tests/rehearsed_models.py`` writes ``known.txt`` from the tables in docs/ascend/kernels: a call
+a line, its kind and the name of CANN's operator.
 """
 
 from __future__ import annotations
