@@ -102,19 +102,25 @@ def _roi_weights(
     samples: int,
     end_mode: int,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield the image of each roi, and the weights of its rows and columns in the roi's cells."""
+    """Yield the image of each roi, and the weights of its rows and columns in the roi's cells.
+
+    A roi ends after its last pixel with ``end_mode`` 1; else it is a pixel long at least.
+    """
     for image, x0, y0, x1, y1 in rois.tolist():
-        rows = _cell_weights(y0 * scale, (y1 + end_mode) * scale, cells[0], sizes[0], samples)
-        columns = _cell_weights(x0 * scale, (x1 + end_mode) * scale, cells[1], sizes[1], samples)
+        high, wide = ((end - start + end_mode) * scale for start, end in ((y0, y1), (x0, x1)))
+        if end_mode == 0:
+            high, wide = max(high, 1.0), max(wide, 1.0)
+        rows = _cell_weights(y0 * scale, high, cells[0], sizes[0], samples)
+        columns = _cell_weights(x0 * scale, wide, cells[1], sizes[1], samples)
         yield int(image), rows, columns
 
 
-def _cell_weights(start: float, end: float, cells: int, size: int, samples: int) -> np.ndarray:
+def _cell_weights(start: float, length: float, cells: int, size: int, samples: int) -> np.ndarray:
     """Return (cells, size): how much of each pixel of an axis is in each cell's mean.
 
     Samples outside of the axis by more than a pixel count as zeros.
     """
-    step = max(end - start, 1.0) / cells
+    step = length / cells
     count = samples if samples > 0 else int(np.ceil(step))
     each = (np.arange(cells)[:, None] + (np.arange(count) + 0.5) / count) * step + start
     inside = (each >= -1) & (each <= size)
