@@ -74,7 +74,11 @@ def inference(name, amp, file):
 
 
 def training(name, amp, file):
-    """Return losses of two steps, the norm of the gradient, and the optimizer's state between."""
+    """Return losses of two steps, the norm of the gradient, and the optimizer's state between.
+
+    On CPU also the state for images that differ by their rounding, ``own ...``: a ReLU or a maximum
+    may turn for the smallest difference, and the gradient with it.
+    """
     config = configuration(name, amp)
     model = build_model(config, config.model.num_classes)
     shared(model, file)
@@ -82,13 +86,28 @@ def training(name, amp, file):
     targets = get_task(config.task).random_targets(model, shape, rng)
     batch = (rng.standard_normal(shape).astype(np.float32), *targets)
     step = configured_step(config, model)
+    before = {one: one.asnumpy().copy() for one in parameters_of(step)}
     first = step([batch], LEARNING_RATE)
     found = {"norm": first.grad_norm.asnumpy(), "finite": first.finite.asnumpy()}
     found |= {f"loss {i}": loss.asnumpy() for i, loss in enumerate(first.losses)}
-    for one in step.optimizer.get_parameters():
-        found[one.name] = one.asnumpy().copy()  # the second step updates it in place
+    found |= state_of(step)
     second = step([batch], LEARNING_RATE)
-    return found | {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+    found |= {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+    if ms.get_context("device_target") == "CPU":
+        for parameter, value in before.items():
+            parameter.set_data(ms.Tensor(value))
+        step([(np.nextafter(batch[0], np.float32(0)), *targets)], LEARNING_RATE)
+        found |= {f"own {name}": value for name, value in state_of(step).items()}
+    return found
+
+
+def parameters_of(step):
+    return [*step.network.get_parameters(), *step.optimizer.get_parameters()]
+
+
+def state_of(step):
+    """Copy the optimizer's state, which the next step updates in place."""
+    return {one.name: one.asnumpy().copy() for one in step.optimizer.get_parameters()}
 
 
 if __name__ == "__main__":

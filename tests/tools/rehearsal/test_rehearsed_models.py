@@ -32,7 +32,7 @@ def cases():
 def test_kernels_are_those_of_the_table_and_numbers_those_of_the_cpu(name, kind, level, precision):
     run = rehearsed_models.rehearsed(name, kind, level, precision)
     assert run.result.passed, run.result.render()
-    assert run.difference < rehearsed_models.BOUNDS[precision]
+    assert rehearsed_models.within(run.differences, precision), run.differences
     if precision == rehearsed_models.KEPT[kind]:
         kept = rehearsed_models.kept(kind, level)[name]
         words = f"{kind} {level} {precision} {name}"
@@ -60,4 +60,4 @@ def test_all_numbers_are_kept_and_within_their_bounds():
     numbers = rehearsed_models.numbers()
     for name, kind, level, precision in rehearsed_models.cases():
         key = rehearsed_models.key_of(kind, level, precision)
-        assert numbers[name][key] < rehearsed_models.BOUNDS[precision], (name, key)
+        assert rehearsed_models.within(numbers[name][key], precision), (name, key)

@@ -71,28 +71,33 @@ def rehearse(
             f"--ranks {ranks}: several ranks train together; rehearse 'train', or leave it out.",
         )
         command = _launcher(arguments[1:], jit_level, ranks)
-    device = stand_in()
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         kept = Path(place).absolute()
         kept.mkdir(parents=True, exist_ok=True)
         if any(kept.iterdir()):
             raise UserError(f"output: {kept} is not empty, and would mix two rehearsals.")
-        variables = {
-            **environment(os.environ, device),
-            **_LOGGING,
-            "GLOG_log_dir": str(kept / LOGS),
-            "ACMIX_REHEARSAL": str(kept),
-            "ACMIX_REHEARSAL_SOC": soc,
-        }
-        if computes:
-            variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
-        variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
+        variables = variables_of(kept, soc, computes)
         if simulated:
             rank, size = map(str, simulated)
             variables |= {"MS_SIMULATION_LEVEL": "1", "RANK_ID": rank, "RANK_SIZE": size}
         exit_code = _run(command, variables, kept, shows=computes)
         words = shlex.join([program, *arguments])
         return Rehearsal.read(kept, words, soc, jit_level, computes, exit_code)
+
+
+def variables_of(folder: Path, soc: str = SOCS[0], computes: bool = True) -> dict[str, str]:
+    """Return the variables of processes whose device is a stand-in, which records in ``folder``."""
+    variables = {
+        **environment(os.environ, stand_in()),
+        **_LOGGING,
+        "GLOG_log_dir": str(folder / LOGS),
+        "ACMIX_REHEARSAL": str(folder),
+        "ACMIX_REHEARSAL_SOC": soc,
+    }
+    if computes:
+        variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
+    variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
+    return variables
 
 
 def _child(program: str, arguments: Sequence[str], jit_level: str) -> list[str]:
