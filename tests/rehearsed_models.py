@@ -41,7 +41,8 @@ KEPT = {"inference": "fp32", "training": "amp"}
 """The precision whose kernels are kept."""
 BOUNDS = {"fp32": 1e-4, "amp": 2e-2}
 """Largest difference to the CPU: of an output or a loss relative to it, of a gradient relative to
-the largest of all; of a gradient also :data:`OWN` times that of the CPU to itself, if that is more."""
+the largest of all; of a gradient also :data:`OWN` times that of the CPU to itself, if it is more.
+"""
 OWN = 5
 
 EXCHANGES = {("hccl", f"Hccl{name}") for name in ("AllGather", "AllReduce", "Broadcast")}

@@ -78,6 +78,27 @@ def test_the_graph_engine_gets_whole_graphs(tmp_path):
     assert "Reshape" in engine
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("rank", "size"), [(3, 8), (63, 64)])
+def test_a_rank_of_a_job_that_does_not_exist_compiles(rank, size, tmp_path):
+    """With BatchNorms over all ranks; nothing is launched."""
+    program = str(Path(__file__).with_name("simulated.py"))
+    folder = tmp_path / "kept"
+    result = rehearse(
+        program, [], jit_level="O0", computes=False, simulated=(rank, size), folder=folder
+    )
+    assert (result.exit_code, result.refusals) == (0, ()), result.render()
+    assert f"rank {rank} of {size}: 12 norms" in (folder / "output.txt").read_text()
+    assert result.kernels["AllReduce", "HCCL"] > 4 * 12
+    assert not result.launches.total()
+
+
+@pytest.mark.parametrize("words", [["list"], ["bench", "models"]])
+def test_several_ranks_only_train(words, capsys):
+    assert main(["rehearse", "--ranks", "2", "--", *words]) == 2
+    assert "--ranks 2: several ranks train together; rehearse 'train'" in capsys.readouterr().err
+
+
 def test_the_command_line(tmp_path, capsys):
     """A command that prints, needs no device, and is asked for its report in a file."""
     file, folder = tmp_path / "report.json", tmp_path / "kept"
