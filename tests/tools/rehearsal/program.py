@@ -31,10 +31,10 @@ def configuration(name, amp):
 
 
 def shape_of(name, config):
-    """Return (B, C, H, W), of the usual size, as the formulations depend on it."""
-    channels, *size = get_task(config.task).image_shape(config)
+    """Return (B, C, H, W); small, as attention over all places takes memory."""
+    channels, *_ = get_task(config.task).image_shape(config)
     dense = name in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
-    return (2, channels, *((160, 224) if dense else size))
+    return (2, channels, *((96, 128) if dense else (96, 96)))
 
 
 def shared(cell, file):

@@ -1,4 +1,4 @@
-"""A program to rehearse: one rank of a job that exists only for MindSpore compiles a training step."""
+"""A program to rehearse: one rank compiles a training step; MindSpore only thinks of the others."""
 
 import dataclasses
 
