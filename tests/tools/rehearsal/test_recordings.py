@@ -161,7 +161,7 @@ def test_what_passes(tmp_path):
 
 def test_what_the_software_npu_does_not_know_fails(tmp_path):
     (tmp_path / "calls-a.jsonl").write_text(RELU + "\n")
-    (tmp_path / recordings.LOG).write_text(2 * "software NPU: aclnnFoo: no such operator\n")
+    (tmp_path / recordings.FAILURES).write_text(2 * "aclnnFoo: no such operator\n")
     result = read(tmp_path, computed=True)
     assert not result.passed
     assert "not computed: aclnnFoo: no such operator" in result.render()

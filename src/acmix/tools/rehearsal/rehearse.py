@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TextIO
 
+from acmix.environment import STAND_IN_COMPUTES, STAND_IN_SOC
 from acmix.errors import UserError, check
-from acmix.tools.rehearsal.recordings import LOG, LOGS, OUTPUT
+from acmix.tools.rehearsal.recordings import FOLDER, LOG, LOGS, OUTPUT
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.tools.rehearsal.stand_in import environment, stand_in
 from acmix.utils.text import printable
@@ -91,11 +92,11 @@ def variables_of(folder: Path, soc: str = SOCS[0], computes: bool = True) -> dic
         **environment(os.environ, stand_in()),
         **_LOGGING,
         "GLOG_log_dir": str(folder / LOGS),
-        "ACMIX_REHEARSAL": str(folder),
-        "ACMIX_REHEARSAL_SOC": soc,
+        FOLDER: str(folder),
+        STAND_IN_SOC: soc,
     }
     if computes:
-        variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
+        variables[STAND_IN_COMPUTES] = "1"
     variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
     return variables
 
