@@ -79,7 +79,7 @@ def stand_in() -> str:
     """Return what stands in for the Ascend device in a rehearsal; empty on a real machine."""
     soc = os.environ.get(STAND_IN_SOC, "")
     how = "computed by NumPy" if os.environ.get(STAND_IN_COMPUTES) else "nothing computed"
-    return f"{soc} ({how})" if soc else ""
+    return f"{soc}, {how}" if soc else ""
 
 
 def problems(facts: Mapping[str, str | int | None] | None = None) -> list[Problem]:

@@ -95,6 +95,11 @@ class Session:
         """Weights of the smoke training."""
         return self.folder / "training" / "checkpoints" / "last.ckpt"
 
+    @property
+    def place(self) -> str:
+        """Where networks run, for findings."""
+        return "the stand-in" if self.stand_in and self.device == "Ascend" else self.device
+
     def exported(self, format: str) -> Path:
         """Return the file of the exported network."""
         return self.folder / f"net{FORMATS[format].suffix}"

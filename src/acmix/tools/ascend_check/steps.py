@@ -70,7 +70,7 @@ def device(session: Session) -> str:
             f"{session.device}; see which versions of CANN it is made for"
         )
     session.need_ascend()
-    return "MindSpore uses Ascend"
+    return "MindSpore uses Ascend" + (", which is a stand-in" if session.stand_in else "")
 
 
 def training(session: Session) -> str:
@@ -84,7 +84,7 @@ def training(session: Session) -> str:
         raise Failed("the loss is not finite")
     if not losses[-1] < losses[0]:
         raise Failed(f"the loss rose from {losses[0]:.3f} to {losses[-1]:.3f}")
-    return f"on {session.device}: loss {losses[0]:.3f} to {losses[-1]:.3f} in {EPOCHS} epochs"
+    return f"on {session.place}: loss {losses[0]:.3f} to {losses[-1]:.3f} in {EPOCHS} epochs"
 
 
 def forward(session: Session) -> str:
@@ -120,7 +120,7 @@ def speed(session: Session) -> str:
     checkpoint = session.need(session.checkpoint, "training")
     file = session.folder / "speed.json"
     once = _ONCE if session.stand_in else ()
-    session.acmix("bench", "models", "--checkpoint", checkpoint, "--json", file, *once)
+    session.acmix("bench", "models", "--checkpoint", checkpoint, *once, "--json", file)
     timings = json.loads(file.read_text(encoding="utf-8"))["timings"]
     fastest = [
         f"{timing['batch_size'] / np.median(timing['seconds']):.0f} img/s at batch "
@@ -142,7 +142,7 @@ def table(session: Session, name: str) -> str:
         raise Skipped("not among --tables")
     file = session.folder / f"{name}.json"
     once = ("--batch-size", "1", *_ONCE) if session.stand_in else ()
-    output = session.acmix("bench", "table", name, "--json", file, *once)
+    output = session.acmix("bench", "table", name, *once, "--json", file)
     measured = json.loads(file.read_text(encoding="utf-8"))
     if session.stand_in:
         return f"{len(measured['timings'])} networks ran; a stand-in's speed means nothing"

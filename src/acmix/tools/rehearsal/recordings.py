@@ -17,7 +17,7 @@ OUTPUT = "output.txt"
 """Standard output of the command."""
 
 FAILURES = "failures.txt"
-"""What the software NPU could not compute, a line each, of all processes; npu/device.py writes it."""
+"""What the software NPU could not compute in any process, a line each; npu/device.py writes it."""
 FOLDER = "ACMIX_REHEARSAL"
 """Variable that names the folder to the stand-ins of every process."""
 
