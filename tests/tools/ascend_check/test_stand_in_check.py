@@ -170,5 +170,6 @@ def test_the_rehearsed_check_runs_from_its_first_to_its_last_step(
     assert all(reason.startswith(SKIPPED[name]) for name, reason in skipped.items())
     assert rehearsal.passed, rehearsal.render()
     assert {"aclnn", "aclop", "ge"} <= {kind for kind, _ in rehearsal.calls}
+    assert {"aclnn", "aclop"} <= {kind for _, kind in rehearsal.kernels}  # of the steps' processes
     assert capfd.readouterr().out.startswith(f"{FIRST_LINE}\nSKIP  driver ")
     assert report.facts["stand_in"] == report.stand_in == "Ascend910B1, computed by NumPy"
