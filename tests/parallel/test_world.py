@@ -147,9 +147,12 @@ def test_synchronised_norms_train_like_one_with_twice_the_batch(ranks, tmp_path)
     for found in ranks:
         actual = found["synchronised"]["weights"]
         for name, value in alone["weights"].items():
-            np.testing.assert_allclose(actual[name], value, rtol=0, atol=1e-4, err_msg=name)
-    for record, expected in zip(ranks[0]["synchronised"]["log"], alone["log"], strict=True):
-        assert record["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+            # Running variances are without bias, for which CANN's operator takes the number of a
+            # rank's own values: 512 of 1,024.
+            rtol = 1 / 512 if name.endswith("moving_variance") else 0
+            np.testing.assert_allclose(actual[name], value, rtol=rtol, atol=1e-4, err_msg=name)
+    records = zip(ranks[0]["synchronised"]["log"], alone["log"], strict=True)
+    assert all(record["loss"] == pytest.approx(one["loss"], rel=1e-4) for record, one in records)
 
 
 @msrun
