@@ -58,7 +58,7 @@ _SMALL_HEADS = {
     "upernet": {"channels": 16, "auxiliary_channels": 16},
 }
 # Mixed precision with a dynamic scale, clipping and AdamW: all that a step can have in it.
-_TRAINING = {"optim": OptimConfig(clip_norm=5.0), "train": TrainConfig(amp="O2")}
+TRAINING = {"optim": OptimConfig(clip_norm=5.0), "train": TrainConfig(amp="O2")}
 
 
 def names() -> list[str]:
@@ -85,7 +85,7 @@ def config(name: str, **changes) -> Config:
     kwargs = {**shrunk.arguments(name), **changes}
     model = ModelConfig(name=name, num_classes=10, drop_path_rate=0.1, kwargs=kwargs)
     return ClassificationConfig(
-        model=model, data=ClassificationDataConfig(image_size=224), **_TRAINING
+        model=model, data=ClassificationDataConfig(image_size=224), **TRAINING
     )
 
 
@@ -102,7 +102,7 @@ def detection_config(name: str, **changes) -> DetectionConfig:
         model=ModelConfig(name=body, num_classes=10, kwargs=kwargs),
         detector=DetectorConfig(name=head, kwargs=own),
         data=DetectionDataConfig(masks=not one_stage),
-        **_TRAINING,
+        **TRAINING,
     )
 
 
@@ -117,7 +117,7 @@ def segmentation_config(name: str, **changes) -> SegmentationConfig:
         model=ModelConfig(name=body, num_classes=10, drop_path_rate=0.1, kwargs=kwargs),
         segmenter=SegmenterConfig(name=head, kwargs=_SMALL_HEADS[head]),
         data=SegmentationDataConfig(),
-        **_TRAINING,
+        **TRAINING,
     )
 
 

@@ -269,12 +269,13 @@ def test_losses_of_all_devices_count_as_images():
 def test_moving_statistics_of_a_lost_step_are_those_before(mode):
     network = toy_task().model
     moving = MovingStatistics(network)
-    mean = network.norm.moving_mean
-    ops.assign(mean, Tensor(np.full(8, 0.5, np.float32)))
+    mean, variance = network.norm.moving_mean, network.norm.moving_variance
+    ops.assign(mean, Tensor(np.arange(8, dtype=np.float32)))
     moving.update(Tensor(True))
     ops.assign(mean, Tensor(np.full(8, np.nan, np.float32)))
     moving.update(Tensor(False))
-    np.testing.assert_array_equal(mean.asnumpy(), np.full(8, 0.5, np.float32))
+    np.testing.assert_array_equal(mean.asnumpy(), np.arange(8))
+    np.testing.assert_array_equal(variance.asnumpy(), np.ones(8))
 
 
 def test_progress_inside_an_epoch_is_told_by_the_images():

@@ -8,8 +8,10 @@ from mindspore import Tensor, amp, nn, ops
 from acmix.config import OptimConfig, TrainConfig
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
+from acmix.engine.step_functions import make_global_norm
 from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
+from acmix.utils.modes import built_for
 
 
 class Regression(nn.Cell):
@@ -156,6 +158,19 @@ def test_scale_does_not_change_the_step(mode, problem):
     assert float(second.losses[0]) == pytest.approx(float(first.losses[0]), rel=1e-5)
 
 
+@pytest.mark.parametrize("device", ["CPU", "Ascend"])
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, -np.inf])
+def test_the_norm_is_of_all_gradients_and_finite_only_if_they_are(device, bad, rng):
+    with built_for(device):
+        norm_of = make_global_norm()
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 5), (), (40,))]
+    expected = np.linalg.norm(np.concatenate([array.reshape(-1) for array in arrays]))
+    if bad is not None:
+        arrays[2][7] = bad
+    norm = float(ms.jit(norm_of)(tuple(map(Tensor, arrays))).asnumpy())
+    assert norm == pytest.approx(expected, rel=1e-5) if bad is None else not np.isfinite(norm)
+
+
 class HalfNet(nn.Cell):
     """Convolution, norm and softmax; tells the precision each computed in."""
 
@@ -207,15 +222,27 @@ def test_o2_skips_overflowing_steps_until_the_scale_fits_and_then_updates(mode, 
     assert np.abs(weight_of(network) - before).max() > 1e-4
 
 
-def test_o2_marks_convolutions_half_and_norms_and_softmax_full():
+def test_o2_marks_convolutions_half_softmax_full_and_norms_not_at_all():
     network = HalfNet()
     apply_mixed_precision(network, "O2")
     precisions = {
-        type(cell).__name__: "half" if cell.fp16 else "full"
+        type(cell).__name__: "half" if cell.fp16 else "full" if cell.fp32 else "as its input"
         for _, cell in network.cells_and_names()
         if isinstance(cell, (nn.Conv2d, nn.BatchNorm2d, nn.Softmax))
     }
-    assert precisions == {"Conv2d": "half", "BatchNorm2d": "full", "Softmax": "full"}
+    expected = {"Conv2d": "half", "BatchNorm2d": "as its input", "Softmax": "full"}
+    assert precisions == expected
+
+
+def test_a_norm_of_a_half_precision_map_is_the_float32_one_rounded(mode, rng):
+    norms = [nn.BatchNorm2d(4).set_train() for _ in range(2)]
+    apply_mixed_precision(nn.SequentialCell(norms[0]), "O2")
+    x = (3 + 5 * rng.standard_normal((4, 4, 5, 6))).astype(np.float16)
+    half, full = norms[0](Tensor(x)), norms[1](Tensor(x.astype(np.float32)))
+    assert half.dtype == ms.float16
+    np.testing.assert_array_equal(half.asnumpy(), full.asnumpy().astype(np.float16))
+    for own, other in zip(*(norm.get_parameters() for norm in norms), strict=True):
+        np.testing.assert_array_equal(own.asnumpy(), other.asnumpy())
 
 
 def test_loss_scaler_follows_the_configuration():

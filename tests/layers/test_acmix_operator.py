@@ -132,6 +132,16 @@ def test_the_ascend_formulation_is_chosen_by_the_device_target():
         assert ACmix(4, 8, 2).conv_path.impl == "block"
 
 
+@pytest.mark.parametrize(
+    ("channels", "heads", "group", "ascend"),
+    [(64, 4, True, True), (256, 4, False, True), (384, 12, False, False)],
+)
+def test_one_convolution_is_chosen_by_what_else_would_be_launched(channels, heads, group, ascend):
+    assert ACmix(channels, channels, heads).conv_path.dense == group
+    with built_for("Ascend"):
+        assert ACmix(channels, channels, heads).conv_path.dense == ascend
+
+
 def test_half_precision_stays_finite(rng):
     """Masks survive float16, and the softmax is taken in float32."""
     for net, shape in (

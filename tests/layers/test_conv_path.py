@@ -8,7 +8,7 @@ from mindspore import Tensor
 
 from acmix.errors import UserError
 from acmix.layers.conv_path import ConvPath
-from acmix.ops.block_conv import block_count
+from acmix.ops.block_conv import block_cost, block_count
 from acmix.ops.shift import shift_kernels
 
 # (height, width, kernel, stride, dilation)
@@ -118,6 +118,14 @@ def test_merged_groups_are_whole(groups, outputs):
     blocks = block_count(groups, 9, outputs)
     assert groups % blocks == 0
     assert 1 <= blocks <= 16
+
+
+def test_a_block_is_added_where_it_saves_more_than_a_launch():
+    assert block_count(16, 9, 4) == 1
+    assert block_count(64, 9, 4) == 4
+    assert block_count(128, 9, 16) == 16
+    # 4 blocks of 64 x 144 numbers, and 6 launches with the split and the concatenation.
+    assert block_cost(64, 9, 4) == 256 * (4 * 4 * 9 + 6 * 40)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from against_oracle import assert_matches, randomise
 from mindspore import Tensor
 
-from acmix.layers.gelu import GELU
+from acmix.layers.gelu import GELU, inference_gelu
 from acmix.layers.norm import LayerNorm
 from acmix.ops.gelu import SCALE, scaled_gelu
 from acmix.utils.modes import built_for
@@ -45,6 +45,15 @@ def test_gelu_without_an_error_function_is_within_3e_6():
     error = np.abs(y - exact(x)) / np.maximum(np.abs(x), 1)
     assert error.max() < 3.5e-6
     assert y[0] == 0
+
+
+@pytest.mark.parametrize(("device", "bound"), [("CPU", 3.5e-6), ("Ascend", 3e-7)])
+def test_gelu_between_layers_that_take_its_factors(device, bound):
+    x = np.linspace(-40, 40, 40001)
+    with built_for(device):
+        form = inference_gelu()
+    y = form.function(Tensor((x * form.before).astype(np.float32))).asnumpy() * form.after
+    assert (np.abs(y - exact(x)) / np.maximum(np.abs(x), 1)).max() < bound
 
 
 def test_gelu_without_an_error_function_in_half_precision():

@@ -1,10 +1,11 @@
 """Rows in another order: values and gradients, with and without copies."""
 
 import numpy as np
-from against_oracle import close
-from mindspore import Tensor, ops
+import pytest
+from against_oracle import assert_matches, close
+from mindspore import Tensor, nn, ops
 
-from acmix.layers.rearrange import Rearrange
+from acmix.layers.rearrange import Rearrange, Roll
 
 
 def rearranged(x, there, back, cotangent):
@@ -35,3 +36,18 @@ def test_copies_that_do_not_reach_the_loss(rng):
     out, gradient = rearranged(x, there, back, cotangent)
     np.testing.assert_array_equal(out, x[:, there])
     np.testing.assert_array_equal(gradient, cotangent[:, back])
+
+
+class Rolled(nn.Cell):
+    def __init__(self, shift):
+        super().__init__()
+        self.roll, self.shift = Roll(), shift
+
+    def construct(self, x):
+        return self.roll(x, self.shift)
+
+
+@pytest.mark.parametrize("shift", [-3, 0, 1, 5])
+def test_a_roll_is_numpys(shift, rng):
+    x = rng.standard_normal((2, 4, 5, 3))
+    assert_matches(Rolled(shift), lambda x, _: np.roll(x[0], (shift, shift), (1, 2)), [x], rng)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mindspore import ParameterTuple, Tensor, nn, ops
+import numpy as np
+from mindspore import ParameterTuple, Tensor, mint, nn, ops
 
 from acmix.engine.compiled import compiled
 from acmix.parallel.all_reduce import AllReduce
@@ -35,33 +36,37 @@ class MovingStatistics:
 
     def __init__(self, network: nn.Cell, all_reduce: AllReduce | None = None):
         self.parameters = running_statistics(network)
-        self._kept = ParameterTuple(
-            make_parameter(get_value(parameter), f"kept.{i}")
-            for i, parameter in enumerate(self.parameters)
-        )
-        self._update = compiled(self._make_update(all_reduce))
+        if self.parameters:
+            self._kept = make_parameter(self._joined(), "kept")
+            self._update = compiled(self._make_update(all_reduce))
 
     def keep(self) -> None:
         """Take the present values as the last good ones; call it after loading them."""
-        for kept, parameter in zip(self._kept, self.parameters, strict=True):
-            set_value(kept, get_value(parameter))
+        if self.parameters:
+            set_value(self._kept, self._joined())
 
     def update(self, finite: Tensor) -> None:
         """Average the statistics after a step, or restore them unless ``finite``."""
         if self.parameters:
             self._update(finite)
 
+    def _joined(self) -> np.ndarray:
+        return np.concatenate([get_value(parameter) for parameter in self.parameters])
+
     def _make_update(self, all_reduce: AllReduce | None) -> Callable[[Tensor], Tensor]:
         parameters, kept = self.parameters, self._kept
+        sizes = tuple(len(parameter) for parameter in parameters)
 
         def update(finite: Tensor) -> Tensor:
             values = parameters
             if all_reduce is not None:
                 values = all_reduce(parameters)
+            # All in one vector: two operators choose and keep, instead of two for each parameter.
+            chosen = ops.select(finite, ops.cat(values), kept)
+            ops.assign(kept, chosen)
+            parts = mint.split(chosen, sizes)
             for i in range(len(parameters)):
-                value = ops.select(finite, values[i], kept[i])
-                ops.assign(kept[i], value)
-                ops.assign(parameters[i], value)
+                ops.assign(parameters[i], parts[i])
             return finite
 
         return update

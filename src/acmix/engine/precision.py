@@ -21,13 +21,20 @@ FULL_PRECISION = (nn.Softmax, nn.LogSoftmax, nn.GroupNorm)
 def apply_mixed_precision(network: nn.Cell, level: Literal["O0", "O2"]) -> nn.Cell:
     """Change the Cells of ``network`` in place to compute at ``level``, and return it.
 
-    ``O2`` computes in float16 except for norms and softmax Cells. Parameters stay float32 and keep
-    their names. Other numerically sensitive code casts to float32 itself.
+    ``O2`` computes in float16 except for norms and softmax Cells. A BatchNorm reads and writes
+    float16. Parameters stay float32 and keep their names. Other numerically sensitive code casts to
+    float32 itself.
     """
     if level == "O0":
         return network
     full = [*amp.get_black_list(), *FULL_PRECISION]
-    return amp.custom_mixed_precision(network, black_list=full)
+    network = amp.custom_mixed_precision(network, black_list=full)
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            # Its operator computes float16 maps in float32: casts around it would only copy them.
+            cell.add_flags(fp16=False, fp32=False, bf16=False)
+            cell.mixed_precision_type = None  # PyNative mode reads this
+    return network
 
 
 def create_loss_scaler(config: TrainConfig) -> amp.LossScaler | None:

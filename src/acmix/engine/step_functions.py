@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import mindspore as ms
-from mindspore import Parameter, Tensor, amp, nn, ops
+from mindspore import Parameter, Tensor, amp, mint, nn, ops
 
 from acmix.parallel.all_reduce import AllReduce, Tensors
+from acmix.utils.target import current_target
 
 Forward = Callable[..., tuple[Tensor, Tensors]]
 Backward = Callable[..., tuple[Tensors, Tensors]]
@@ -45,16 +46,23 @@ def make_backward(forward: Forward, optimizer: nn.Optimizer) -> Backward:
 def make_update(
     optimizer: nn.Optimizer, clip_norm: float | None, scaler: amp.LossScaler | None
 ) -> Update:
-    """Return ``(losses, gradients) -> (losses, global norm, finite)``, which updates parameters."""
+    """Return ``(losses, gradients) -> (losses, global norm, finite)``, which updates parameters.
+
+    What concerns all gradients is done once. Their norm is finite only if all of them are, and loss
+    scale and clipping are one factor.
+    """
+    norm_of = make_global_norm()
 
     def update(losses: Tensors, gradients: Tensors) -> tuple[Tensors, Tensor, Tensor]:
-        finite = amp.all_finite((losses[0], *gradients))
+        norm, factor = norm_of(gradients), ops.ones((), ms.float32)
         if scaler is not None:
-            gradients = scaler.unscale(gradients)
-        norm = global_norm(gradients)
+            norm, factor = scaler.unscale((norm, factor))
+        finite = amp.all_finite((losses[0], norm))
+        if clip_norm is not None:
+            factor = factor * (clip_norm / ops.maximum(norm, clip_norm))
         if finite:
-            if clip_norm is not None:
-                optimizer(scale_by(gradients, clip_norm / ops.maximum(norm, clip_norm)))
+            if clip_norm is not None or scaler is not None:
+                optimizer(scale_by(gradients, factor))
             else:
                 optimizer(gradients)
         if scaler is not None:
@@ -134,12 +142,22 @@ def make_update_of_gradients(update: Update) -> Callable[..., tuple[Tensor, Tens
     return update_of_gradients
 
 
-def global_norm(gradients: Tensors) -> Tensor:
-    """Return the L2 norm of all gradients taken as one vector, float32."""
-    total = ops.zeros((), ms.float32)
-    for gradient in gradients:
-        total = total + ops.ReduceSum()(ops.square(gradient.astype(ms.float32)))
-    return ops.sqrt(total)
+def make_global_norm() -> Callable[[Tensors], Tensor]:
+    """Return ``gradients -> norm``, the L2 norm of all gradients taken as one vector, float32.
+
+    Where reductions are slow, squares are summed by a product of each gradient with itself, else
+    in one vector.
+    """
+    fast_reduce = current_target().fast_reduce
+
+    def global_norm(gradients: Tensors) -> Tensor:
+        rows = tuple([one.astype(ms.float32).reshape((1, -1)) for one in gradients])
+        if fast_reduce:
+            return ops.sqrt(mint.sum(ops.square(ops.cat(rows, 1))))
+        squares = tuple([ops.MatMul(transpose_b=True)(row, row) for row in rows])
+        return ops.sqrt(mint.sum(ops.cat(squares)))
+
+    return global_norm
 
 
 def scale_by(gradients: Tensors, factor: Tensor) -> Tensors:

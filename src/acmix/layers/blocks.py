@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
-from acmix.layers.gelu import GELU
+from acmix.layers.gelu import GELU, inference_gelu
 from acmix.layers.inference import absorb_input, absorb_output
 from acmix.layers.norm import LayerNorm
-from acmix.ops.gelu import SCALE, scaled_gelu
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import zero_pad
-from acmix.utils.target import current_target
 
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
@@ -101,12 +101,12 @@ class Mlp(nn.Cell):
         self.fc1 = dense(dim, hidden_dim)
         self.fc2 = dense(hidden_dim, dim)
         self.gelu = GELU()
-        self.scaled = False
+        self.scaled: Any = None
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply fc1, GELU, fc2."""
         x = self.fc1(x)
-        return self.fc2(scaled_gelu(x) if self.scaled else self.gelu(x))
+        return self.fc2(self.gelu(x) if self.scaled is None else self.scaled(x))
 
     def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""
@@ -114,9 +114,9 @@ class Mlp(nn.Cell):
 
     def for_inference(self) -> nn.Cell:
         """Use the scaled GELU, with its factors in the linear layers."""
-        if not self.scaled and not current_target().fast_erf:
-            hidden = len(self.fc1.weight)
-            absorb_output(self.fc1, np.full(hidden, SCALE), np.zeros(hidden))
-            absorb_input(self.fc2, np.full(hidden, 1 / SCALE), np.zeros(hidden))
-            self.scaled = True
+        if self.scaled is None:
+            form, hidden = inference_gelu(), len(self.fc1.weight)
+            absorb_output(self.fc1, np.full(hidden, form.before), np.zeros(hidden))
+            absorb_input(self.fc2, np.full(hidden, form.after), np.zeros(hidden))
+            self.scaled = form.function
         return self

@@ -6,8 +6,8 @@ from typing import Any
 
 from mindspore import Tensor, nn, ops
 
+from acmix.layers.rearrange import Roll
 from acmix.ops.linear import to_maps, to_tokens
-from acmix.ops.padding import roll_tokens
 from acmix.ops.resample import upsample
 
 
@@ -25,6 +25,7 @@ class ConvFormulations(nn.Cell):
     def __init__(self, data_format: str, reduction: int, dense: bool):
         super().__init__()
         self.data_format, self.reduction, self.dense = data_format, reduction, dense
+        self.roll = Roll()
 
     def convolve(
         self,
@@ -48,13 +49,13 @@ class ConvFormulations(nn.Cell):
         Returns:
             (B, C, H', W') or (B, H', W', C).
         """
-        x = roll_tokens(x, -shift)
+        x = self.roll(x, -shift)
         folded = self.folded(weight, bias)
         if self.dense:
             out = self.convolve_densely(self._joined(x, context), folded, scale)
         else:
             out = self.aggregate(self._maps(x, context, folded), scale)
-        return out if self.data_format == "NCHW" else roll_tokens(to_tokens(out), shift)
+        return out if self.data_format == "NCHW" else self.roll(to_tokens(out), shift)
 
     def _joined(self, x: Tensor, context: Tensor) -> Tensor:
         """Return x as maps, followed by the context, enlarged, if it is reduced."""

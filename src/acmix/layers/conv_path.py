@@ -12,7 +12,7 @@ from mindspore.common.initializer import Uniform, initializer
 from acmix.errors import check, suggest
 from acmix.layers.conv_formulations import ConvFormulations
 from acmix.layers.conv_frozen import FrozenConvPath
-from acmix.ops.block_conv import block_conv, padded_conv
+from acmix.ops.block_conv import block_conv, block_cost, padded_conv
 from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheaper
 from acmix.ops.fold import fold_projection, join_folded
 from acmix.ops.linear import project, to_maps
@@ -52,7 +52,7 @@ class ConvPath(ConvFormulations):
         impl: ``dense``, one convolution of the operator's input (:mod:`acmix.ops.dense_conv`);
             ``group``, maps and one group convolution; ``block``, maps and ordinary convolutions
             (:mod:`acmix.ops.block_conv`); ``auto``, ``dense`` where that is cheaper, else ``group``
-            where the target has it. The parameters are the same.
+            where the target has it, or ``block``. The parameters are the same.
         in_channels: C_in of the projection; C if None.
         data_format: of the operator's input, ``NCHW`` or ``NHWC``.
         query_features: features of q.
@@ -92,17 +92,19 @@ class ConvPath(ConvFormulations):
         )
         check(variant in VARIANTS, f"variant='{variant}' is unknown.{suggest(variant, VARIANTS)}")
         check(impl in IMPLEMENTATIONS, f"impl='{impl}' is unknown.{suggest(impl, IMPLEMENTATIONS)}")
+        taps, grouped = kernel_size**2, current_target().group_conv
         cheaper = dense_is_cheaper(
-            in_channels or channels, channels, head_dim, stride, reduction > 1
-        )
+            in_channels or channels, channels, head_dim, stride, reduction > 1,
+            None if grouped else block_cost(head_dim, taps, channels // head_dim),
+        )  # fmt: skip
         dense = variant != "shift" and (impl == "dense" or (impl == "auto" and cheaper))
         super().__init__(data_format, reduction, dense)
         if impl in ("auto", "dense"):  # the formulation of the aggregation alone
-            impl = "group" if current_target().group_conv else "block"
+            impl = "group" if grouped else "block"
         self.head_dim, self.num_features, self.channels = head_dim, num_features, channels
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.variant, self.impl, self.query_features = variant, impl, query_features
-        self.taps = kernel_size**2
+        self.taps = taps
 
         bound = 1 / math.sqrt(num_features)
         shape: tuple[int, ...] = (self.taps, num_features)

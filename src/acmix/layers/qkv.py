@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.layers.inference import absorb_input, fixed_linear
-from acmix.ops.linear import project
+from acmix.ops.linear import project, split_rows
 
 
 class QKVProjection(nn.Cell):
@@ -47,10 +47,10 @@ class QKVProjection(nn.Cell):
     def construct(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Project; see the class."""
         # Three products instead of one, because cutting the large result would copy it.
-        weights = ops.split(self.weight, self.channels, 0)
+        weights = split_rows(self.weight, self.channels)
         biases = (None, None, None)
         if self.bias is not None:
-            biases = ops.split(self.bias, self.channels, 0)
+            biases = split_rows(self.bias, self.channels)
         return (
             project(x, weights[0], biases[0], self.data_format),
             project(context, weights[1], biases[1], self.data_format),

@@ -169,8 +169,9 @@ class PositionEmbedding(nn.Cell):
         position, token_position = self.pos_embed, None
         if self.has_token_position:
             token_position, position = ops.split(position, (1, self.size**2), 1)
-        position = to_maps(position.reshape((1, self.size, self.size, self.dim)))
-        position = to_tokens(resize(position, height, width)).reshape((1, -1, self.dim))
+        if (height, width) != (self.size, self.size):
+            position = to_maps(position.reshape((1, self.size, self.size, self.dim)))
+            position = to_tokens(resize(position, height, width)).reshape((1, -1, self.dim))
         x = x.reshape((-1, height * width, self.dim))
         if self.cls_token is not None:
             position = ops.cat((self.cls_token + token_position, position), 1)

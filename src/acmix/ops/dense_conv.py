@@ -21,9 +21,14 @@ computes 430 while it writes and reads one number in float16."""
 
 
 def dense_is_cheaper(
-    in_channels: int, channels: int, head_dim: int, stride: int, reduced: bool
+    in_channels: int,
+    channels: int,
+    head_dim: int,
+    stride: int,
+    reduced: bool,
+    block_cost: float | None = None,
 ) -> bool:
-    """Return whether one ordinary convolution takes less time than maps and group convolution.
+    """Return whether one ordinary convolution takes less time than maps and their aggregation.
 
     Args:
         in_channels: C_in of the projection.
@@ -32,10 +37,14 @@ def dense_is_cheaper(
         stride: step of the output grid; the maps do not have it.
         reduced: whether k and v are projected from a smaller map: their share of the maps is then
             enlarged and added, and the convolution reads the enlarged map instead.
+        block_cost: of the aggregation without group convolution, by
+            :func:`acmix.ops.block_conv.block_cost`. None for a group convolution, whose time is
+            that of its maps.
     """
     inputs, passes = (2 * in_channels, 3) if reduced else (in_channels, 1)
     dense = inputs * channels / stride**2
-    return dense <= head_dim * (in_channels + passes * _MAP_COST)
+    maps = head_dim * (in_channels + passes * _MAP_COST)
+    return dense <= maps + (0 if block_cost is None else block_cost / stride**2)
 
 
 def composed_kernel(kernel: Tensor, weight: Tensor, groups: int) -> Tensor:

@@ -20,13 +20,18 @@ def normal_cdf(x: Tensor) -> Tensor:
     return ops.erf(x * 2**-0.5) * 0.5 + 0.5
 
 
+def gelu_by_scaled_erf(y: Tensor) -> Tensor:
+    r"""Return :math:`\sqrt 2` GELU(:math:`\sqrt 2 y`), exact to rounding."""
+    return y * ops.erf(y) + y
+
+
 def scaled_gelu(y: Tensor) -> Tensor:
     r"""Return ``SCALE * GELU(y / SCALE)`` to 7e-7, GELU to 3e-6, without an error function.
 
     .. math:: \Phi(x) \approx \sigma(P(x))
 
-    The previous and the next layer can take the two factors. It is for inference on CPU, where the
-    error function takes as long as eight polynomials, and for ONNX, whose exporter has none.
+    It is for inference on CPU, where the error function takes as long as eight polynomials, and for
+    ONNX, whose exporter has none.
     """
     square = y * y
     polynomial = square + _COEFFICIENTS[3]

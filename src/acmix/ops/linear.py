@@ -34,6 +34,14 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str) ->
     return y.reshape((-1, height, width, outputs))
 
 
+def split_rows(x: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Split the first axis into parts of these sizes.
+
+    Equal parts come from one operator, whose gradient is one concatenation. Others are slices.
+    """
+    return ops.split(x, sizes[0] if min(sizes) == max(sizes) else sizes, 0)
+
+
 def rescale(x: Tensor, factor: float) -> Tensor:
     """Multiply by a constant, which may be 1 for free."""
     return x if factor == 1 else x * factor

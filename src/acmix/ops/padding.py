@@ -1,4 +1,4 @@
-"""Padding by zeros and by reflection, and cyclic rolls, in operators every back end exports."""
+"""Padding by zeros and by reflection, in operators every back end exports."""
 
 from __future__ import annotations
 
@@ -55,19 +55,3 @@ def reflect_index(index: np.ndarray, length: int) -> np.ndarray:
     period = 2 * (length - 1)
     index = np.abs(index) % period
     return np.where(index >= length, period - index, index)
-
-
-def roll_tokens(x: Tensor, shift: int) -> Tensor:
-    """Roll (B, H, W, C) cyclically by ``shift`` along H and W.
-
-    ``ops.roll`` has no CPU kernel; two slices and a concatenation per axis exist everywhere.
-    """
-    if shift == 0:
-        return x
-    for axis in (1, 2):
-        length = x.shape[axis]
-        split = (length - shift) % length
-        if split > 0:
-            head, tail = ops.split(x, (split, length - split), axis)
-            x = ops.cat((tail, head), axis)
-    return x

@@ -64,6 +64,39 @@ def test_formats_are_those_in_memory(folder):
     assert recordings.formats(folder) == {3: 3, 0: 3, 29: 2}
 
 
+def test_calls_before_counting_starts_do_not_count(folder):
+    recordings.start_counting(folder)
+    assert not recordings.calls(folder)
+    with open(folder / "calls-a.jsonl", "a", encoding="utf-8") as file:
+        file.write(f"1\n{CAST}\n0\n0\n")  # numbers of lines before still mean the same
+    counted = {("aclnn", "aclnnRelu"): 1, ("aclnn", "aclnnCast"): 1, ("aclop", "Conv2D"): 2}
+    assert recordings.calls(folder) == counted
+
+
+def test_bytes_of_operands_are_those_of_launches(folder):
+    conv, relu = 4 * (3 * 8 * 8 + 4 * 8 * 8), 4 * 4
+    assert recordings.moved(folder) == 3 * conv + 4 * relu  # and none of the graph engine's
+
+
+@pytest.mark.parametrize(
+    ("operand", "expected"),
+    [
+        ('{"dtype":1,"format":2,"shape":[3,5]}', 2 * 15),
+        ('{"dtype":27,"format":2,"shape":[3,5],"strides":[0,1]}', 2 * 5),  # spread over 3 rows
+        ('{"dtype":12,"format":2,"shape":[]}', 1),
+        ('{"dtype":9,"format":2,"shape":[4],"host":true}', 0),
+        ('{"tensors":[{"dtype":3,"shape":[2]},{"dtype":9,"shape":[3]}]}', 8 + 24),
+        ('{"scalar":1,"dtype":9}', 0),
+        ('{"ints":[0,2,1]}', 0),
+        ("null", 0),
+    ],
+)
+def test_bytes_of_an_operand(tmp_path, operand, expected):
+    call = f'{{"kind":"aclnn","op":"aclnnAny","args":[{operand}]}}\n'
+    (tmp_path / "calls-a.jsonl").write_text(call)
+    assert recordings.moved(tmp_path) == expected
+
+
 def test_kinds_of_kernels(folder):
     assert recordings.kernels(folder) == {
         ("Conv2D", "aclop"): 1,
@@ -126,7 +159,7 @@ def test_the_first_line_says_by_what_numbers_are_computed(folder):
 def test_the_report_counts_launches_shares_casts_and_formats(folder):
     text = read(folder).render("markdown")
     assert "| ReLU | aclnn | 2 |" in text
-    assert "9 launches: 5 of aclnn, 4 of aclop (44%)" in text
+    assert "9 launches: 5 of aclnn, 4 of aclop (44%), 0 exchanges; operands of 0.0 MB" in text
     assert "| aclnnRelu | aclnn | 4 |" in text
     assert "2 nodes in graphs for the graph engine" in text  # Data stands for no kernel
     assert (
@@ -143,6 +176,7 @@ def test_the_report_as_json(folder):
     assert content["computed"] is False
     assert content["kernels"]["ReLU"] == {"aclnn": 2}
     assert content["launches"]["aclop"] == {"Conv2D": 3, "CustSliceGrad": 1}
+    assert content["bytes_of_operands"] == recordings.moved(folder)
     assert content["graph_engine"] == {"Add": 2}
     assert content["aclop_share"] == 0.4444
     assert content["error"].startswith("RuntimeError: Ascend operator selection failed")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from acmix.tools.rehearsal.npu.operands import numpy_type
 
 LOG = "log.txt"
 """Standard error of the command."""
@@ -29,6 +35,11 @@ KERNEL_KINDS = {
     "akg_kernel": "AKG",
 }
 """MindSpore's names of the kinds of kernels, and those of this report."""
+
+LAUNCHED = ("aclnn", "aclop", "hccl")
+"""Kinds of calls that are launched one by one."""
+
+_START = ".start"  # how many lines of a file of calls do not count
 
 _CHOSEN = re.compile(r"GenerateKernelMod\] kernel opname:(\S+), kernel type:(\S+)")
 _FALLBACK = re.compile(r"Try to use backoff CPU kernel, node:(\S+)")
@@ -104,22 +115,60 @@ def formats(folder: Path) -> Counter[int]:
     return found
 
 
+def moved(folder: Path) -> int:
+    """Return the bytes of all operands of the calls that are launched one by one.
+
+    An operand counts once per call, read or written. Operands in the host's memory, and numbers
+    that a broadcast repeats, do not count.
+    """
+    return sum(
+        count * sum(_bytes(operand) for operand in _operands(call))
+        for call, count in recorded(folder)
+        if call["kind"] in LAUNCHED
+    )
+
+
+def _operands(call: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for operand in (*call.get("in", ()), *call.get("out", ()), *call.get("args", ())):
+        if isinstance(operand, Mapping):
+            yield from operand.get("tensors", (operand,) if "shape" in operand else ())
+
+
+def _bytes(operand: Mapping[str, Any]) -> int:
+    if operand.get("host"):
+        return 0
+    strides = operand.get("strides") or itertools.repeat(1)
+    sides = [side for side, stride in zip(operand["shape"], strides, strict=False) if stride]
+    return math.prod(sides) * np.dtype(numpy_type(operand["dtype"])).itemsize
+
+
 def recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the distinct calls of every process, each with its number of times."""
+    """Yield the distinct calls of every process, each with its number of times.
+
+    Calls before :func:`start_counting` do not count.
+    """
     for file in sorted(folder.glob("calls-*.jsonl")):
         distinct: list[str] = []
         times: Counter[int] = Counter()
+        start = int(_read(file.with_suffix(_START)) or 0)
         with open(file, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
+            for position, line in enumerate(lines):
                 if not line.endswith("\n"):  # the process died while it wrote
                     break
-                if line.startswith("{"):
-                    times[len(distinct)] += 1
+                number = len(distinct) if line.startswith("{") else int(line)
+                if number == len(distinct):
                     distinct.append(line)
-                else:
-                    times[int(line)] += 1
+                times[number] += position >= start
         for index, line in enumerate(distinct):
-            yield json.loads(line), times[index]
+            if times[index]:
+                yield json.loads(line), times[index]
+
+
+def start_counting(folder: Path) -> None:
+    """Leave out what was called until now. A rehearsed program calls this, on its own folder."""
+    for file in folder.glob("calls-*.jsonl"):
+        lines = file.read_bytes().count(b"\n")
+        file.with_suffix(_START).write_text(str(lines), encoding="utf-8")
 
 
 def error(folder: Path) -> str:

@@ -30,7 +30,6 @@ CASTS = {"Cast", "aclnnCast"}
 FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
 # By aclFormat: NCHW, NHWC, ND, NCDHW, NDHWC, NCL. All others are layouts of the device.
 _PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
-_LAUNCHED = ("aclnn", "aclop", "hccl")
 # Nodes of a graph that stand for no kernel.
 _STRUCTURE = {"Data", "RefData", "Const", "Constant", "Identity", "IdentityN", "NoOp"}
 
@@ -53,6 +52,7 @@ class Rehearsal:
         kernels: number of nodes by operator and kind of kernel.
         calls: number of calls by kind and CANN's operator; see :func:`.recordings.calls`.
         formats: number of operands by number of the format in memory.
+        moved: bytes of the operands of all launches, see :func:`.recordings.moved`.
         refusals: messages of the back end.
         failures: operators that the software NPU could not compute, and why.
         error: that the command named if it failed.
@@ -66,6 +66,7 @@ class Rehearsal:
     kernels: Mapping[tuple[str, str], int]
     calls: Mapping[tuple[str, str], int]
     formats: Mapping[int, int]
+    moved: int
     refusals: tuple[str, ...]
     failures: tuple[str, ...] = ()
     error: str = ""
@@ -84,6 +85,7 @@ class Rehearsal:
             recordings.kernels(folder),
             recordings.calls(folder),
             recordings.formats(folder),
+            recordings.moved(folder),
             tuple(recordings.refusals(folder)),
             tuple(recordings.failures(folder)),
             recordings.error(folder) if exit_code else "",
@@ -106,7 +108,7 @@ class Rehearsal:
     @cached_property
     def launches(self) -> Counter[str]:
         """Number of launches: ``aclnn`` and ``aclop``, and of exchanges: ``hccl``."""
-        return Counter({kind: sum(self.called(kind).values()) for kind in _LAUNCHED})
+        return Counter({kind: sum(self.called(kind).values()) for kind in recordings.LAUNCHED})
 
     @property
     def aclop_share(self) -> float:
@@ -174,6 +176,7 @@ class Rehearsal:
             "launches": {kind: dict(sorted(self.called(kind).items())) for kind in self.launches},
             "graph_engine": dict(sorted(self.called("ge").items())),
             "aclop_share": round(self.aclop_share, 4),
+            "bytes_of_operands": self.moved,
             "casts": self.count(CASTS),
             "format_changes": self.count(FORMAT_CHANGES),
             "operands_in_device_formats": self.device_formats,
@@ -197,7 +200,7 @@ class Rehearsal:
             parts.append(
                 f"{self.launches.total()} launches: {self.launches['aclnn']} of aclnn, "
                 f"{self.launches['aclop']} of aclop ({self.aclop_share:.0%}), "
-                f"{self.launches['hccl']} exchanges"
+                f"{self.launches['hccl']} exchanges; operands of {self.moved / 1e6:.1f} MB"
             )
             rows = [
                 (name, kind, count)
