@@ -21,6 +21,7 @@ from acmix.tools.training_step import configured_step
 from acmix.workflows.runs import build_model
 
 LEARNING_RATE = 1e-3
+SCALE = 2.0**8
 
 
 def configuration(name, amp):
@@ -86,6 +87,8 @@ def training(name, amp, file):
     targets = get_task(config.task).random_targets(model, shape, rng)
     batch = (rng.standard_normal(shape).astype(np.float32), *targets)
     step = configured_step(config, model)
+    if step.scaler is not None:  # the first scale of a run may be too large
+        step.scaler.scale_value.set_data(ms.Tensor(SCALE, ms.float32))
     before = {one: one.asnumpy().copy() for one in parameters_of(step)}
     first = step([batch], LEARNING_RATE)
     found = {"norm": first.grad_norm.asnumpy(), "finite": first.finite.asnumpy()}

@@ -122,7 +122,9 @@ class Rehearsal:
     @cached_property
     def unknown(self) -> list[str]:
         """Operators that none of acmix's architectures asks of CANN in this way."""
-        asked = {(kind, name) for kind in (*_LAUNCHED, "ge") for name in self.called(kind)}
+        asked = {
+            (kind, name) for kind in (*recordings.LAUNCHED, "ge") for name in self.called(kind)
+        }
         return [f"{name} ({kind})" for kind, name in sorted(asked - known())]
 
     @property
