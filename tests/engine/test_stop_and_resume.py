@@ -16,6 +16,7 @@ from acmix.engine.checkpoint import Progress, read_checkpoint
 from acmix.engine.meter import Meter
 from acmix.engine.moving_statistics import MovingStatistics
 from acmix.engine.resume import resume_run
+from acmix.engine.step_functions import MOST_JOINED
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError
 from acmix.parallel import World
@@ -276,6 +277,20 @@ def test_moving_statistics_of_a_lost_step_are_those_before(mode):
     moving.update(Tensor(False))
     np.testing.assert_array_equal(mean.asnumpy(), np.arange(8))
     np.testing.assert_array_equal(variance.asnumpy(), np.ones(8))
+
+
+def test_more_statistics_than_are_joined_at_once_are_restored(mode):
+    norms = nn.SequentialCell([nn.BatchNorm2d(i % 3 + 1) for i in range(20)])
+    moving = MovingStatistics(norms)
+    assert len(moving.parameters) > MOST_JOINED
+    for i, parameter in enumerate(moving.parameters):
+        ops.assign(parameter, ops.full(parameter.shape, float(i), dtype=parameter.dtype))
+    moving.update(Tensor(True))
+    for parameter in moving.parameters:
+        ops.assign(parameter, ops.full(parameter.shape, -1.0, dtype=parameter.dtype))
+    moving.update(Tensor(False))
+    for i, parameter in enumerate(moving.parameters):
+        np.testing.assert_array_equal(parameter.asnumpy(), np.full(parameter.shape, i))
 
 
 def test_progress_inside_an_epoch_is_told_by_the_images():

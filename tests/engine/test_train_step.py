@@ -8,7 +8,7 @@ from mindspore import Tensor, amp, nn, ops
 from acmix.config import OptimConfig, TrainConfig
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
-from acmix.engine.step_functions import make_global_norm
+from acmix.engine.step_functions import MOST_JOINED, make_global_norm
 from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
 from acmix.utils.modes import built_for
@@ -163,7 +163,8 @@ def test_scale_does_not_change_the_step(mode, problem):
 def test_the_norm_is_of_all_gradients_and_finite_only_if_they_are(device, bad, rng):
     with built_for(device):
         norm_of = make_global_norm()
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 5), (), (40,))]
+    shapes = ((3, 2, 5), (), (40,), *[(2,)] * MOST_JOINED)
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
     expected = np.linalg.norm(np.concatenate([array.reshape(-1) for array in arrays]))
     if bad is not None:
         arrays[2][7] = bad

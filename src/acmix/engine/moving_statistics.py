@@ -8,6 +8,7 @@ import numpy as np
 from mindspore import ParameterTuple, Tensor, mint, nn, ops
 
 from acmix.engine.compiled import compiled
+from acmix.engine.step_functions import MOST_JOINED
 from acmix.parallel.all_reduce import AllReduce
 from acmix.utils.parameters import get_value, make_parameter, set_value
 
@@ -36,22 +37,25 @@ class MovingStatistics:
 
     def __init__(self, network: nn.Cell, all_reduce: AllReduce | None = None):
         self.parameters = running_statistics(network)
-        if self.parameters:
-            self._kept = make_parameter(self._joined(), "kept")
-            self._update = compiled(self._make_update(all_reduce))
+        firsts = range(0, len(self.parameters), MOST_JOINED)
+        self._groups = [slice(first, first + MOST_JOINED) for first in firsts]
+        self._kept = ParameterTuple(
+            make_parameter(self._joined(group), f"kept.{i}") for i, group in enumerate(self._groups)
+        )
+        self._update = compiled(self._make_update(all_reduce))
 
     def keep(self) -> None:
         """Take the present values as the last good ones; call it after loading them."""
-        if self.parameters:
-            set_value(self._kept, self._joined())
+        for kept, group in zip(self._kept, self._groups, strict=True):
+            set_value(kept, self._joined(group))
 
     def update(self, finite: Tensor) -> None:
         """Average the statistics after a step, or restore them unless ``finite``."""
         if self.parameters:
             self._update(finite)
 
-    def _joined(self) -> np.ndarray:
-        return np.concatenate([get_value(parameter) for parameter in self.parameters])
+    def _joined(self, group: slice) -> np.ndarray:
+        return np.concatenate([get_value(parameter) for parameter in self.parameters[group]])
 
     def _make_update(self, all_reduce: AllReduce | None) -> Callable[[Tensor], Tensor]:
         parameters, kept = self.parameters, self._kept
@@ -61,12 +65,14 @@ class MovingStatistics:
             values = parameters
             if all_reduce is not None:
                 values = all_reduce(parameters)
-            # All in one vector: two operators choose and keep, instead of two for each parameter.
-            chosen = ops.select(finite, ops.cat(values), kept)
-            ops.assign(kept, chosen)
-            parts = mint.split(chosen, sizes)
-            for i in range(len(parameters)):
-                ops.assign(parameters[i], parts[i])
+            # Joined: two operators choose and keep, instead of two for each parameter.
+            for i in range(len(kept)):
+                first, end = i * MOST_JOINED, (i + 1) * MOST_JOINED
+                chosen = ops.select(finite, ops.cat(values[first:end]), kept[i])
+                ops.assign(kept[i], chosen)
+                parts = mint.split(chosen, sizes[first:end])
+                for j in range(len(parts)):
+                    ops.assign(parameters[first + j], parts[j])
             return finite
 
         return update

@@ -18,6 +18,9 @@ Forward = Callable[..., tuple[Tensor, Tensors]]
 Backward = Callable[..., tuple[Tensors, Tensors]]
 Update = Callable[[Tensors, Tensors], tuple]
 
+MOST_JOINED = 32
+"""Tensors of one concatenation on Ascend. CANN documents no limit; more are unverified."""
+
 
 def make_forward(network: nn.Cell, accumulate: int, scaler: amp.LossScaler | None) -> Forward:
     """Return ``(*batch) -> (total, losses)``, the total scaled and divided by ``accumulate``."""
@@ -146,15 +149,19 @@ def make_global_norm() -> Callable[[Tensors], Tensor]:
     """Return ``gradients -> norm``, the L2 norm of all gradients taken as one vector, float32.
 
     Where reductions are slow, squares are summed by a product of each gradient with itself, else
-    in one vector.
+    in a few vectors.
     """
     fast_reduce = current_target().fast_reduce
 
     def global_norm(gradients: Tensors) -> Tensor:
         rows = tuple([one.astype(ms.float32).reshape((1, -1)) for one in gradients])
+        squares: tuple = ()
         if fast_reduce:
-            return ops.sqrt(mint.sum(ops.square(ops.cat(rows, 1))))
-        squares = tuple([ops.MatMul(transpose_b=True)(row, row) for row in rows])
+            for first in range(0, len(rows), MOST_JOINED):
+                joined = ops.cat(rows[first : first + MOST_JOINED], 1)
+                squares += (mint.sum(ops.square(joined)).reshape((1, 1)),)
+        else:
+            squares = tuple([ops.MatMul(transpose_b=True)(row, row) for row in rows])
         return ops.sqrt(mint.sum(ops.cat(squares)))
 
     return global_norm
