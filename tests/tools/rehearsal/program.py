@@ -18,6 +18,7 @@ from models import shrunk
 from acmix.export.fusion import fuse
 from acmix.tasks import get_task
 from acmix.tools.training_step import configured_step
+from acmix.utils.parameters import set_value
 from acmix.workflows.runs import build_model
 
 LEARNING_RATE = 1e-3
@@ -98,7 +99,7 @@ def training(name, amp, file):
     found |= {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
     if ms.get_context("device_target") == "CPU":
         for parameter, value in before.items():
-            parameter.set_data(ms.Tensor(value))
+            set_value(parameter, value)
         step([(np.nextafter(batch[0], np.float32(0)), *targets)], LEARNING_RATE)
         found |= {f"own {name}": value for name, value in state_of(step).items()}
     return found
