@@ -104,7 +104,8 @@ def differences(
         worst = task.compare(*outputs, "float32", f"{name} on the stand-in") / scale
         return {"output": float(worst)}
     assert {key for key in cpu if not key.startswith("own ")} == npu.keys()
-    assert npu["finite"] and cpu["finite"]
+    assert npu["finite"]
+    assert cpu["finite"]
     moments = [key for key in npu if key.startswith("first_moment")]
     assert moments
     losses = [key for key in npu if "loss" in key or key == "norm"]
