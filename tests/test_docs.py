@@ -136,7 +136,7 @@ def operators() -> set[str]:
 @cache
 def options() -> set[str]:
     """Return the options of all commands, the launcher, pytest and the scripts."""
-    found = {"--check", "--all", "--no-deps"}
+    found = {"--check", "--all", "--no-deps", "--rehearse"}
     for parser in make_parser().walk():
         found |= {option for action in parser._actions for option in action.option_strings}
     launcher = (SOURCE / "launch" / "__main__.py").read_text(encoding="utf-8")

@@ -33,6 +33,22 @@ def runtime(**changes):
     return SimpleNamespace(**{**values, **changes})
 
 
+@pytest.mark.parametrize(
+    ("soc", "computes", "named"),
+    [
+        ("Ascend910B1", "1", "Ascend910B1, computed by NumPy"),
+        ("Ascend910A", "", "Ascend910A, nothing computed"),
+        ("", "1", ""),
+    ],
+)
+def test_a_stand_in_is_a_fact_of_its_own(soc, computes, named, monkeypatch):
+    monkeypatch.setenv(environment.STAND_IN_SOC, soc)
+    monkeypatch.setenv(environment.STAND_IN_COMPUTES, computes)
+    facts = environment.describe()
+    assert facts.get("stand_in", "") == named
+    assert ("stand_in" in facts) == bool(named)
+
+
 def test_the_tested_machine_has_no_problem():
     assert environment.problems(TESTED) == []
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 DEVICES = ("Ascend", "GPU", "CPU")
 """Device targets in the order in which ``auto`` prefers them."""
 
+STAND_IN_SOC = "ACMIX_REHEARSAL_SOC"
+"""Variable that ``acmix rehearse`` sets: the chip that its stand-in reports."""
+STAND_IN_COMPUTES = "ACMIX_REHEARSAL_COMPUTES"
+"""Variable that ``acmix rehearse`` sets where the software NPU computes the operators."""
+
 _DISTRIBUTIONS = {
     "mindspore": ("mindspore", "mindspore-dev"),
     "numpy": ("numpy",),
@@ -54,9 +59,9 @@ def describe() -> dict[str, str | int | None]:
     Returns:
         ``acmix, python, mindspore, numpy, opencv, platform, cpu, cores, device, cann,
         ascend_driver``; ``None`` if not installed. ``device`` is the target of ``auto``, and
-        ``None`` if MindSpore cannot be imported.
+        ``None`` if MindSpore cannot be imported. In a rehearsal also ``stand_in``.
     """
-    return {
+    facts: dict[str, str | int | None] = {
         "acmix": __version__,
         "python": platform.python_version(),
         **{name: _installed(names) for name, names in _DISTRIBUTIONS.items()},
@@ -67,6 +72,14 @@ def describe() -> dict[str, str | int | None]:
         "cann": _cann_version(),
         "ascend_driver": _version_in(Path("/usr/local/Ascend/driver/version.info")),
     }
+    return facts | ({"stand_in": stand_in()} if stand_in() else {})
+
+
+def stand_in() -> str:
+    """Return what stands in for the Ascend device in a rehearsal; empty on a real machine."""
+    soc = os.environ.get(STAND_IN_SOC, "")
+    how = "computed by NumPy" if os.environ.get(STAND_IN_COMPUTES) else "nothing computed"
+    return f"{soc}, {how}" if soc else ""
 
 
 def problems(facts: Mapping[str, str | int | None] | None = None) -> list[Problem]:

@@ -52,6 +52,16 @@ def test_arguments_of_a_script_are_no_requirements(script, requirements, last, c
     assert lines[-1] == last
 
 
+def test_the_check_of_ascend_can_be_rehearsed(checkout):
+    subprocess.run(
+        ["bash", checkout / "scripts" / "check_ascend.sh", "--rehearse", "--soc", "a b"],
+        env={"PATH": f"{checkout / 'bin'}:/usr/bin:/bin"},
+        check=True,
+    )
+    last = (checkout / "log").read_text().splitlines()[-1]
+    assert last == "-m acmix rehearse -- check-ascend --soc a b"
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda p: p.name)
 def test_scripts_are_shell(script):
     assert subprocess.run(["bash", "-n", script]).returncode == 0

@@ -1,9 +1,10 @@
-"""What each of two ranks does for test_world.py: python together.py OUTPUT, under the launcher."""
+"""What each of two ranks does for test_world.py: python together.py OUTPUT [DEVICE], launched."""
 
 import os
 import pickle
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mindspore as ms
@@ -20,7 +21,7 @@ from acmix.engine.train_step import TrainStep
 from acmix.environment import set_device
 from acmix.errors import UserError
 from acmix.models.detection.freeze import freeze_norm
-from acmix.parallel import World, join
+from acmix.parallel import World, join, synchronise_norms
 from acmix.parallel.all_reduce import make_all_reduce_mean
 from acmix.parallel.world import _CHUNK
 from acmix.tasks import get_task
@@ -142,19 +143,36 @@ def configuration(kind: str, world: World, folder: Path = Path("unused")) -> Con
     return Config.from_dict(tree)
 
 
-def network(kind: str) -> nn.Cell:
-    """Make a network whose BatchNorms, if it has any, are frozen."""
+def network(kind: str, frozen: bool = True) -> nn.Cell:
+    """Make a network whose BatchNorms, if it has any, are frozen or not."""
     config = configuration(kind, World())
     classes = 10 if config.task == "classification" else 4
     model = get_task(config.task).build_model(config, classes)
-    freeze_norm(model)
+    if frozen:
+        freeze_norm(model)
     return model
 
 
-def train_in(folder: Path, kind: str, world: World, resume: Path | None = None) -> dict:
+def synchronised(folder: Path, world: World) -> dict:
+    """Train a network whose BatchNorms see the images of all ranks."""
+    ms.set_seed(0)
+    model = network("resnet", frozen=False)
+    if world.size > 1:
+        assert synchronise_norms(model, "Ascend") > 3
+    return train_in(folder, "resnet", world, model=model)
+
+
+def train_in(
+    folder: Path,
+    kind: str,
+    world: World,
+    resume: Path | None = None,
+    model: nn.Cell | None = None,
+) -> dict:
     """Train a small network for a few steps and evaluate it; return how it ended."""
-    ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
-    model = network(kind)
+    if model is None:
+        ms.set_seed(world.rank)  # other initial weights on every rank, which must not matter
+        model = network(kind)
     config = configuration(kind, world, folder)
     data = [
         create_dataset(config.data, split, seed=0, num_shards=world.size, shard_id=world.rank)
@@ -340,9 +358,11 @@ def conversations(world: World) -> dict:
 
 def main() -> None:
     output = Path(sys.argv[1])
-    set_device(RESNET.runtime)
+    device = sys.argv[2] if len(sys.argv) > 2 else "CPU"
+    set_device(replace(RESNET.runtime, device=device))
     world = join()
     found = {
+        "device": ms.get_context("device_target"),
         "conversations": conversations(world),
         **{kind: train_in(output / kind, kind, world) for kind in NETWORKS},
         "confusion": confusion(world),
@@ -352,6 +372,8 @@ def main() -> None:
         "stopped": stopped(world, output / "stopped"),
         "stopped in evaluation": stopped_in_evaluation(world, output / "evaluation"),
     }
+    if device == "Ascend":  # no other has the operators
+        found["synchronised"] = synchronised(output / "synchronised", world)
     (output / f"rank_{world.rank}.pickle").write_bytes(pickle.dumps(found))
     world.barrier()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from acmix.cli import main
+from acmix.environment import stand_in
 from acmix.tools.ascend_check.session import Finished, execute
 from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.bench.timing import Timing
@@ -95,6 +96,8 @@ class Machine:
     def environment(self) -> str:
         facts = {"acmix": "0", "python": "3.11", "mindspore": "2.8.0", "device": "Ascend",
                  "cann": "8.1", "ascend_driver": "25.0"}  # fmt: skip
+        if stand_in():
+            facts["stand_in"] = stand_in()
         return json.dumps({"facts": facts, "problems": []})
 
     def train(self, config, output, *_) -> str:

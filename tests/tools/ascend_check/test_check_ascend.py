@@ -25,41 +25,7 @@ from acmix.tools.bench import peak
 from acmix.tools.bench.models_report import ModelsReport
 
 ROOT = Path(__file__).parents[3]
-TINY = """
-data: {name: digits, image_size: 8, channels: 1, mean: [0.3], std: [0.3], crop_pct: 1.0,
-       scale: null, num_workers: 1, batch_size: 128, hflip: 0.0}
-optim: {lr: 0.01}
-model: {name: acmix_resnet26, kwargs: {width: 8, depths: [1]}}
-"""
 TOOLS = ("npu-smi", "converter_lite", "benchmark", "atc")
-
-
-@pytest.fixture
-def config(tmp_path):
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
-    return file
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    machine = Machine(tmp_path)
-    monkeypatch.setenv("PATH", f"{machine.bin}:{os.environ['PATH']}")
-    monkeypatch.setenv("ASCEND_HOME_PATH", "/usr/local/Ascend")
-    return machine
-
-
-@pytest.fixture
-def check(machine, config, tmp_path):
-    """Run all steps on the pretended machine and return the results by name."""
-
-    def run(**options):
-        report = run_checks(
-            tmp_path / "out", config, execute=machine.execute, progress=lambda _: None, **options
-        )
-        return {step.name: step for step in report.steps}
-
-    return run
 
 
 @pytest.mark.exhaustive

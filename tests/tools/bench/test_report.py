@@ -82,6 +82,11 @@ def test_the_line_below_names_every_setting_but_the_default():
 def test_the_device_is_named_where_it_has_a_name():
     facts = REPORT.environment | {"device": "Ascend", "device_name": "Ascend910B2"}
     assert "Ascend910B2 (some, 2 cores)" in replace(REPORT, environment=facts).render()
+    facts["stand_in"] = "Ascend910B1, computed by NumPy"
+    said = "stand-in for Ascend910B1, computed by NumPy (some, 2 cores)"
+    assert said in replace(REPORT, environment=facts).render()
+    facts["device"] = "CPU"  # of a process that chose it, in a rehearsal
+    assert "stand-in" not in replace(REPORT, environment=facts).render()
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,11 @@ from models import shrunk
 from acmix.export.fusion import fuse
 from acmix.tasks import get_task
 from acmix.tools.training_step import configured_step
+from acmix.utils.parameters import set_value
 from acmix.workflows.runs import build_model
 
 LEARNING_RATE = 1e-3
+SCALE = 2.0**8
 
 
 def configuration(name, amp):
@@ -31,10 +33,10 @@ def configuration(name, amp):
 
 
 def shape_of(name, config):
-    """Return (B, C, H, W), of the usual size, as the formulations depend on it."""
-    channels, *size = get_task(config.task).image_shape(config)
+    """Return (B, C, H, W); small, as attention over all places takes memory."""
+    channels, *_ = get_task(config.task).image_shape(config)
     dense = name in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
-    return (2, channels, *((160, 224) if dense else size))
+    return (2, channels, *((96, 128) if dense else (96, 96)))
 
 
 def shared(cell, file):
@@ -74,7 +76,11 @@ def inference(name, amp, file):
 
 
 def training(name, amp, file):
-    """Return losses of two steps, the norm of the gradient, and the optimizer's state between."""
+    """Return losses of two steps, the norm of the gradient, and the optimizer's state between.
+
+    On CPU also the state for images that differ by their rounding, ``own ...``: a ReLU or a maximum
+    may turn for the smallest difference, and the gradient with it.
+    """
     config = configuration(name, amp)
     model = build_model(config, config.model.num_classes)
     shared(model, file)
@@ -82,13 +88,30 @@ def training(name, amp, file):
     targets = get_task(config.task).random_targets(model, shape, rng)
     batch = (rng.standard_normal(shape).astype(np.float32), *targets)
     step = configured_step(config, model)
+    if step.scaler is not None:  # the first scale of a run may be too large
+        step.scaler.scale_value.set_data(ms.Tensor(SCALE, ms.float32))
+    before = {one: one.asnumpy().copy() for one in parameters_of(step)}
     first = step([batch], LEARNING_RATE)
     found = {"norm": first.grad_norm.asnumpy(), "finite": first.finite.asnumpy()}
     found |= {f"loss {i}": loss.asnumpy() for i, loss in enumerate(first.losses)}
-    for one in step.optimizer.get_parameters():
-        found[one.name] = one.asnumpy().copy()  # the second step updates it in place
+    found |= state_of(step)
     second = step([batch], LEARNING_RATE)
-    return found | {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+    found |= {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+    if ms.get_context("device_target") == "CPU":
+        for parameter, value in before.items():
+            set_value(parameter, value)
+        step([(np.nextafter(batch[0], np.float32(0)), *targets)], LEARNING_RATE)
+        found |= {f"own {name}": value for name, value in state_of(step).items()}
+    return found
+
+
+def parameters_of(step):
+    return [*step.network.get_parameters(), *step.optimizer.get_parameters()]
+
+
+def state_of(step):
+    """Copy the optimizer's state, which the next step updates in place."""
+    return {one.name: one.asnumpy().copy() for one in step.optimizer.get_parameters()}
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ def test_the_report_counts_launches_shares_casts_and_formats(folder):
         "casts: 1; changes of format: 0; operands in a format of the device: 5; MindSpore's own "
         "AICPU operators: 1 CustSliceGrad; on the host's CPU: 1 Median" in text
     )
+    assert "in no table of acmix's networks: CustSliceGrad (aclop)" in text
     assert "refused: Unsupported op type list: MatMulExt, Muls" in text
 
 
@@ -194,7 +195,7 @@ def test_what_passes(tmp_path):
 
 def test_what_the_software_npu_does_not_know_fails(tmp_path):
     (tmp_path / "calls-a.jsonl").write_text(RELU + "\n")
-    (tmp_path / recordings.LOG).write_text(2 * "software NPU: aclnnFoo: no such operator\n")
+    (tmp_path / recordings.FAILURES).write_text(2 * "aclnnFoo: no such operator\n")
     result = read(tmp_path, computed=True)
     assert not result.passed
     assert "not computed: aclnnFoo: no such operator" in result.render()

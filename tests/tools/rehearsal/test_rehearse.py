@@ -43,7 +43,7 @@ def test_every_operator_has_a_kernel_of_some_kind(refused):
 
 
 def test_launches_are_what_cann_was_asked(refused):
-    assert refused[0].launches == {"aclnn": 3, "aclop": 6}
+    assert refused[0].launches == {"aclnn": 3, "aclop": 6, "hccl": 0}
     asked = {call["op"]: call for call, _ in recorded(refused[1])}
     assert asked.keys() == {"Conv2D", "aclnnRelu", "CustLgamma"}
     conv, relu = asked["Conv2D"], asked["aclnnRelu"]
@@ -76,6 +76,27 @@ def test_the_graph_engine_gets_whole_graphs(tmp_path):
     engine = json.loads(result.to_json())["graph_engine"]
     assert engine["Conv2D"] == engine["Relu"] == 1
     assert "Reshape" in engine
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("rank", "size"), [(3, 8), (63, 64)])
+def test_a_rank_of_a_job_that_does_not_exist_compiles(rank, size, tmp_path):
+    """With BatchNorms over all ranks; nothing is launched."""
+    program = str(Path(__file__).with_name("simulated.py"))
+    folder = tmp_path / "kept"
+    result = rehearse(
+        program, [], jit_level="O0", computes=False, simulated=(rank, size), folder=folder
+    )
+    assert (result.exit_code, result.refusals) == (0, ()), result.render()
+    assert f"rank {rank} of {size}: 12 norms" in (folder / "output.txt").read_text()
+    assert result.kernels["AllReduce", "HCCL"] > 4 * 12
+    assert not result.launches.total()
+
+
+@pytest.mark.parametrize("words", [["list"], ["bench", "models"]])
+def test_several_ranks_only_train(words, capsys):
+    assert main(["rehearse", "--ranks", "2", "--", *words]) == 2
+    assert "--ranks 2: several ranks train together; rehearse 'train'" in capsys.readouterr().err
 
 
 def test_the_command_line(tmp_path, capsys):

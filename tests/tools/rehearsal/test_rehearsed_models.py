@@ -5,6 +5,8 @@ import shutil
 import pytest
 import rehearsed_models
 
+from acmix.tools.rehearsal import known
+
 needs_compiler = pytest.mark.skipif(
     not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
 )
@@ -30,7 +32,7 @@ def cases():
 def test_kernels_are_those_of_the_table_and_numbers_those_of_the_cpu(name, kind, level, precision):
     run = rehearsed_models.rehearsed(name, kind, level, precision)
     assert run.result.passed, run.result.render()
-    assert run.difference < rehearsed_models.BOUNDS[precision]
+    assert rehearsed_models.within(run.differences, precision), run.differences
     if precision == rehearsed_models.KEPT[kind]:
         kept = rehearsed_models.kept(kind, level)[name]
         words = f"{kind} {level} {precision} {name}"
@@ -42,7 +44,8 @@ def test_kernels_are_those_of_the_table_and_numbers_those_of_the_cpu(name, kind,
 @pytest.mark.parametrize("kind", rehearsed_models.KINDS)
 def test_the_table_holds_no_kernel_of_a_slow_kind(kind, level):
     kept = rehearsed_models.kept(kind, level)
-    assert kept.keys() == set(rehearsed_models.names())
+    missing = set(rehearsed_models.names()) - kept.keys()
+    assert kind == "training" or not missing  # a step takes a minute or more to add
     kinds = {line.split(": ")[1] for graph in kept.values() for line in graph["nodes"]}
     assert kinds <= {"aclnn", "aclop", "view"}
     launched = {line for graph in kept.values() for line in graph["launches"]}
@@ -50,8 +53,18 @@ def test_the_table_holds_no_kernel_of_a_slow_kind(kind, level):
     assert not [line for line in launched if line.startswith("Cust")]
 
 
-def test_all_numbers_are_kept_and_within_their_bounds():
+def test_the_list_that_reports_compare_with_is_that_of_the_tables():
+    assert known.FILE.read_text() == known.text_of(rehearsed_models.calls_of_tables())
+
+
+def test_numbers_are_kept_and_within_their_bounds():
     numbers = rehearsed_models.numbers()
     for name, kind, level, precision in rehearsed_models.cases():
         key = rehearsed_models.key_of(kind, level, precision)
-        assert numbers[name][key] < rehearsed_models.BOUNDS[precision], (name, key)
+        if (
+            kind == "training"
+            and (name, level, precision) not in STEPS
+            and key not in numbers[name]
+        ):
+            continue
+        assert rehearsed_models.within(numbers[name][key], precision), (name, key)

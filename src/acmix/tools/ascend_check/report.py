@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +14,14 @@ from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.saved_results import load_result, parsing
 from acmix.utils.files import write_text
 from acmix.utils.table import Style, render_table
+from acmix.utils.text import printable
 
 Status = Literal["PASS", "FAIL", "SKIP"]
 STATUSES: tuple[Status, ...] = ("PASS", "FAIL", "SKIP")
 PREFIX = "ascend-check-"
+STAND_IN_PREFIX = "stand-in-check-"
+STAND_IN = "Nothing is run on Ascend: 'acmix rehearse' has put a stand-in in place of {}."
+"""First line of every report of a rehearsal."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,10 @@ class CheckReport:
         facts: facts of ``acmix env``.
         steps: results in order of execution.
         tables: benchmarks by name, as JSON of ``acmix bench``.
+        stand_in: what a rehearsal had in place of the device; empty on a real machine.
     """
 
+    stand_in: str = field(default="", kw_only=True)
     device: str
     npu: str
     facts: dict[str, Any]
@@ -64,8 +70,9 @@ class CheckReport:
 
     @property
     def machine(self) -> str:
-        """Device and chip, formatted for a file name."""
-        return re.sub("[^a-z0-9]+", "-", f"{self.device} {self.npu}".lower()).strip("-") or "none"
+        """Device and chip, or what stood in for them, formatted for a file name."""
+        named = self.stand_in or f"{self.device} {self.npu}"
+        return re.sub("[^a-z0-9]+", "-", named.lower()).strip("-") or "none"
 
     def to_json(self) -> str:
         """Return text that :meth:`from_json` reads back."""
@@ -87,8 +94,16 @@ class CheckReport:
             if not all(step.status in STATUSES for step in steps):
                 raise ValueError("a status is none of " + ", ".join(STATUSES))
             report = cls(**content, steps=steps)
+            if any(found != report.stand_in for found in report._found_stand_ins()):
+                raise ValueError("its facts name another stand-in than the report itself")
             _render_one(report, "text")
             return report
+
+    def _found_stand_ins(self) -> Iterator[str]:
+        """Yield the stand-in, or the lack of one, that each set of facts names."""
+        environments = [table["environment"] for table in self.tables.values()]
+        for facts in (self.facts, *environments) if self.facts else environments:
+            yield facts.get("stand_in", "")
 
 
 def read_report(file: str | Path) -> CheckReport:
@@ -97,15 +112,34 @@ def read_report(file: str | Path) -> CheckReport:
 
 
 def read_reports(folder: str | Path) -> list[CheckReport]:
-    """Return the reports that :func:`merge` wrote into ``folder``."""
+    """Return the reports of devices that :func:`merge` wrote into ``folder``.
+
+    Raises:
+        UserError: a file holds no report, or that of a stand-in.
+    """
     files = sorted(Path(folder).glob(f"{PREFIX}*.json"))
-    return [read_report(file) for file in files]
+    reports = [read_report(file) for file in files]
+    for file, report in zip(files, reports, strict=True):
+        check(
+            not report.stand_in,
+            f"{file}: it is the report of a stand-in, not of a device. Remove it, and merge the "
+            "report: that gives it a name of its own.",
+        )
+    return reports
 
 
 def render(reports: Sequence[CheckReport], style: Style = "text") -> str:
-    """Render one table of steps per machine; without reports, a sentence."""
+    """Render one table of steps per machine; without reports, a sentence.
+
+    Raises:
+        UserError: some reports are of devices, some of stand-ins.
+    """
     if not reports:
         return "No results of an Ascend machine are here yet."
+    check(
+        len({bool(report.stand_in) for report in reports}) == 1,
+        "some of these reports are of devices, some of stand-ins; show them apart.",
+    )
     return "\n\n".join(_render_one(report, style) for report in reports)
 
 
@@ -118,6 +152,11 @@ def _render_one(report: CheckReport, style: Style) -> str:
     versions = "MindSpore {}, CANN {}, driver {}".format(
         *(facts.get(key) or "none" for key in ("mindspore", "cann", "ascend_driver"))
     )
+    if report.stand_in:
+        head = STAND_IN.format(printable(report.stand_in))
+        untimed = [[name, status, reason] for name, status, _, reason in rows]
+        table = render_table(["step", "stand-in", "what was found"], untimed, style, (0, 1, 2))
+        return f"{head}\n\n{table}\n\nstand-in: {counts}; MindSpore {facts.get('mindspore')}."
     table = render_table(["step", "result", "s", "what was found"], rows, style, (0, 1, 3))
     return f"{table}\n\n{report.device or 'no device'} {report.npu}: {counts}; {versions}."
 
@@ -125,12 +164,14 @@ def _render_one(report: CheckReport, style: Style) -> str:
 def merge(file: str | Path, folder: str | Path) -> list[Path]:
     """Add the results of a machine to a folder, from which the documentation's tables are made.
 
-    Replaces files of the same machine.
+    Replaces files of the same machine. The report of a stand-in is kept apart: it has a name that
+    no table of devices is made from, and its benchmarks are left out.
 
     Args:
         file: ``check_ascend.json`` of the machine.
         folder: receives ``ascend-check-<machine>.json`` with the steps, and
-            ``speed-<table>-<machine>.json`` for each benchmark.
+            ``speed-<table>-<machine>.json`` for each benchmark; of a stand-in
+            ``stand-in-check-<chip>.json`` alone.
 
     Returns:
         The files written.
@@ -141,7 +182,10 @@ def merge(file: str | Path, folder: str | Path) -> list[Path]:
     file, folder = Path(file), Path(folder)
     check(file.is_file(), f"{file} does not exist; 'acmix check-ascend' writes one.")
     report = read_report(file)
-    contents = {PREFIX + report.machine: report.to_json()}
+    if report.stand_in:
+        report = replace(report, tables={})
+    prefix = STAND_IN_PREFIX if report.stand_in else PREFIX
+    contents = {prefix + report.machine: report.to_json()}
     for table, content in report.tables.items():
         # Parsing rejects malformed benchmarks before they reach the documentation.
         checked = ModelsReport.from_json(json.dumps(content))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from acmix.environment import stand_in
 from acmix.errors import check
 from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.ascend_check import deployment_steps, steps
-from acmix.tools.ascend_check.report import CheckReport, Status, StepResult
+from acmix.tools.ascend_check.report import STAND_IN, CheckReport, Status, StepResult
 from acmix.tools.ascend_check.session import Execute, Failed, Session, Skipped, execute
 from acmix.utils.files import write_text
 
@@ -44,7 +45,7 @@ def run_checks(
     tables: Sequence[str] | None = None,
     soc: str = "",
     execute: Execute = execute,
-    progress: Callable[[str], object] = print,
+    progress: Callable[[str], object] = partial(print, flush=True),  # noqa: B008  # shown at once
 ) -> CheckReport:
     """Run all steps and write ``check_ascend.json`` and ``log.txt`` into ``folder``.
 
@@ -66,7 +67,9 @@ def run_checks(
         f"output: {folder} is not an empty folder; name another one.",
     )
     folder.mkdir(parents=True, exist_ok=True)
-    session = Session(folder, config, tables, soc, execute)
+    session = Session(folder, config, tables, soc, stand_in(), execute)
+    if session.stand_in:
+        progress(STAND_IN.format(session.stand_in))
     results = []
     for name, step in STEPS.items():
         results.append(_run(name, step, session))
@@ -74,7 +77,12 @@ def run_checks(
         progress(f"{done.status}  {name} ({done.seconds:.0f} s): {done.reason}")
         # After every step, so that a crash of the machine loses no results.
         report = CheckReport(
-            session.device, session.npu, session.facts, tuple(results), session.benchmarks
+            session.device,
+            session.npu,
+            session.facts,
+            tuple(results),
+            session.benchmarks,
+            stand_in=session.stand_in,
         )
         write_text(folder / RESULTS, report.to_json())
     return report

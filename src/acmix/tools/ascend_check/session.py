@@ -69,6 +69,7 @@ class Session:
         config: configuration of the smoke training.
         tables: benchmarks to run; None for all on an Ascend device and none elsewhere.
         soc: chip for ATC, such as Ascend910B2; empty for that of npu-smi.
+        stand_in: what stands in for the device in a rehearsal; empty on a real machine.
         execute: runs a program.
         device: device target, once known.
         npu: name of the chip, once known.
@@ -81,6 +82,7 @@ class Session:
     config: Path
     tables: Sequence[str] | None = None
     soc: str = ""
+    stand_in: str = ""
     execute: Execute = execute
     device: str = ""
     npu: str = ""
@@ -92,6 +94,11 @@ class Session:
     def checkpoint(self) -> Path:
         """Weights of the smoke training."""
         return self.folder / "training" / "checkpoints" / "last.ckpt"
+
+    @property
+    def place(self) -> str:
+        """Where networks run, for findings."""
+        return "the stand-in" if self.stand_in and self.device == "Ascend" else self.device
 
     def exported(self, format: str) -> Path:
         """Return the file of the exported network."""
@@ -122,10 +129,13 @@ class Session:
         """Return a program's name.
 
         Raises:
-            Skipped: it is not on the PATH; ``source`` names its origin.
+            Skipped: it is not on the PATH, and ``source`` names its origin; or it would load
+                the stand-ins in place of CANN's libraries.
         """
         if shutil.which(name) is None:
             raise Skipped(f"{name} is not on the PATH; it comes with {source}")
+        if self.stand_in:
+            raise Skipped(f"{name} needs CANN's libraries, whose place the stand-in takes")
         return name
 
     def need(self, file: Path, step: str) -> Path:

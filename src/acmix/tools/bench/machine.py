@@ -24,4 +24,7 @@ def machine_facts() -> dict[str, str | int | None]:
 def machine_phrase(facts: Facts) -> str:
     """Return device, processor, cores and version of MindSpore as a phrase."""
     device = facts.get("device_name") or facts["device"]
+    # A stand-in names itself as the chip does.
+    if facts.get("stand_in") and facts["device"] == "Ascend":
+        device = f"stand-in for {facts['stand_in']}"
     return f"{device} ({facts['cpu']}, {facts['cores']} cores), MindSpore {facts['mindspore']}"

@@ -16,9 +16,16 @@ import numpy as np
 from acmix.tools.rehearsal.npu.operands import numpy_type
 
 LOG = "log.txt"
-"""Standard error of the command, where MindSpore logs."""
+"""Standard error of the command."""
+LOGS = "mindspore"
+"""Folder of MindSpore's logs, with a file for each process."""
 OUTPUT = "output.txt"
 """Standard output of the command."""
+
+FAILURES = "failures.txt"
+"""What the software NPU could not compute in any process, a line each; npu/device.py writes it."""
+FOLDER = "ACMIX_REHEARSAL"
+"""Variable that names the folder to the stand-ins of every process."""
 
 KERNEL_KINDS = {
     "opapi_kernel": "aclnn",
@@ -42,7 +49,6 @@ _OPERATOR = re.compile(r"(\w+)-op\d+$")
 _NAMED_ERROR = re.compile(
     r"^(?:\w+(?:Error|Exception|Interrupt)\b|acmix.*: error: ).*", re.MULTILINE
 )
-_FAILED = re.compile(r"^software NPU: (.*)", re.MULTILINE)  # npu/device.py writes it
 _REFUSED = re.compile(
     r"operator selection failed info: .*|Unsupported op type list: .*|.*Kernel select failed.*"
 )
@@ -55,7 +61,7 @@ def kernels(folder: Path) -> Counter[tuple[str, str]]:
     :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore took one of the host;
     ``AICPU`` for MindSpore's own operators on the slow processors of the device.
     """
-    text = _read(folder / LOG)
+    text = _logs(folder)
     # CANN's names may differ in their capitals: Im2Col is CustIm2col.
     own = {op.removeprefix("Cust").lower() for _, op in calls(folder) if is_own_aicpu(op)}
     found: Counter[tuple[str, str]] = Counter()
@@ -71,14 +77,14 @@ def kernels(folder: Path) -> Counter[tuple[str, str]]:
 def refusals(folder: Path) -> list[str]:
     """Return why the back end refused operators, a line each."""
     found = set()
-    for name in (LOG, OUTPUT):
-        found.update(_REFUSED.findall(_read(folder / name)))
+    for text in (_logs(folder), _read(folder / OUTPUT)):
+        found.update(_REFUSED.findall(text))
     return sorted(found)
 
 
 def failures(folder: Path) -> list[str]:
     """Return what the software NPU could not compute, a line each."""
-    return sorted(set(_FAILED.findall(_read(folder / LOG))))
+    return sorted(set(_read(folder / FAILURES).splitlines()))
 
 
 def is_own_aicpu(operator: str) -> bool:
@@ -167,8 +173,14 @@ def start_counting(folder: Path) -> None:
 
 def error(folder: Path) -> str:
     """Return the last error that the command named, or empty."""
-    named = _NAMED_ERROR.findall(_read(folder / LOG))
+    named = _NAMED_ERROR.findall(_logs(folder))
     return named[-1] if named else ""
+
+
+def _logs(folder: Path) -> str:
+    """Return all logs: first those of MindSpore, last the command's own."""
+    files = sorted((folder / LOGS).rglob("*.INFO.*"))
+    return "\n".join(map(_read, [*files, folder / LOG]))
 
 
 def _read(file: Path) -> str:

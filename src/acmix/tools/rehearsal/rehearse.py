@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TextIO
 
+from acmix.environment import STAND_IN_COMPUTES, STAND_IN_SOC
 from acmix.errors import UserError, check
-from acmix.tools.rehearsal.recordings import LOG, OUTPUT
+from acmix.tools.rehearsal.recordings import FOLDER, LOG, LOGS, OUTPUT
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.tools.rehearsal.stand_in import environment, stand_in
 from acmix.utils.text import printable
@@ -24,7 +25,9 @@ SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
 LEVELS = ("O0", "O1", "O2")
 
 # Which kernel is chosen is logged at level INFO, refusals at WARNING.
-_LOGGING = {"GLOG_v": "2", "GLOG_logtostderr": "1", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
+_LOGGING = {"GLOG_v": "2", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
+# To files: each rank has one, and its lines break.
+_LOGGING |= {"GLOG_logtostderr": "0", "GLOG_stderrthreshold": "4"}
 
 
 _LOG_LINES = tuple(f"[{level}] ".encode() for level in ("INFO", "WARNING", "ERROR", "CRITICAL"))
@@ -69,27 +72,33 @@ def rehearse(
             f"--ranks {ranks}: several ranks train together; rehearse 'train', or leave it out.",
         )
         command = _launcher(arguments[1:], jit_level, ranks)
-    device = stand_in()
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         kept = Path(place).absolute()
         kept.mkdir(parents=True, exist_ok=True)
         if any(kept.iterdir()):
             raise UserError(f"output: {kept} is not empty, and would mix two rehearsals.")
-        variables = {
-            **environment(os.environ, device),
-            **_LOGGING,
-            "ACMIX_REHEARSAL": str(kept),
-            "ACMIX_REHEARSAL_SOC": soc,
-        }
-        if computes:
-            variables["ACMIX_REHEARSAL_COMPUTES"] = "1"
-        variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
+        variables = variables_of(kept, soc, computes)
         if simulated:
             rank, size = map(str, simulated)
             variables |= {"MS_SIMULATION_LEVEL": "1", "RANK_ID": rank, "RANK_SIZE": size}
         exit_code = _run(command, variables, kept, shows=computes)
         words = shlex.join([program, *arguments])
         return Rehearsal.read(kept, words, soc, jit_level, computes, exit_code)
+
+
+def variables_of(folder: Path, soc: str = SOCS[0], computes: bool = True) -> dict[str, str]:
+    """Return the variables of processes whose device is a stand-in, which records in ``folder``."""
+    variables = {
+        **environment(os.environ, stand_in()),
+        **_LOGGING,
+        "GLOG_log_dir": str(folder / LOGS),
+        FOLDER: str(folder),
+        STAND_IN_SOC: soc,
+    }
+    if computes:
+        variables[STAND_IN_COMPUTES] = "1"
+    variables.pop("MS_SIMULATION_LEVEL", None)  # would leave out the launches
+    return variables
 
 
 def _child(program: str, arguments: Sequence[str], jit_level: str) -> list[str]:

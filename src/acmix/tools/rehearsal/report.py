@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from acmix.tools.rehearsal import recordings
+from acmix.tools.rehearsal.known import known
 from acmix.tools.rehearsal.wheel import VERSION
 from acmix.utils.table import Style, render_table
-from acmix.utils.text import printable
+from acmix.utils.text import first_few, printable
 
 _SCOPE = "{what}: MindSpore {version}'s Ascend back end runs on a stand-in for {soc} {kernels}."
 _COMPUTED = {
@@ -118,6 +119,14 @@ class Rehearsal:
         """Return the number of calls of some of CANN's operators."""
         return sum(count for (_, name), count in self.calls.items() if name in operators)
 
+    @cached_property
+    def unknown(self) -> list[str]:
+        """Operators that none of acmix's architectures asks of CANN in this way."""
+        asked = {
+            (kind, name) for kind in (*recordings.LAUNCHED, "ge") for name in self.called(kind)
+        }
+        return [f"{name} ({kind})" for kind, name in sorted(asked - known())]
+
     @property
     def device_formats(self) -> int:
         """Number of operands of aclop and graphs in a format that only the device has."""
@@ -175,6 +184,7 @@ class Rehearsal:
             "operands_in_device_formats": self.device_formats,
             "own_aicpu_operators": self.aicpu,
             "on_the_host": self.host,
+            "unknown_operators": self.unknown,
             "computed": self.computed,
             "refusals": list(self.refusals),
             "failures": list(self.failures),
@@ -210,6 +220,7 @@ class Rehearsal:
                 f"MindSpore's own AICPU operators: {_listed(self.aicpu)}; "
                 f"on the host's CPU: {_listed(self.host)}"
             )
+            parts.append(f"in no table of acmix's networks: {first_few(self.unknown) or 'none'}")
         return parts
 
 

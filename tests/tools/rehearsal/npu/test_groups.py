@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from acmix.tools.rehearsal import recordings
 from acmix.tools.rehearsal.npu import groups
 from acmix.tools.rehearsal.npu.device import compute
 
@@ -98,6 +99,15 @@ def test_broadcast_scatter_reduce_and_barrier(ranks):
 def test_an_exchange_that_is_not_known_fails_by_its_name():
     answer = compute(json.dumps({"kind": "hccl", "op": "HcclSend"}))
     assert answer == "software NPU: HcclSend: the software NPU has no such communication"
+
+
+def test_failures_of_all_processes_are_kept_for_the_report(tmp_path, monkeypatch):
+    """A command may start programs whose log the rehearsal does not see, as check-ascend does."""
+    monkeypatch.setenv(recordings.FOLDER, str(tmp_path))
+    compute(json.dumps({"kind": "hccl", "op": "HcclSend"}))
+    compute(json.dumps({"kind": "hccl", "op": "HcclRecv"}))
+    said = ": the software NPU has no such communication"
+    assert recordings.failures(tmp_path) == [f"HcclRecv{said}", f"HcclSend{said}"]
 
 
 def test_a_rank_that_nobody_meets_gives_up(tmp_path, monkeypatch):

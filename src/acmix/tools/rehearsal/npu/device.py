@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from acmix.tools.rehearsal.npu import calls, graphs, groups
+from acmix.tools.rehearsal.recordings import FAILURES, FOLDER
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "aclnn": calls.aclnn,
@@ -18,9 +21,6 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "ge": graphs.serve,
     "hccl": groups.serve,
 }
-
-FAILURE = "software NPU: "
-"""How a line of the log begins that says what failed."""
 
 
 def compute(request: str) -> str:
@@ -37,7 +37,16 @@ def compute(request: str) -> str:
         with np.errstate(all="ignore"):  # infinity and NaN are results like others
             _KINDS[call["kind"]](call)
     except Exception as error:
-        answer = f"{FAILURE}{call['op']}: {error}"
+        answer = f"software NPU: {call['op']}: {error}"
         print(f"{traceback.format_exc()}{answer}", file=sys.stderr, flush=True)
+        _record(f"{call['op']}: {error}")
         return answer
     return ""
+
+
+def _record(failure: str) -> None:
+    """Keep a failure for the report: a command may start programs whose log is its own."""
+    folder = os.environ.get(FOLDER)
+    if folder:
+        with open(Path(folder) / FAILURES, "a", encoding="utf-8") as file:
+            file.write(" ".join(failure.split()) + "\n")
