@@ -1,9 +1,9 @@
 """What is launched at O0 for one inference and for one training step, kept in docs/ascend.
 
 ``python tests/rehearsed_launches.py [before|now] [pattern]`` counts anew, prints the table of
-docs/ascend.md and writes ``launches.json``. Counts of ``before`` are those of commit 851f243, from
-before launches were looked at; put this file and tests/tools/rehearsal/one_call.py there to repeat
-them. Networks have their full size; tests/tools/rehearsal/one_call.py says what is run.
+docs/ascend.md and writes ``kernels/launches.json``. Counts of ``before`` are those of commit
+851f243, from before launches were looked at; put this file and tests/tools/rehearsal/one_call.py
+there to repeat them. Networks have their full size; one_call.py says what is run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from acmix.tools.rehearsal.report import CASTS, Rehearsal
 from acmix.utils.files import write_text
 from acmix.utils.table import render_table
 
-FILE = audited_models.FOLDER / "launches.json"
+FILE = audited_models.FOLDER / "kernels" / "launches.json"
 PROGRAM = Path(__file__).parent / "tools" / "rehearsal" / "one_call.py"
 CALLS = (
     ("inference", "acmix_resnet26", 224),

@@ -31,7 +31,7 @@ from acmix.tools.rehearsal.report import Rehearsal
 from acmix.utils.files import write_text
 
 FOLDER = audited_models.FOLDER
-NUMBERS = FOLDER / "numbers.json"
+NUMBERS = FOLDER / "kernels" / "numbers.json"
 PROGRAM = Path(__file__).parent / "tools" / "rehearsal" / "program.py"
 KINDS = ("inference", "training")
 LEVELS = ("O0", "O2")
