@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from mindspore import ParameterTuple, Tensor, mint, nn, ops
+from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
 from acmix.engine.step_functions import MOST_JOINED
@@ -70,7 +70,7 @@ class MovingStatistics:
                 first, end = i * MOST_JOINED, (i + 1) * MOST_JOINED
                 chosen = ops.select(finite, ops.cat(values[first:end]), kept[i])
                 ops.assign(kept[i], chosen)
-                parts = mint.split(chosen, sizes[first:end])
+                parts = ops.split(chosen, sizes[first:end])
                 for j in range(len(parts)):
                     ops.assign(parameters[first + j], parts[j])
             return finite
