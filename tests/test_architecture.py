@@ -204,3 +204,10 @@ def test_launchers_are_thin(path):
 def test_no_module_outgrows_its_name():
     for path in MODULES:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 330, path
+
+
+def test_modules_of_tests_have_names_of_their_own():
+    """pytest imports them by their names alone; of two it refuses one."""
+    files = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    twice = {name for name in files if files.count(name) > 1}
+    assert not twice - {"__init__.py"}

@@ -1,4 +1,4 @@
-"""Notes which kernels the tests of this folder call, if test_registry.py asks for it."""
+"""Notes which kernels the tests of this folder call, if test_kernel_registry.py asks for it."""
 
 import os
 
