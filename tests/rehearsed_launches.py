@@ -18,8 +18,8 @@ from pathlib import Path
 os.environ.setdefault("GLOG_v", "3")
 
 import audited_models
+from rehearsing import rehearse_program
 
-from acmix.tools.rehearsal.rehearse import rehearse
 from acmix.tools.rehearsal.report import CASTS, Rehearsal
 from acmix.utils.files import write_text
 from acmix.utils.table import render_table
@@ -48,9 +48,7 @@ Counts = dict[str, int]
 
 def counted(kind: str, name: str, side: int) -> Counts:
     """Rehearse one call; return how much was launched for it."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    words = [kind, name, str(side)]
-    result = rehearse(str(PROGRAM), words, jit_level="O0", computes=False)
+    result = rehearse_program(PROGRAM, [kind, name, str(side)], jit_level="O0", computes=False)
     if not result.passed:
         raise RuntimeError(result.render())
     return counts(result)

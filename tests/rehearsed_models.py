@@ -23,10 +23,10 @@ os.environ.setdefault("GLOG_v", "3")
 
 import audited_models
 import numpy as np
+from rehearsing import environment, rehearse_program
 
 from acmix.tasks import get_task
 from acmix.tools.rehearsal import known
-from acmix.tools.rehearsal.rehearse import rehearse
 from acmix.tools.rehearsal.report import Rehearsal
 from acmix.utils.files import write_text
 
@@ -61,14 +61,13 @@ def rehearsed(name: str, kind: str, level: str = "O0", precision: str = "") -> R
         words = [kind, name, AMPS[precision], folder]
         reference = subprocess.run(
             [sys.executable, str(PROGRAM), *words],
-            env=_environment(),
+            env=environment(),
             capture_output=True,
             text=True,
         )
         if reference.returncode:
             raise RuntimeError(reference.stderr[-3000:])
-        os.environ["PYTHONPATH"] = _environment()["PYTHONPATH"]
-        result = rehearse(str(PROGRAM), words, jit_level=level)
+        result = rehearse_program(PROGRAM, words, jit_level=level)
         files = (Path(folder) / f"{target}.npz" for target in ("CPU", "Ascend"))
         found = [dict(np.load(file)) if file.is_file() else {} for file in files]
     return Run(result, differences(name, kind, *found) if all(found) else {})
@@ -182,11 +181,6 @@ def _load(file: Path) -> dict[str, Any]:
 def _store(file: Path, table: Mapping[str, Any]) -> None:
     known = {name: value for name, value in table.items() if name in names()}
     write_text(file, json.dumps(known, indent=1, sort_keys=True) + "\n")
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of a process that imports what this one does."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def write(name: str, kind: str, level: str, precision: str) -> None:

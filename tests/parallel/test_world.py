@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -11,6 +10,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 import together
+from rehearsing import NO_COMPILER, NO_COMPILER_REASON
 
 from acmix.errors import UserError
 from acmix.launch import Job, launch
@@ -31,10 +31,9 @@ def ranks(request, tmp_path_factory):
     device = request.param
     output = tmp_path_factory.mktemp("together")
     if device == "Ascend":
-        if not all(map(shutil.which, ("g++", "nm", "readelf"))):
-            pytest.skip("no compiler, or no binutils")
-        recorded = tmp_path_factory.mktemp("recorded")
-        variables = variables_of(recorded)
+        if NO_COMPILER:
+            pytest.skip(NO_COMPILER_REASON)
+        variables = variables_of(tmp_path_factory.mktemp("recorded"))
     else:
         variables = dict(os.environ)
     console = io.StringIO()

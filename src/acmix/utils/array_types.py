@@ -42,9 +42,13 @@ def to_array(
     """
     order: Literal[">", "<"] = ">" if big_endian else "<"
     if kind == BFLOAT16:
-        halves = np.frombuffer(content, f"{order}u2").astype(np.uint32)
-        return (halves << 16).view(np.float32).reshape(shape)
+        return widened(np.frombuffer(content, f"{order}u2")).reshape(shape)
     dtype = np.dtype(kind)
     if kind == "bool":  # other bytes than 0 and 1 are no bool for NumPy
         return (np.frombuffer(content, np.uint8) != 0).reshape(shape)
     return np.frombuffer(content, dtype.newbyteorder(order)).astype(dtype).reshape(shape)
+
+
+def widened(halves: np.ndarray) -> np.ndarray:
+    """Return bfloat16 numbers, given as 16 bits, as float32."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rehearsing import needs_compiler
 from tools.ascend_check.machines import REPORT
 
 from acmix.cli import main
@@ -153,9 +154,7 @@ def test_a_report_that_hides_its_stand_in_is_refused(stand_in_of, rehearsed, tmp
 
 @pytest.mark.exhaustive
 @pytest.mark.onnx
-@pytest.mark.skipif(
-    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
-)
+@needs_compiler
 def test_the_rehearsed_check_runs_from_its_first_to_its_last_step(
     config, tmp_path, monkeypatch, capfd
 ):

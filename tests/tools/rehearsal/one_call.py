@@ -17,7 +17,7 @@ from acmix.config import ClassificationConfig, ClassificationDataConfig, ModelCo
 from acmix.export.fusion import fuse
 from acmix.tasks import get_task
 from acmix.tools.bench.models import create_network
-from acmix.tools.rehearsal.recordings import start_counting
+from acmix.tools.rehearsal.recordings import FOLDER, start_counting
 from acmix.tools.training_step import configured_step
 from acmix.workflows.runs import build_model
 
@@ -52,6 +52,6 @@ if __name__ == "__main__":
     call = {"inference": inference, "training": training}[kind](name, int(side))
     call()
     ms.runtime.synchronize()
-    start_counting(Path(os.environ["ACMIX_REHEARSAL"]))
+    start_counting(Path(os.environ[FOLDER]))
     call()
     ms.runtime.synchronize()

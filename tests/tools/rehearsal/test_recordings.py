@@ -5,6 +5,7 @@ import json
 import pytest
 
 from acmix.tools.rehearsal import recordings
+from acmix.tools.rehearsal.recordings import Recordings
 from acmix.tools.rehearsal.report import Rehearsal
 
 CONV = (
@@ -50,7 +51,7 @@ def folder(tmp_path):
 
 
 def test_a_number_repeats_a_line_of_its_own_file(folder):
-    assert recordings.calls(folder) == {
+    assert Recordings(folder).calls == {
         ("aclop", "Conv2D"): 3,
         ("aclnn", "aclnnRelu"): 4,
         ("ge", "Add"): 2,
@@ -61,21 +62,21 @@ def test_a_number_repeats_a_line_of_its_own_file(folder):
 
 
 def test_formats_are_those_in_memory(folder):
-    assert recordings.formats(folder) == {3: 3, 0: 3, 29: 2}
+    assert Recordings(folder).formats == {3: 3, 0: 3, 29: 2}
 
 
 def test_calls_before_counting_starts_do_not_count(folder):
     recordings.start_counting(folder)
-    assert not recordings.calls(folder)
+    assert not Recordings(folder).calls
     with open(folder / "calls-a.jsonl", "a", encoding="utf-8") as file:
         file.write(f"1\n{CAST}\n0\n0\n")  # numbers of lines before still mean the same
     counted = {("aclnn", "aclnnRelu"): 1, ("aclnn", "aclnnCast"): 1, ("aclop", "Conv2D"): 2}
-    assert recordings.calls(folder) == counted
+    assert Recordings(folder).calls == counted
 
 
 def test_bytes_of_operands_are_those_of_launches(folder):
     conv, relu = 4 * (3 * 8 * 8 + 4 * 8 * 8), 4 * 4
-    assert recordings.moved(folder) == 3 * conv + 4 * relu  # and none of the graph engine's
+    assert Recordings(folder).moved == 3 * conv + 4 * relu  # and none of the graph engine's
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,11 @@ def test_bytes_of_operands_are_those_of_launches(folder):
 def test_bytes_of_an_operand(tmp_path, operand, expected):
     call = f'{{"kind":"aclnn","op":"aclnnAny","args":[{operand}]}}\n'
     (tmp_path / "calls-a.jsonl").write_text(call)
-    assert recordings.moved(tmp_path) == expected
+    assert Recordings(tmp_path).moved == expected
 
 
 def test_kinds_of_kernels(folder):
-    assert recordings.kernels(folder) == {
+    assert Recordings(folder).kernels == {
         ("Conv2D", "aclop"): 1,
         ("ReLU", "aclnn"): 2,
         ("Reshape", "view"): 1,
@@ -109,7 +110,7 @@ def test_kinds_of_kernels(folder):
 
 
 def test_refusals_of_the_log_and_of_the_output(folder):
-    assert recordings.refusals(folder) == [
+    assert Recordings(folder).refusals == [
         "Unsupported op type list: MatMulExt, Muls",
         "operator selection failed info: The current operator needs to be supplemented with an "
         "adapter, please check in `transform` directory. node is Default/net/Einsum-op0",
@@ -127,13 +128,13 @@ def test_refusals_of_the_log_and_of_the_output(folder):
 )
 def test_the_error_is_the_last_that_was_named(tmp_path, log, error):
     (tmp_path / recordings.LOG).write_text(log)
-    assert recordings.error(tmp_path) == error
+    assert Recordings(tmp_path).error == error
 
 
 def test_nothing_recorded_is_nothing_called(tmp_path):
-    assert not recordings.calls(tmp_path)
-    assert not recordings.kernels(tmp_path)
-    assert recordings.refusals(tmp_path) == []
+    assert not Recordings(tmp_path).calls
+    assert not Recordings(tmp_path).kernels
+    assert Recordings(tmp_path).refusals == []
 
 
 def read(folder, exit_code=0, computed=False):
@@ -176,7 +177,7 @@ def test_the_report_as_json(folder):
     assert content["computed"] is False
     assert content["kernels"]["ReLU"] == {"aclnn": 2}
     assert content["launches"]["aclop"] == {"Conv2D": 3, "CustSliceGrad": 1}
-    assert content["bytes_of_operands"] == recordings.moved(folder)
+    assert content["bytes_of_operands"] == Recordings(folder).moved
     assert content["graph_engine"] == {"Add": 2}
     assert content["aclop_share"] == 0.4444
     assert content["error"].startswith("RuntimeError: Ascend operator selection failed")

@@ -2,19 +2,17 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+from rehearsing import needs_compiler, rehearse_program
 
 from acmix.cli import main
 from acmix.errors import UserError
-from acmix.tools.rehearsal.recordings import recorded
+from acmix.tools.rehearsal.recordings import Recordings
 from acmix.tools.rehearsal.rehearse import rehearse
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
-)
+pytestmark = needs_compiler
 ALL_KINDS = str(Path(__file__).with_name("all_kinds.py"))
 
 
@@ -44,7 +42,7 @@ def test_every_operator_has_a_kernel_of_some_kind(refused):
 
 def test_launches_are_what_cann_was_asked(refused):
     assert refused[0].launches == {"aclnn": 3, "aclop": 6, "hccl": 0}
-    asked = {call["op"]: call for call, _ in recorded(refused[1])}
+    asked = {call["op"]: call for call, _ in Recordings(refused[1]).distinct}
     assert asked.keys() == {"Conv2D", "aclnnRelu", "CustLgamma"}
     conv, relu = asked["Conv2D"], asked["aclnnRelu"]
     assert [operand["shape"] for operand in conv["in"]] == [[2, 2, 3, 3], [4, 2, 1, 1]]
@@ -84,7 +82,7 @@ def test_a_rank_of_a_job_that_does_not_exist_compiles(rank, size, tmp_path):
     """With BatchNorms over all ranks; nothing is launched."""
     program = str(Path(__file__).with_name("simulated.py"))
     folder = tmp_path / "kept"
-    result = rehearse(
+    result = rehearse_program(
         program, [], jit_level="O0", computes=False, simulated=(rank, size), folder=folder
     )
     assert (result.exit_code, result.refusals) == (0, ()), result.render()

@@ -1,10 +1,10 @@
 """The counts of launches that are kept, in the documentation and anew."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 import rehearsed_launches
+from rehearsing import needs_compiler
 
 DOCS = Path(__file__).parents[3] / "docs" / "ascend.md"
 
@@ -22,9 +22,7 @@ def test_nothing_is_launched_more_often_than_before():
 
 
 @pytest.mark.exhaustive
-@pytest.mark.skipif(
-    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
-)
+@needs_compiler
 @pytest.mark.parametrize("call", rehearsed_launches.CALLS)
 def test_the_kept_counts_are_those_of_the_back_end(call):
     kept = rehearsed_launches.kept()[rehearsed_launches.key_of(*call)]["now"]

@@ -1,15 +1,10 @@
 """Every architecture on the stand-in: its kernels are those of the table, its numbers the CPU's."""
 
-import shutil
-
 import pytest
 import rehearsed_models
+from rehearsing import needs_compiler
 
 from acmix.tools.rehearsal import known
-
-needs_compiler = pytest.mark.skipif(
-    not all(map(shutil.which, ("g++", "nm", "readelf"))), reason="no compiler, or no binutils"
-)
 
 # A step takes a minute or more, most of it to compile. One of each head, and all attention modes
 # between them; the others' are kept, and written anew by the command.
@@ -22,9 +17,11 @@ STEPS = (
 
 
 def cases():
-    for name, kind, level, precision in rehearsed_models.cases():
-        if kind == "inference" or (name, level, precision) in STEPS:
-            yield name, kind, level, precision
+    return [
+        (name, kind, level, precision)
+        for name, kind, level, precision in rehearsed_models.cases()
+        if kind == "inference" or (name, level, precision) in STEPS
+    ]
 
 
 @needs_compiler

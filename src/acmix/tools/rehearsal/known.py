@@ -13,7 +13,7 @@ from pathlib import Path
 FILE = Path(__file__).with_name("known.txt")
 
 Call = tuple[str, str]
-"""Kind and CANN's name, as :func:`.recordings.calls` has them."""
+"""Kind and CANN's name, as :attr:`.Recordings.calls` has them."""
 
 
 @cache

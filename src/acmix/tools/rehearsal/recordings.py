@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,37 +55,102 @@ _REFUSED = re.compile(
 )
 
 
-def kernels(folder: Path) -> Counter[tuple[str, str]]:
-    """Return how many nodes of an operator got a kernel of a kind.
+class Recordings:
+    """What a rehearsal left in ``folder``; each file is read once.
 
-    Operators are those after the passes of the back end. Kinds are the values of
-    :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore took one of the host;
-    ``AICPU`` for MindSpore's own operators on the slow processors of the device.
+    Args:
+        folder: of the rehearsal.
     """
-    text = _logs(folder)
-    # CANN's names may differ in their capitals: Im2Col is CustIm2col.
-    own = {op.removeprefix("Cust").lower() for _, op in calls(folder) if is_own_aicpu(op)}
-    found: Counter[tuple[str, str]] = Counter()
-    for operator, kind in _CHOSEN.findall(text):
-        name = KERNEL_KINDS.get(kind, kind)
-        found[operator, "AICPU" if name == "aclop" and operator.lower() in own else name] += 1
-    for node in set(_FALLBACK.findall(text)) - set(_REFUSED_NODE.findall(text)):
-        operator = _OPERATOR.search(node)
-        found[operator[1] if operator else node, "CPU"] += 1
-    return found
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def refusals(folder: Path) -> list[str]:
-    """Return why the back end refused operators, a line each."""
-    found = set()
-    for text in (_logs(folder), _read(folder / OUTPUT)):
-        found.update(_REFUSED.findall(text))
-    return sorted(found)
+    @cached_property
+    def distinct(self) -> list[tuple[dict[str, Any], int]]:
+        """The distinct calls of every process, each with its number of times.
 
+        Calls before :func:`start_counting` do not count.
+        """
+        return list(_recorded(self._folder))
 
-def failures(folder: Path) -> list[str]:
-    """Return what the software NPU could not compute, a line each."""
-    return sorted(set(_read(folder / FAILURES).splitlines()))
+    @cached_property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """How often an operator was called, by kind and name.
+
+        Kinds are ``aclnn`` and ``aclop``, whose operators are launched one by one, and ``ge``,
+        nodes of graphs that the graph engine got as a whole.
+        """
+        found: Counter[tuple[str, str]] = Counter()
+        for call, count in self.distinct:
+            found[call["kind"], call["op"]] += count
+        return found
+
+    @property
+    def kernels(self) -> Counter[tuple[str, str]]:
+        """How many nodes of an operator got a kernel of a kind.
+
+        Operators are those after the passes of the back end. Kinds are the values of
+        :data:`KERNEL_KINDS`; ``CPU`` where Ascend has no kernel and MindSpore took one of the host;
+        ``AICPU`` for MindSpore's own operators on the slow processors of the device.
+        """
+        # CANN's names may differ in their capitals: Im2Col is CustIm2col.
+        own = {op.removeprefix("Cust").lower() for _, op in self.calls if is_own_aicpu(op)}
+        found: Counter[tuple[str, str]] = Counter()
+        for operator, kind in _CHOSEN.findall(self._logs):
+            name = KERNEL_KINDS.get(kind, kind)
+            found[operator, "AICPU" if name == "aclop" and operator.lower() in own else name] += 1
+        refused = set(_REFUSED_NODE.findall(self._logs))
+        for node in set(_FALLBACK.findall(self._logs)) - refused:
+            operator = _OPERATOR.search(node)
+            found[operator[1] if operator else node, "CPU"] += 1
+        return found
+
+    @property
+    def formats(self) -> Counter[int]:
+        """How many operands of aclop and of graphs are kept in a format, by its number."""
+        found: Counter[int] = Counter()
+        for call, count in self.distinct:
+            for operand in (*call.get("in", ()), *call.get("out", ())):
+                described = operand and operand.get("desc", operand)
+                if described and "format" in described:
+                    found[described.get("storage_format", described["format"])] += count
+        return found
+
+    @property
+    def moved(self) -> int:
+        """The bytes of all operands of the calls that are launched one by one.
+
+        An operand counts once per call, read or written. Operands in the host's memory, and numbers
+        that a broadcast repeats, do not count.
+        """
+        return sum(
+            count * sum(_bytes(operand) for operand in _operands(call))
+            for call, count in self.distinct
+            if call["kind"] in LAUNCHED
+        )
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why the back end refused operators, a line each."""
+        texts = (self._logs, _read(self._folder / OUTPUT))
+        return sorted({line for text in texts for line in _REFUSED.findall(text)})
+
+    @property
+    def failures(self) -> list[str]:
+        """What the software NPU could not compute, a line each."""
+        return sorted(set(_read(self._folder / FAILURES).splitlines()))
+
+    @property
+    def error(self) -> str:
+        """The last error that the command named, or empty."""
+        named = _NAMED_ERROR.findall(self._logs)
+        return named[-1] if named else ""
+
+    @cached_property
+    def _logs(self) -> str:
+        """All logs: first those of MindSpore, last the command's own."""
+        files = sorted((self._folder / LOGS).rglob("*.INFO.*"))
+        return "\n".join(map(_read, [*files, self._folder / LOG]))
 
 
 def is_own_aicpu(operator: str) -> bool:
@@ -92,61 +158,14 @@ def is_own_aicpu(operator: str) -> bool:
     return operator.startswith("Cust")
 
 
-def calls(folder: Path) -> Counter[tuple[str, str]]:
-    """Return how often an operator was called, by kind and name.
-
-    Kinds are ``aclnn`` and ``aclop``, whose operators are launched one by one, and ``ge``, nodes of
-    graphs that the graph engine got as a whole.
-    """
-    found: Counter[tuple[str, str]] = Counter()
-    for call, count in recorded(folder):
-        found[call["kind"], call["op"]] += count
-    return found
+def start_counting(folder: Path) -> None:
+    """Leave out what was called until now. A rehearsed program calls this, on its own folder."""
+    for file in folder.glob("calls-*.jsonl"):
+        lines = file.read_bytes().count(b"\n")
+        file.with_suffix(_START).write_text(str(lines), encoding="utf-8")
 
 
-def formats(folder: Path) -> Counter[int]:
-    """Return how many operands of aclop and of graphs are kept in a format, by its number."""
-    found: Counter[int] = Counter()
-    for call, count in recorded(folder):
-        for operand in (*call.get("in", ()), *call.get("out", ())):
-            described = operand and operand.get("desc", operand)
-            if described and "format" in described:
-                found[described.get("storage_format", described["format"])] += count
-    return found
-
-
-def moved(folder: Path) -> int:
-    """Return the bytes of all operands of the calls that are launched one by one.
-
-    An operand counts once per call, read or written. Operands in the host's memory, and numbers
-    that a broadcast repeats, do not count.
-    """
-    return sum(
-        count * sum(_bytes(operand) for operand in _operands(call))
-        for call, count in recorded(folder)
-        if call["kind"] in LAUNCHED
-    )
-
-
-def _operands(call: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for operand in (*call.get("in", ()), *call.get("out", ()), *call.get("args", ())):
-        if isinstance(operand, Mapping):
-            yield from operand.get("tensors", (operand,) if "shape" in operand else ())
-
-
-def _bytes(operand: Mapping[str, Any]) -> int:
-    if operand.get("host"):
-        return 0
-    strides = operand.get("strides") or itertools.repeat(1)
-    sides = [side for side, stride in zip(operand["shape"], strides, strict=False) if stride]
-    return math.prod(sides) * np.dtype(numpy_type(operand["dtype"])).itemsize
-
-
-def recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the distinct calls of every process, each with its number of times.
-
-    Calls before :func:`start_counting` do not count.
-    """
+def _recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
     for file in sorted(folder.glob("calls-*.jsonl")):
         distinct: list[str] = []
         times: Counter[int] = Counter()
@@ -164,23 +183,18 @@ def recorded(folder: Path) -> Iterator[tuple[dict[str, Any], int]]:
                 yield json.loads(line), times[index]
 
 
-def start_counting(folder: Path) -> None:
-    """Leave out what was called until now. A rehearsed program calls this, on its own folder."""
-    for file in folder.glob("calls-*.jsonl"):
-        lines = file.read_bytes().count(b"\n")
-        file.with_suffix(_START).write_text(str(lines), encoding="utf-8")
+def _operands(call: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for operand in (*call.get("in", ()), *call.get("out", ()), *call.get("args", ())):
+        if isinstance(operand, Mapping):
+            yield from operand.get("tensors", (operand,) if "shape" in operand else ())
 
 
-def error(folder: Path) -> str:
-    """Return the last error that the command named, or empty."""
-    named = _NAMED_ERROR.findall(_logs(folder))
-    return named[-1] if named else ""
-
-
-def _logs(folder: Path) -> str:
-    """Return all logs: first those of MindSpore, last the command's own."""
-    files = sorted((folder / LOGS).rglob("*.INFO.*"))
-    return "\n".join(map(_read, [*files, folder / LOG]))
+def _bytes(operand: Mapping[str, Any]) -> int:
+    if operand.get("host"):
+        return 0
+    strides = operand.get("strides") or itertools.repeat(1)
+    sides = [side for side, stride in zip(operand["shape"], strides, strict=False) if stride]
+    return math.prod(sides) * np.dtype(numpy_type(operand["dtype"])).itemsize
 
 
 def _read(file: Path) -> str:

@@ -24,12 +24,15 @@ SOCS = ("Ascend910B1", "Ascend910A", "Ascend310P3")
 """Chips that the stand-in can report, the default first."""
 LEVELS = ("O0", "O1", "O2")
 
-# Which kernel is chosen is logged at level INFO, refusals at WARNING.
-_LOGGING = {"GLOG_v": "2", "MS_SUBMODULE_LOG_v": "{DEVICE:1}"}
-# To files: each rank has one, and its lines break.
-_LOGGING |= {"GLOG_logtostderr": "0", "GLOG_stderrthreshold": "4"}
-
-
+# Which kernel is chosen is logged at level INFO, refusals at WARNING; to files, as each rank has
+# one and its lines break.
+_LOGGING = {
+    "GLOG_v": "2",
+    "MS_SUBMODULE_LOG_v": "{DEVICE:1}",
+    "GLOG_logtostderr": "0",
+    "GLOG_stderrthreshold": "4",
+}
+# MindSpore's Python logs to standard error all the same.
 _LOG_LINES = tuple(f"[{level}] ".encode() for level in ("INFO", "WARNING", "ERROR", "CRITICAL"))
 
 
@@ -65,13 +68,14 @@ def rehearse(
         UserError: the stand-ins cannot be built; ``folder`` is not empty; several ranks shall run
             something else than a training.
     """
-    command = _child(program, arguments, jit_level)
     if ranks > 1:
         check(
             program == "acmix" and arguments[0] == "train",
             f"--ranks {ranks}: several ranks train together; rehearse 'train', or leave it out.",
         )
         command = _launcher(arguments[1:], jit_level, ranks)
+    else:
+        command = _child(program, arguments, jit_level)
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         kept = Path(place).absolute()
         kept.mkdir(parents=True, exist_ok=True)

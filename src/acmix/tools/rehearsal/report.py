@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from acmix.tools.rehearsal import recordings
 from acmix.tools.rehearsal.known import known
+from acmix.tools.rehearsal.npu.operands import PLAIN_FORMATS
+from acmix.tools.rehearsal.recordings import LAUNCHED, Recordings, is_own_aicpu
 from acmix.tools.rehearsal.wheel import VERSION
 from acmix.utils.table import Style, render_table
 from acmix.utils.text import first_few, printable
@@ -28,8 +29,6 @@ _EMPTY = {
 
 CASTS = {"Cast", "aclnnCast"}
 FORMAT_CHANGES = {"TransData", "TransDataRNN", "aclnnNpuFormatCast"}
-# By aclFormat: NCHW, NHWC, ND, NCDHW, NDHWC, NCL. All others are layouts of the device.
-_PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
 # Nodes of a graph that stand for no kernel.
 _STRUCTURE = {"Data", "RefData", "Const", "Constant", "Identity", "IdentityN", "NoOp"}
 
@@ -50,9 +49,9 @@ class Rehearsal:
         computed: whether the software NPU computed operators.
         exit_code: of the command.
         kernels: number of nodes by operator and kind of kernel.
-        calls: number of calls by kind and CANN's operator; see :func:`.recordings.calls`.
+        calls: number of calls by kind and CANN's operator; see :attr:`.Recordings.calls`.
         formats: number of operands by number of the format in memory.
-        moved: bytes of the operands of all launches, see :func:`.recordings.moved`.
+        moved: bytes of the operands of all launches, see :attr:`.Recordings.moved`.
         refusals: messages of the back end.
         failures: operators that the software NPU could not compute, and why.
         error: that the command named if it failed.
@@ -76,19 +75,20 @@ class Rehearsal:
         cls, folder: Path, command: str, soc: str, level: str, computed: bool, exit_code: int
     ) -> Rehearsal:
         """Read the recordings in ``folder``."""
+        found = Recordings(folder)
         return cls(
             command,
             soc,
             level,
             computed,
             exit_code,
-            recordings.kernels(folder),
-            recordings.calls(folder),
-            recordings.formats(folder),
-            recordings.moved(folder),
-            tuple(recordings.refusals(folder)),
-            tuple(recordings.failures(folder)),
-            recordings.error(folder) if exit_code else "",
+            found.kernels,
+            found.calls,
+            found.formats,
+            found.moved,
+            tuple(found.refusals),
+            tuple(found.failures),
+            found.error if exit_code else "",
         )
 
     @property
@@ -108,7 +108,7 @@ class Rehearsal:
     @cached_property
     def launches(self) -> Counter[str]:
         """Number of launches: ``aclnn`` and ``aclop``, and of exchanges: ``hccl``."""
-        return Counter({kind: sum(self.called(kind).values()) for kind in recordings.LAUNCHED})
+        return Counter({kind: sum(self.called(kind).values()) for kind in LAUNCHED})
 
     @property
     def aclop_share(self) -> float:
@@ -122,23 +122,19 @@ class Rehearsal:
     @cached_property
     def unknown(self) -> list[str]:
         """Operators that none of acmix's architectures asks of CANN in this way."""
-        asked = {
-            (kind, name) for kind in (*recordings.LAUNCHED, "ge") for name in self.called(kind)
-        }
+        asked = {(kind, name) for kind in (*LAUNCHED, "ge") for name in self.called(kind)}
         return [f"{name} ({kind})" for kind, name in sorted(asked - known())]
 
     @property
     def device_formats(self) -> int:
         """Number of operands of aclop and graphs in a format that only the device has."""
-        return sum(n for number, n in self.formats.items() if number not in _PLAIN_FORMATS)
+        return sum(n for number, n in self.formats.items() if number not in PLAIN_FORMATS)
 
     @property
     def aicpu(self) -> dict[str, int]:
         """Calls of MindSpore's own operators on the slow AI CPUs."""
         return {
-            name: count
-            for (_, name), count in sorted(self.calls.items())
-            if recordings.is_own_aicpu(name)
+            name: count for (_, name), count in sorted(self.calls.items()) if is_own_aicpu(name)
         }
 
     @property

@@ -107,7 +107,7 @@ def test_failures_of_all_processes_are_kept_for_the_report(tmp_path, monkeypatch
     compute(json.dumps({"kind": "hccl", "op": "HcclSend"}))
     compute(json.dumps({"kind": "hccl", "op": "HcclRecv"}))
     said = ": the software NPU has no such communication"
-    assert recordings.failures(tmp_path) == [f"HcclRecv{said}", f"HcclSend{said}"]
+    assert recordings.Recordings(tmp_path).failures == [f"HcclRecv{said}", f"HcclSend{said}"]
 
 
 def test_a_rank_that_nobody_meets_gives_up(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 from acmix.tools.rehearsal.npu.operands import number, read, scalar, write
 from acmix.tools.rehearsal.npu.registry import (
     REALS,
+    Attributes,
     Kernel,
     Parameter,
     Spec,
@@ -84,13 +85,13 @@ def aclop(call: Mapping[str, Any]) -> None:
     kernel = kernel_of_operator(call["op"])
     updated = [one for one in call["in"] if one and one["name"] in kernel.updated]
     targets = {one["name"]: one for one in updated + call["out"] if one and _is_given(one)}
-    run(kernel, by_name(kernel, call["in"]), dict(call["attrs"]), targets)
+    run(kernel, by_name(kernel, call["in"]), call["attrs"], targets)
 
 
 def run(
     kernel: Kernel,
     inputs: list[Any],
-    attributes: dict[str, Any],
+    attributes: Attributes,
     targets: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Run a kernel of an operator type and write its outputs, which have names.
@@ -127,7 +128,7 @@ def _is_given(operand: Mapping[str, Any]) -> bool:
     return operand["dtype"] >= 0 and (operand.get("address", 1) != 0)
 
 
-def _run(kernel: Kernel, inputs: list[Any], attributes: dict[str, Any], targets: list[Any]) -> None:
+def _run(kernel: Kernel, inputs: list[Any], attributes: Attributes, targets: list[Any]) -> None:
     wanted = [one or None for one in targets]
     specs = [Spec(tuple(one["shape"]), one["dtype"]) if one else Spec((), 0) for one in wanted]
     for target, result in zip(wanted, kernel(inputs, attributes, specs), strict=True):

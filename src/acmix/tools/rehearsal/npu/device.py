@@ -37,10 +37,10 @@ def compute(request: str) -> str:
         with np.errstate(all="ignore"):  # infinity and NaN are results like others
             _KINDS[call["kind"]](call)
     except Exception as error:
-        answer = f"software NPU: {call['op']}: {error}"
-        print(f"{traceback.format_exc()}{answer}", file=sys.stderr, flush=True)
-        _record(f"{call['op']}: {error}")
-        return answer
+        failure = f"{call['op']}: {error}"
+        print(f"{traceback.format_exc()}software NPU: {failure}", file=sys.stderr, flush=True)
+        _record(failure)
+        return f"software NPU: {failure}"
     return ""
 
 

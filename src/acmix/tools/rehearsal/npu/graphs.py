@@ -133,7 +133,7 @@ class _Node:
                 outputs[name] = Value.empty(self.descs[name])
         operands = [{**value.operand, "name": name} for name, value in inputs.items()]
         targets = {name: value.operand for name, value in outputs.items()}
-        run(kernel, by_name(kernel, operands), dict(self.attributes), targets)
+        run(kernel, by_name(kernel, operands), self.attributes, targets)
         return outputs
 
 
@@ -160,11 +160,14 @@ def serve(call: Mapping[str, Any]) -> None:
     """Keep a graph (``AddGraph``) or run one that was added (``RunGraph``).
 
     Raises:
-        ValueError: an operator failed, or an output has another type than MindSpore expects.
+        ValueError: an operator failed, an output has another type than MindSpore expects, or the
+            graph could not be added, which MindSpore does not mind.
     """
     if call["op"] == "AddGraph":
         _GRAPHS[call["id"]] = Graph(call["graph"])
         return
+    if call["id"] not in _GRAPHS:
+        raise ValueError(f"graph {call['id']} was not added")
     results = _GRAPHS[call["id"]].run([Value(one) for one in call["in"]])
     for i, (target, result) in enumerate(zip(call["out"], results, strict=True)):
         if target["dtype"] != result.operand["dtype"]:

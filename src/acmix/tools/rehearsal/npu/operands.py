@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from acmix.utils.array_types import widened
+
 BFLOAT16 = 27
 """aclDataType of bfloat16, which NumPy does not have: the upper half of a float32."""
 
@@ -30,8 +32,9 @@ _TYPES: dict[int, type] = {
     12: np.bool_,
     BFLOAT16: np.uint16,
 }
-# NCHW, NHWC, ND, NCDHW, NDHWC, NCL: the numbers lie in memory as the shape says.
-_PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
+PLAIN_FORMATS = {0, 1, 2, 27, 30, 47}
+"""By aclFormat NCHW, NHWC, ND, NCDHW, NDHWC, NCL, whose numbers lie as the shape says. All others
+are layouts of the device."""
 
 
 def read(operand: Mapping[str, Any]) -> np.ndarray:
@@ -42,7 +45,7 @@ def read(operand: Mapping[str, Any]) -> np.ndarray:
     """
     values = view(operand)
     if operand["dtype"] == BFLOAT16:
-        return from_bfloat16(values)
+        return widened(values)
     return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
@@ -62,8 +65,7 @@ def rounded(values: np.ndarray, dtype: int) -> np.ndarray:
     """Return values as a number of aclDataType ``dtype`` keeps them."""
     if dtype == BFLOAT16:
         return to_bfloat16(values.astype(np.float32))
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity, as on the device
-        return values.astype(numpy_type(dtype))
+    return values.astype(numpy_type(dtype))
 
 
 def view(operand: Mapping[str, Any]) -> np.ndarray:
@@ -73,7 +75,7 @@ def view(operand: Mapping[str, Any]) -> np.ndarray:
         ValueError: a format of the device, or a type that is not known.
     """
     stored = operand.get("storage_format", operand.get("format", 2)) & 0xFF
-    if stored not in _PLAIN_FORMATS:
+    if stored not in PLAIN_FORMATS:
         raise ValueError(f"an operand has the device's format {stored}; only plain ones are known")
     dtype: np.dtype = np.dtype(numpy_type(operand["dtype"]))
     shape = tuple(operand["shape"])
@@ -108,11 +110,6 @@ def scalar(operand: Mapping[str, Any]) -> Any:
 def number(value: Any) -> Any:
     """Return a number of JSON, which writes NaN and infinities as texts."""
     return float(value) if isinstance(value, str) else value
-
-
-def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """Return float32 numbers of bfloat16 ones, given as 16 bits."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def to_bfloat16(values: np.ndarray) -> np.ndarray:

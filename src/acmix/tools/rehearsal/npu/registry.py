@@ -21,7 +21,7 @@ also gets the shapes and types of its outputs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -29,6 +29,8 @@ from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 PLAIN = ("bool", "int8", "int32", "int64", "float", "double", "text")
+Attributes = Mapping[str, Any]
+
 REALS = ("float", "double")
 """Plain values that are passed in registers of their own."""
 
@@ -73,12 +75,12 @@ class Kernel:
     parameters: tuple[Parameter, ...]
     function: Callable[..., Any]
 
-    @property
+    @cached_property
     def inputs(self) -> list[Parameter]:
         """What the function is called with, in order."""
         return [one for one in self.parameters if one.is_input]
 
-    @property
+    @cached_property
     def outputs(self) -> list[Parameter]:
         """What the function returns, in order."""
         return [one for one in self.parameters if one.is_output]
@@ -103,7 +105,7 @@ class Kernel:
             for name in (one.members(given) if one.is_list else [one.name])
         ]
 
-    def __call__(self, inputs: list[Any], attributes: dict[str, Any], specs: list[Spec]) -> tuple:
+    def __call__(self, inputs: list[Any], attributes: Attributes, specs: list[Spec]) -> tuple:
         """Compute; return a tuple of what is written, an entry for each of ``specs``.
 
         Raises:

@@ -53,10 +53,9 @@ def max_pool_v3(
     ceil_mode: bool = False,
 ) -> np.ndarray:
     """Return the maximum of each window; pads hold nothing."""
-    if padding_mode != "CALCULATED":
-        _check_plain(global_pooling, ceil_mode)
-        return pool.maximum(x, _windows(x, ksize, strides, padding_mode, data_format))
-    windows = _explicit(x, ksize, strides, pads, data_format, global_pooling)
+    windows = _windows(
+        x, ksize, strides, padding_mode, data_format, pads, global_pooling, ceil_mode
+    )
     return pool.maximum(x, windows, pool.grid(x.shape, windows, ceil_mode))
 
 
@@ -75,11 +74,9 @@ def max_pool_v3_grad(
     ceil_mode: bool = False,
 ) -> np.ndarray:
     """Return the gradient of ``x``: that of each window goes to its first maximum."""
-    if padding_mode != "CALCULATED":
-        _check_plain(global_pooling, ceil_mode)
-        windows = _windows(x, ksize, strides, padding_mode, data_format)
-    else:
-        windows = _explicit(x, ksize, strides, pads, data_format, global_pooling)
+    windows = _windows(
+        x, ksize, strides, padding_mode, data_format, pads, global_pooling, ceil_mode
+    )
     return pool.gradient_of_maximum(gradient, x, windows)
 
 
@@ -128,41 +125,33 @@ def avg_pool_v2(
     divisor_override: int = 0,
 ) -> np.ndarray:
     """Return the mean of each window; pads count unless they are ``exclusive``."""
+    windows = _windows(
+        x, ksize, strides, padding_mode, data_format, pads, global_pooling, ceil_mode
+    )
     if padding_mode != "CALCULATED":
-        _check_plain(global_pooling, ceil_mode)
-        return pool.mean(x, _windows(x, ksize, strides, padding_mode, data_format))
-    windows = _explicit(x, ksize, strides, pads, data_format, global_pooling)
+        return pool.mean(x, windows)
     wanted = pool.grid(x.shape, windows, ceil_mode)
     return pool.mean(x, windows, wanted, not exclusive, divisor_override)
 
 
 def _windows(
-    x: np.ndarray, ksize: Sequence[int], strides: Sequence[int], padding: str, data_format: str
+    x: np.ndarray,
+    ksize: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    data_format: str,
+    pads: Sequence[int] = (0, 0, 0, 0),
+    global_pooling: bool = False,
+    ceil_mode: bool = False,
 ) -> Windows:
-    windows = Windows(spatial(ksize, data_format), spatial(strides, data_format), (0, 0, 0, 0))
+    """Return a pool's windows; ``pads`` are those of the padding CALCULATED."""
+    windows = Windows(spatial(ksize, data_format), spatial(strides, data_format), pads)
+    if padding == "CALCULATED":
+        return Windows(x.shape[2:], (1, 1), (0, 0, 0, 0)) if global_pooling else windows
+    if global_pooling or ceil_mode:
+        raise ValueError("global_pooling and ceil_mode need padding_mode CALCULATED")
     if padding == "SAME":
         return windows._replace(pads=pads_of_same(x.shape, windows))
     if padding != "VALID":
         raise ValueError(f"padding {padding} is not known")
-    return windows
-
-
-def _explicit(
-    x: np.ndarray,
-    ksize: Sequence[int],
-    strides: Sequence[int],
-    pads: Sequence[int],
-    data_format: str,
-    global_pooling: bool,
-) -> Windows:
-    kernel, steps = spatial(ksize, data_format), spatial(strides, data_format)
-    return (
-        Windows(x.shape[2:], (1, 1), (0, 0, 0, 0))
-        if global_pooling
-        else Windows(kernel, steps, pads)
-    )
-
-
-def _check_plain(global_pooling: bool, ceil_mode: bool) -> None:
-    if global_pooling or ceil_mode:
-        raise ValueError("global_pooling and ceil_mode need padding_mode CALCULATED")
+    return windows._replace(pads=(0, 0, 0, 0))

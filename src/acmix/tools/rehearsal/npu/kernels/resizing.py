@@ -25,8 +25,7 @@ def resize_bilinear(
     dtype: int = 0,
 ) -> np.ndarray:
     """Return the image between pixels, of the size (H, W)."""
-    rows, columns = _matrices(x.shape, size, _linear(align_corners, half_pixel_centers))
-    return rows @ x @ columns.T
+    return _image(x, _matrices(x.shape, size, _linear(align_corners, half_pixel_centers)))
 
 
 @operator("ResizeBilinearV2Grad", "grads original_image >y")
@@ -39,8 +38,7 @@ def resize_bilinear_grad(
 ) -> np.ndarray:
     """Return the gradient of an image of the shape of ``original``."""
     places = _linear(align_corners, half_pixel_centers)
-    rows, columns = _matrices(original.shape, gradient.shape[2:], places)
-    return rows.T @ gradient @ columns
+    return _gradient(gradient, _matrices(original.shape, gradient.shape[2:], places))
 
 
 @operator("ResizeNearestNeighborV2", "x size >y")
@@ -52,8 +50,7 @@ def resize_nearest(
     half_pixel_centers: bool = False,
 ) -> np.ndarray:
     """Return the image of nearest pixels, of the size (H, W)."""
-    rows, columns = _pixels(x.shape, size, _nearest(align_corners, half_pixel_centers))
-    return x[:, :, rows[:, None], columns]
+    return _taken(x, size, _nearest(align_corners, half_pixel_centers))
 
 
 @operator("ResizeNearestNeighborV2Grad", "grads size >y")
@@ -67,7 +64,7 @@ def resize_nearest_grad(
     """Return the gradient of an image of the size (H, W)."""
     shape = (*gradient.shape[:2], *map(int, size))
     places = _nearest(align_corners, half_pixel_centers)
-    return _nearest_gradient(gradient, _matrices(shape, gradient.shape[2:], places))
+    return _gradient(gradient, _matrices(shape, gradient.shape[2:], places))
 
 
 @aclnn("aclnnUpsampleBilinear2d", "self size corners:bool high:double wide:double >out")
@@ -76,8 +73,7 @@ def upsample_bilinear(
 ) -> np.ndarray:
     """Return the image between pixels; scales that are not 0 go before the sizes' ratio."""
     places = _linear(align_corners, not align_corners)
-    rows, columns = _matrices(x.shape, size, places, (high, wide))
-    return rows @ x @ columns.T
+    return _image(x, _matrices(x.shape, size, places, (high, wide)))
 
 
 @aclnn(
@@ -94,15 +90,13 @@ def upsample_bilinear_backward(
 ) -> np.ndarray:
     """Return the gradient of an image of ``shape``."""
     places = _linear(align_corners, not align_corners)
-    rows, columns = _matrices(shape, size, places, (high, wide))
-    return rows.T @ gradient @ columns
+    return _gradient(gradient, _matrices(shape, size, places, (high, wide)))
 
 
 @aclnn("aclnnUpsampleNearest2d", "self size >out")
 def upsample_nearest(x: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Return the image of the pixels at floor(i * H / H')."""
-    rows, columns = _pixels(x.shape, size, _nearest(False, False))
-    return x[:, :, rows[:, None], columns]
+    return _taken(x, size, _nearest(False, False))
 
 
 @aclnn("aclnnUpsampleNearest2dBackward", "grad size input_size high:double wide:double >out")
@@ -111,10 +105,15 @@ def upsample_nearest_backward(
 ) -> np.ndarray:
     """Return the gradient of an image of ``shape``."""
     places = _nearest(False, False)
-    return _nearest_gradient(gradient, _matrices(shape, size, places, (high, wide)))
+    return _gradient(gradient, _matrices(shape, size, places, (high, wide)))
 
 
-def _nearest_gradient(gradient: np.ndarray, matrices: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _image(x: np.ndarray, matrices: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    rows, columns = matrices
+    return rows @ x @ columns.T
+
+
+def _gradient(gradient: np.ndarray, matrices: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     rows, columns = matrices
     return rows.T @ gradient @ columns
 
@@ -144,14 +143,13 @@ def _weights(places: np.ndarray, size: int) -> np.ndarray:
     return matrix
 
 
-def _pixels(
-    shape: Sequence[int], size: Sequence[int] | np.ndarray, places: Places
-) -> tuple[np.ndarray, np.ndarray]:
-    high, wide = (
+def _taken(x: np.ndarray, size: Sequence[int] | np.ndarray, places: Places) -> np.ndarray:
+    """Return the pixels of ``x`` at ``places``."""
+    rows, columns = (
         places(int(wanted), own, 0).astype(np.int64)
-        for own, wanted in zip(shape[2:], size, strict=True)
+        for own, wanted in zip(x.shape[2:], size, strict=True)
     )
-    return high, wide
+    return x[:, :, rows[:, None], columns]
 
 
 def _linear(align_corners: bool, half_pixel_centers: bool) -> Places:
