@@ -153,7 +153,6 @@ def test_a_report_that_hides_its_stand_in_is_refused(stand_in_of, rehearsed, tmp
 
 
 @pytest.mark.exhaustive
-@pytest.mark.onnx
 @needs_compiler
 def test_the_rehearsed_check_runs_from_its_first_to_its_last_step(
     config, tmp_path, monkeypatch, capfd
