@@ -19,14 +19,15 @@ FUNCTIONS = [
 ]
 
 
+# Which kernels are chosen is the question. The software NPU has not all of them.
 @pytest.fixture(scope="module")
 def at_o0():
-    return rehearse(str(PROGRAM), FUNCTIONS, jit_level="O0")
+    return rehearse(str(PROGRAM), FUNCTIONS, jit_level="O0", computes=False)
 
 
 @pytest.fixture(scope="module")
 def at_o2():
-    return rehearse(str(PROGRAM), FUNCTIONS, jit_level="O2")
+    return rehearse(str(PROGRAM), FUNCTIONS, jit_level="O2", computes=False)
 
 
 def own(operators):

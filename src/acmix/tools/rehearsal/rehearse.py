@@ -96,6 +96,7 @@ def variables_of(folder: Path, soc: str = SOCS[0], computes: bool = True) -> dic
         **environment(os.environ, stand_in()),
         **_LOGGING,
         "GLOG_log_dir": str(folder / LOGS),
+        "MS_DEV_SAVE_GRAPHS_PATH": str(folder / LOGS),  # a simulated rank lists its operators there
         FOLDER: str(folder),
         STAND_IN_SOC: soc,
     }
