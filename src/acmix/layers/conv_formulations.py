@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
+from acmix.layers.conv_context import ContextConv
 from acmix.layers.rearrange import Roll
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.resample import upsample
@@ -18,14 +19,19 @@ class ConvFormulations(nn.Cell):
 
     Args:
         data_format: of x and of the output, ``NCHW`` or ``NHWC``.
-        reduction: factor between the sides of x and of the context.
+        reduction: factor between the sides of x and of the context. Above 1 both are ``NHWC``, and
+            the path keeps the size of the map.
         dense: whether the path is one convolution of its input, or maps and their aggregation.
+        dilation: of the convolution.
     """
 
-    def __init__(self, data_format: str, reduction: int, dense: bool):
+    def __init__(self, data_format: str, reduction: int, dense: bool, dilation: int):
         super().__init__()
         self.data_format, self.reduction, self.dense = data_format, reduction, dense
         self.roll = Roll()
+        self.context_conv: Any = None
+        if dense and reduction > 1:
+            self.context_conv = ContextConv(reduction, dilation)
 
     def convolve(
         self,
@@ -52,17 +58,15 @@ class ConvFormulations(nn.Cell):
         x = self.roll(x, -shift)
         folded = self.folded(weight, bias)
         if self.dense:
-            out = self.convolve_densely(self._joined(x, context), folded, scale)
+            maps = x if self.data_format == "NCHW" else to_maps(x)
+            out = self.convolve_densely(maps, folded, scale)
         else:
             out = self.aggregate(self._maps(x, context, folded), scale)
-        return out if self.data_format == "NCHW" else self.roll(to_tokens(out), shift)
-
-    def _joined(self, x: Tensor, context: Tensor) -> Tensor:
-        """Return x as maps, followed by the context, enlarged, if it is reduced."""
-        x = x if self.data_format == "NCHW" else to_maps(x)
-        if self.reduction == 1:
-            return x
-        return ops.cat((x, upsample(to_maps(context), self.reduction, x.shape[2], x.shape[3])), 1)
+        out = out if self.data_format == "NCHW" else self.roll(to_tokens(out), shift)
+        if self.context_conv is None:
+            return out
+        kernel = self.context_kernel(folded, scale)
+        return out + self.context_conv(context, kernel, x.shape[1], x.shape[2])
 
     def _maps(self, x: Tensor, context: Tensor, folded: Any) -> Tensor:
         """Return the maps to aggregate, (B, d * k^2, H, W)."""
@@ -83,7 +87,11 @@ class ConvFormulations(nn.Cell):
         raise NotImplementedError
 
     def convolve_densely(self, x: Tensor, folded: Any, scale: Tensor | None) -> Tensor:
-        """Apply the whole path by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
+        """Apply the share of x by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
+        raise NotImplementedError
+
+    def context_kernel(self, folded: Any, scale: Tensor | None) -> Tensor:
+        """Return the convolution of a reduced context, as :class:`ContextConv` takes it."""
         raise NotImplementedError
 
     def aggregate(self, maps: Tensor, scale: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from acmix.layers.inference import (
 )
 from acmix.ops.block_conv import block_count
 from acmix.ops.dense_conv import bordered_bias, composed_kernel
-from acmix.ops.fold import join_folded
+from acmix.ops.fold import joined_bias
 from acmix.ops.linear import to_maps
 from acmix.ops.shift import repeat_channels, shift_sum
 from acmix.utils.cells import Shape
@@ -38,12 +38,16 @@ class FrozenConvPath(ConvFormulations):
     """
 
     def __init__(self, path: ConvFormulations, weight: Tensor, bias: Tensor | None, scale: float):
-        super().__init__(path.data_format, path.reduction, path.dense)
+        super().__init__(path.data_format, path.reduction, path.dense, path.dilation)
         self.conv: Any = None
         self.projections: Any = None
         folded = path.folded(weight, bias)
+        self.fixed_kernel: Any = None
         if path.dense:
-            self.conv = DenseConv(path, *join_folded(folded), scale)
+            self.conv = DenseConv(path, folded[0][0], joined_bias(folded), scale)
+            if self.context_conv is not None:
+                kernel = path.context_kernel(folded, None).asnumpy() * scale
+                self.fixed_kernel = frozen(kernel, "fixed_kernel")
             return
         layers = []
         for own, constant in folded:
@@ -63,8 +67,12 @@ class FrozenConvPath(ConvFormulations):
         return maps if self.data_format == "NCHW" else to_maps(maps)
 
     def convolve_densely(self, x: Tensor, folded: Any, scale: Tensor | None) -> Tensor:
-        """Apply the whole path by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
+        """Apply the share of x by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
         return self.conv(x)
+
+    def context_kernel(self, folded: Any, scale: Tensor | None) -> Tensor:
+        """Return the convolution of a reduced context: (C_in, k, k, C)."""
+        return self.fixed_kernel
 
     def aggregate(self, maps: Tensor, scale: Tensor | None = None) -> Tensor:
         """Shift and sum: (B, d * k^2, H, W) to (B, C, H', W')."""
@@ -80,7 +88,11 @@ class FrozenConvPath(ConvFormulations):
 
     def absorb_output(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""
-        return self.can_absorb_output() and absorb_output(self.conv, scale, shift)
+        if not self.can_absorb_output():
+            return False
+        if self.fixed_kernel is not None:
+            self.fixed_kernel = frozen(self.fixed_kernel.asnumpy() * scale, "fixed_kernel")
+        return absorb_output(self.conv, scale, shift)
 
     def absorb_input(self, scale: np.ndarray, shift: np.ndarray) -> bool:
         """See :mod:`acmix.layers.inference`."""
@@ -99,12 +111,12 @@ def _aggregation(path: ConvFormulations) -> nn.Cell:
 
 
 class DenseConv(nn.Cell):
-    """The whole path as one convolution of its input, see :mod:`acmix.ops.dense_conv`.
+    """The path as one convolution of x, see :mod:`acmix.ops.dense_conv`.
 
     Args:
         path: whose kernels are composed.
-        weight: (d * k^2, C_in) and
-        bias: (d * k^2,) or None, both as ``path.fold`` gives them.
+        weight: (d * k^2, C_in), as ``path.fold`` gives it, and
+        bias: (d * k^2,) or None, that of all maps.
         scale: factor of the output.
     """
 

@@ -10,11 +10,12 @@ from mindspore import Parameter, Tensor, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
+from acmix.layers.conv_context import kernel_of_context
 from acmix.layers.conv_formulations import ConvFormulations
 from acmix.layers.conv_frozen import FrozenConvPath
 from acmix.ops.block_conv import block_conv, block_cost, padded_conv
 from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheaper
-from acmix.ops.fold import fold_projection, join_folded
+from acmix.ops.fold import fold_projection, joined_bias
 from acmix.ops.linear import project, to_maps
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
 from acmix.utils.cells import Shape
@@ -98,7 +99,7 @@ class ConvPath(ConvFormulations):
             None if grouped else block_cost(head_dim, taps, channels // head_dim),
         )  # fmt: skip
         dense = variant != "shift" and (impl == "dense" or (impl == "auto" and cheaper))
-        super().__init__(data_format, reduction, dense)
+        super().__init__(data_format, reduction, dense, dilation)
         if impl in ("auto", "dense"):  # the formulation of the aggregation alone
             impl = "group" if grouped else "block"
         self.head_dim, self.num_features, self.channels = head_dim, num_features, channels
@@ -182,8 +183,8 @@ class ConvPath(ConvFormulations):
         return maps if self.data_format == "NCHW" else to_maps(maps)
 
     def convolve_densely(self, x: Tensor, folded: Any, scale: Tensor | None) -> Tensor:
-        """Apply the whole path by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
-        weight, bias = join_folded(folded)
+        """Apply the share of x by one convolution: (B, C_in, H, W) to (B, C, H', W')."""
+        weight, bias = folded[0][0], joined_bias(folded)
         kernel = self._scaled_kernel(scale).astype(x.dtype)
         steps = self.stride, self.dilation
         out = padded_conv(x, composed_kernel(kernel, weight, self.head_dim), *steps)
@@ -191,6 +192,12 @@ class ConvPath(ConvFormulations):
             return out
         own = composed_kernel(kernel, bias.reshape((-1, 1)), self.head_dim)
         return out + bordered_bias(own, x.shape[2], x.shape[3], *steps)
+
+    def context_kernel(self, folded: Any, scale: Tensor | None) -> Tensor:
+        """Compose the share of the context to one kernel: (C_in, k, k, C)."""
+        weight = folded[1][0]
+        kernel = self._scaled_kernel(scale).astype(weight.dtype)
+        return kernel_of_context(composed_kernel(kernel, weight, self.head_dim))
 
     def freeze(self, weight: Tensor, bias: Tensor | None, scale: float) -> FrozenConvPath:
         """Return the path for inference, composed with the projection and scaled."""

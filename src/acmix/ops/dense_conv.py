@@ -36,14 +36,14 @@ def dense_is_cheaper(
         head_dim: d.
         stride: step of the output grid; the maps do not have it.
         reduced: whether k and v are projected from a smaller map: their share of the maps is then
-            enlarged and added, and the convolution reads the enlarged map instead.
+            enlarged and added. As a convolution it costs next to nothing, see
+            :class:`acmix.layers.conv_context.ContextConv`.
         block_cost: of the aggregation without group convolution, by
             :func:`acmix.ops.block_conv.block_cost`. None for a group convolution, whose time is
             that of its maps.
     """
-    inputs, passes = (2 * in_channels, 3) if reduced else (in_channels, 1)
-    dense = inputs * channels / stride**2
-    maps = head_dim * (in_channels + passes * _MAP_COST)
+    dense = in_channels * channels / stride**2
+    maps = head_dim * (in_channels + (3 if reduced else 1) * _MAP_COST)
     return dense <= maps + (0 if block_cost is None else block_cost / stride**2)
 
 

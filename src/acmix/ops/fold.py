@@ -49,11 +49,10 @@ def fold_projection(
     return folded, constant
 
 
-def join_folded(folded: tuple) -> tuple[Tensor, Tensor | None]:
-    """Join the weights for x and for the context to those for both, concatenated."""
-    if len(folded) == 1:
-        return folded[0]
-    (weight, bias), (reduced, more) = folded
-    if more is not None:
-        bias = more if bias is None else bias + more
-    return ops.cat((weight, reduced), 1), bias
+def joined_bias(folded: tuple) -> Tensor | None:
+    """Return the bias of the maps: of those of x, and of those of the context where it is apart."""
+    bias: Tensor | None = None
+    for _, own in folded:
+        if own is not None:
+            bias = own if bias is None else bias + own
+    return bias

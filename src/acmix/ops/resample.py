@@ -32,6 +32,11 @@ def bilinear_matrix(source: int, target: int, step: float) -> np.ndarray:
     return np.maximum(1 - distance, 0).astype(np.float32)
 
 
+def upsampling_matrix(source: int, target: int, ratio: int) -> np.ndarray:
+    """Return the matrix (target, source) that undoes a reduction by ``ratio`` linearly."""
+    return bilinear_matrix(source, target, 1 / ratio)
+
+
 def nearest_matrix(source: int, target: int) -> np.ndarray:
     """Return the matrix (target, source) that repeats elements: i gets floor(i source / target)."""
     return np.eye(source, dtype=np.float32)[np.arange(target) * source // target]
@@ -51,6 +56,7 @@ _reflection = tensor_constant(reflection_matrix)
 _nearest = tensor_constant(nearest_matrix)
 _bilinear = tensor_constant(bilinear_matrix)
 _pooling = tensor_constant(pooling_matrix)
+_upsampling = tensor_constant(upsampling_matrix)
 
 
 def reflect_pad(maps: Tensor, border: int) -> Tensor:
@@ -110,8 +116,8 @@ def upsample(maps: Tensor, ratio: int, height: int, width: int) -> Tensor:
     if ratio == 1:
         return maps
     _, _, own_height, own_width = maps.shape
-    rows = _bilinear(own_height, height, 1 / ratio)
-    return _resample(maps, rows, _bilinear(own_width, width, 1 / ratio))
+    rows = _upsampling(own_height, height, ratio)
+    return _resample(maps, rows, _upsampling(own_width, width, ratio))
 
 
 def _resample(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
