@@ -14,6 +14,7 @@ from acmix.cli import main
 from acmix.environment import stand_in
 from acmix.tools.ascend_check.session import Finished, execute
 from acmix.tools.bench.models_report import ModelsReport
+from acmix.tools.bench.peak import Peak
 from acmix.tools.bench.timing import Timing
 
 NPU_SMI = """
@@ -32,7 +33,7 @@ REPORT = ModelsReport(
     mode="graph",
     input_shape=(3, 224, 224),
     warmup=3,
-    matmul_gflops=100.0,
+    probed_peak=Peak(100.0, "a product"),
     baselines={},
     macs={},
     timings=(Timing("net", 8, 3.0, (0.1, 0.2, 0.1)),),

@@ -33,6 +33,7 @@ def test_on_a_cpu_the_steps_that_need_no_npu_pass_and_the_others_are_skipped(
     config, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(peak, "MATMUL_SIZE", 32)
+    monkeypatch.setattr(peak, "MAPS", (1, 2, 3, 3))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     lines = []
     out = tmp_path / "out"

@@ -44,6 +44,7 @@ def tiny_model(name, **changes):
 def tiny(monkeypatch):
     """Every model in its smallest size; products for the peak that take no time."""
     monkeypatch.setattr(peak, "MATMUL_SIZE", 16)
+    monkeypatch.setattr(peak, "MAPS", (1, 2, 3, 3))
     monkeypatch.setattr(TASKS["classification"], "create", tiny_model)
 
 
@@ -86,7 +87,7 @@ def test_a_table_of_kernel_variants_is_measured_beside_the_papers_numbers(tiny, 
     printed = capsys.readouterr().out
     assert printed.count("| 419 img/s |") == 3
     assert printed.count("| 313 img/s |") == 1
-    assert len(content["peaks"][0]["gflops"]) == 2
+    assert content["probed_peak"][0] > 0
 
 
 def test_kernel_variants_are_those_of_the_papers_table():

@@ -1,4 +1,4 @@
-"""Throughput of candidates, measured in interleaved rounds together with the matmul peak."""
+"""Throughput of candidates, measured in interleaved rounds together with the machine's peak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from acmix.errors import check, suggest
 from acmix.tasks import Task
 from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.models_report import ModelsReport
-from acmix.tools.bench.peak import Peak, matmul_probes, peak_of
+from acmix.tools.bench.peak import Peak, peak_of, probes
 from acmix.tools.bench.setting import Setting
 from acmix.tools.bench.timing import Timing, measure
 from acmix.tools.training_step import LEARNING_RATE
@@ -60,7 +60,7 @@ def bench_candidates(
     published: Mapping[str, str] | None = None,
     progress: Callable[[str], object] = lambda line: None,
 ) -> ModelsReport:
-    """Measure candidates that process a batch of images, interleaved with the matmul peak.
+    """Measure candidates that process a batch of images, in turns with probes of the peak.
 
     Candidates that are compared share their rounds. Unrelated candidates are measured in separate
     groups, so peak memory is that of the largest group.
@@ -74,7 +74,7 @@ def bench_candidates(
         warmup: Rounds before the measured ones.
         repeats: Measured rounds.
         baseline: Name of the common baseline, or a mapping from candidates to their baselines.
-        macs: Multiply-adds per image by name; adds the share of the matmul peak to the table.
+        macs: Multiply-adds per image by name; adds the share of the peak to the table.
         published: Numbers from the paper, by name; adds a column to the table.
         progress: Called with a line before each batch size.
 
@@ -88,29 +88,28 @@ def bench_candidates(
         )
     timings: list[Timing] = []
     peaks: list[Peak] = []
+    probed = probes()
     for size in batch_sizes:
         check(size >= 1, f"batch_sizes: got {size}; give at least 1.")
         images = np.random.default_rng(0).standard_normal((size, *input_shape)).astype(np.float32)
         for names in _compared(candidates, baselines):
             progress(f"batch size {size}: {', '.join(names)}")
             calls = {name: candidates[name](images) for name in names}
-            done = measure(
-                {**calls, **matmul_probes()}, warmup=warmup, repeats=repeats, batch_size=size
-            )
-            timings += done[: len(calls)]
-            peaks.append(peak_of(size, [probe.seconds for probe in done[len(calls) :]], names))
+            calls |= {name: probe.call for name, probe in probed.items()}
+            done = measure(calls, warmup=warmup, repeats=repeats, batch_size=size)
+            timings += done[: len(names)]
+            peaks.append(peak_of(zip(probed.values(), done[len(names) :], strict=True)))
             del calls, done
     return ModelsReport(
         environment=machine_facts(),
         mode="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "pynative",
         input_shape=tuple(input_shape),
         warmup=warmup,
-        matmul_gflops=max(max(peak.gflops) for peak in peaks),
+        probed_peak=max(peaks),
         baselines=dict(baselines),
         macs=dict(macs or {}),
         timings=tuple(timings),
         published=dict(published or {}),
-        peaks=tuple(peaks),
         setting=setting,
     )
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
 from acmix.tools.bench.machine import machine_phrase
-from acmix.tools.bench.peak import Peak
+from acmix.tools.bench.peak import Peak, rate
 from acmix.tools.bench.setting import Setting
 from acmix.tools.bench.timing import Timing, speed_up
 from acmix.tools.saved_results import parsing
@@ -24,12 +22,11 @@ class ModelsReport:
         mode: ``graph`` or ``pynative``.
         input_shape: Shape (C, H, W) of an image.
         warmup: Rounds before the measured ones.
-        matmul_gflops: GFLOP/s of the fastest matrix product, see :mod:`acmix.tools.bench.peak`.
+        probed_peak: of all probes, see :mod:`acmix.tools.bench.peak`.
         baselines: Name of the baseline of each compared network.
         macs: Multiply-adds per image by name, where known.
         published: Speed and device that the paper prints, by name.
         timings: Raw samples.
-        peaks: Speed of matrix products in the rounds of each batch size.
         setting: Options of the measurement.
     """
 
@@ -37,12 +34,11 @@ class ModelsReport:
     mode: str
     input_shape: tuple[int, ...]
     warmup: int
-    matmul_gflops: float
+    probed_peak: Peak
     baselines: dict[str, str]
     macs: dict[str, int]
     timings: tuple[Timing, ...]
     published: dict[str, str] = field(default_factory=dict)
-    peaks: tuple[Peak, ...] = ()
     setting: Setting = field(default_factory=Setting)
 
     def to_json(self) -> str:
@@ -58,6 +54,9 @@ class ModelsReport:
         """
         with parsing("report: this is not a JSON of 'acmix bench'"):
             content = json.loads(text)
+            content.pop("peaks", None)
+            if "matmul_gflops" in content:  # of acmix 0.1
+                content["probed_peak"] = content.pop("matmul_gflops"), "a matrix product"
             timings = tuple(
                 Timing(**{**timing, "seconds": tuple(timing["seconds"])})
                 for timing in content.pop("timings")
@@ -66,14 +65,7 @@ class ModelsReport:
                 **{
                     **content,
                     "input_shape": tuple(content["input_shape"]),
-                    "peaks": tuple(
-                        Peak(
-                            peak["batch_size"],
-                            tuple(peak["gflops"]),
-                            tuple(peak.get("names", ())),
-                        )
-                        for peak in content.get("peaks", ())
-                    ),
+                    "probed_peak": Peak(*content["probed_peak"]),
                     "setting": Setting(**content.get("setting", {})),
                 },
                 timings=timings,
@@ -83,7 +75,7 @@ class ModelsReport:
         """Return the table and the conditions of the measurement."""
         header = ["model", "batch", "img/s", "ms", "IQR ms", "compile s"]
         header += [self._comparison()] if self.baselines else []
-        header += ["GMACs", "% of matmul peak"] if self.macs else []
+        header += ["GMACs", "% of peak"] if self.macs else []
         header += ["the paper's"] if self.published else []
         rows = [self._row(timing) for timing in self.timings]
         return render_table(header, rows, style) + "\n\n" + self._conditions()
@@ -124,20 +116,20 @@ class ModelsReport:
         macs = self.macs[timing.name]
         return [f"{macs / 1e9:.3f}", f"{100 * self.efficiency(timing):.0f}"]
 
-    def efficiency(self, timing: Timing) -> float:
-        """Return the share of the matmul peak that a network reaches: 2 MACs / time / peak.
+    @property
+    def peak(self) -> Peak:
+        """The largest rate in the run, which is that of a probe or of a network."""
+        own = (
+            Peak(rate(self.macs[timing.name] * timing.batch_size, timing), timing.name)
+            for timing in self.timings
+            if timing.name in self.macs
+        )
+        return max([self.probed_peak, *own])
 
-        It is the median over rounds with their own peaks, so that other load on the machine
-        affects both.
-        """
-        done = 2 * self.macs[timing.name] * timing.batch_size / np.array(timing.seconds) / 1e9
-        of_rounds = [
-            peak.gflops
-            for peak in self.peaks
-            if peak.batch_size == timing.batch_size
-            and (timing.name in peak.names or not peak.names)
-        ]
-        return float(np.median(done / (of_rounds[0] if of_rounds else self.matmul_gflops)))
+    def efficiency(self, timing: Timing) -> float:
+        """Return the share of the peak that a network reaches: 2 MACs / median time / peak."""
+        done = 2 * self.macs[timing.name] * timing.batch_size / timing.median / 1e9
+        return done / self.peak.gflops
 
     def _baseline_of(self, timing: Timing) -> Timing:
         return next(
@@ -152,5 +144,6 @@ class ModelsReport:
         return (
             f"{machine_phrase(self.environment)}, {self.mode} mode, float32, "
             f"{', '.join(phrases)}; median of {rounds} interleaved rounds "
-            f"after {self.warmup} of warm-up; matmul peak {self.matmul_gflops:.0f} GFLOP/s."
+            f"after {self.warmup} of warm-up; peak {self.peak.gflops:.0f} GFLOP/s, by "
+            f"{self.peak.source}."
         )

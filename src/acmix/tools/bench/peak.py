@@ -1,62 +1,116 @@
-"""Peak of the machine by a large matrix product: the bound for convolutions and products."""
+"""Peak of the machine: the largest rate of multiply-adds that anything has shown in a run.
+
+A large matrix product alone is no limit. Where its library runs with fewer threads, or convolutions
+find their operands in a cache, networks are faster than it. So several products and convolutions
+take turns with the networks, and the fastest of all, networks included, is the peak.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
+from threadpoolctl import ThreadpoolController
 
-from acmix.tools.bench.timing import measure
+from acmix.export.formats import FORMATS
+from acmix.export.writer import write_model
+from acmix.tools.bench.timing import Timing, measure
 from acmix.utils.target import current_target
 
 MATMUL_SIZE = 2048
-PROBES = 2
+"""Rows and columns of the multiplied matrices."""
+MAPS = (8, 256, 14, 14)
+"""(B, C, H, W) of what is convolved to as many channels: 1.6 MB, which caches of a core hold."""
+_KERNELS = (3, 1)
 
 
-@dataclass(frozen=True)
-class Peak:
-    """Speed of a large matrix product in the rounds of a group of networks.
+class Peak(NamedTuple):
+    """The largest rate, in GFLOP/s (two for a multiply-add), and what showed it."""
 
-    Attributes:
-        batch_size: Batch size of the networks in those rounds.
-        gflops: GFLOP/s of each round, the maximum over its products.
-        names: Networks in those rounds; empty for all.
-    """
-
-    batch_size: int
-    gflops: tuple[float, ...]
-    names: tuple[str, ...] = ()
+    gflops: float
+    source: str
 
 
-def matmul_probes() -> dict[str, Callable[[], object]]:
-    """Return candidates that multiply two float32 matrices; each round counts the fastest.
+class Probe(NamedTuple):
+    """A large product: its multiply-adds, and a call that computes it once."""
 
-    On CPU they include NumPy, whose library is faster than MindSpore's product on some machines.
+    macs: int
+    call: Callable[[], object]
+
+
+def probes() -> dict[str, Probe]:
+    """Return float32 products and convolutions for the device, by name.
+
+    On CPU they include NumPy's product on all cores of the process, whatever the environment says
+    of threads, and the convolutions of ONNX Runtime where it is installed.
     """
     values = np.random.default_rng(0).standard_normal((2, MATMUL_SIZE, MATMUL_SIZE))
     own = values.astype(np.float32)
     left, right = map(Tensor, own)
-    probes: dict[str, Callable[[], object]] = {
-        f"matmul {i}": lambda: ops.matmul(left, right) for i in range(PROBES)
-    }
-    if current_target().name == "CPU":
-        probes |= {f"NumPy's {i}": lambda: own[0] @ own[1] for i in range(PROBES)}
-    return probes
+    of = f"product of {MATMUL_SIZE} x {MATMUL_SIZE}"
+    found = {f"MindSpore's {of}": Probe(MATMUL_SIZE**3, lambda: ops.matmul(left, right))}
+    maps = np.random.default_rng(0).standard_normal(MAPS).astype(np.float32)
+    convs = {f"{k} x {k} convolution": _conv(k) for k in _KERNELS}
+    for name, conv in convs.items():
+        found[f"MindSpore's {name}"] = Probe(_macs(conv), _on_device(conv, Tensor(maps)))
+    if current_target().name != "CPU":
+        return found
+    found[f"NumPy's {of}"] = Probe(MATMUL_SIZE**3, _on_all_cores(lambda: own[0] @ own[1]))
+    if find_spec("onnxruntime") is not None:
+        for name, conv in convs.items():
+            found[f"ONNX Runtime's {name}"] = Probe(_macs(conv), _in_onnxruntime(conv, maps))
+    return found
 
 
-def peak_of(batch_size: int, samples: list[tuple[float, ...]], names: Iterable[str] = ()) -> Peak:
-    """Compute the peak of each round from the seconds of each probe."""
-    operations = 2 * MATMUL_SIZE**3
-    return Peak(
-        batch_size,
-        tuple(operations / min(seconds) / 1e9 for seconds in zip(*samples, strict=True)),
-        tuple(names),
-    )
+def rate(macs: int, timing: Timing) -> float:
+    """Return the largest rate of a call in GFLOP/s, over its rounds."""
+    return 2 * macs / min(timing.seconds) / 1e9
 
 
-def matmul_peak() -> float:
+def peak_of(measured: Iterable[tuple[Probe, Timing]]) -> Peak:
+    """Return the peak of measured probes."""
+    return max(Peak(rate(probe.macs, timing), timing.name) for probe, timing in measured)
+
+
+def measured_peak() -> float:
     """Measure the peak of this process, in FLOP/s."""
-    probes = measure(matmul_probes(), warmup=1, repeats=3)
-    return 1e9 * max(peak_of(1, [probe.seconds for probe in probes]).gflops)
+    made = probes()
+    timings = measure({name: probe.call for name, probe in made.items()}, warmup=1, repeats=3)
+    return 1e9 * peak_of(zip(made.values(), timings, strict=True)).gflops
+
+
+def _conv(kernel_size: int) -> nn.Conv2d:
+    return nn.Conv2d(MAPS[1], MAPS[1], kernel_size, pad_mode="same", has_bias=False)
+
+
+def _macs(conv: nn.Conv2d) -> int:
+    return MAPS[0] * MAPS[2] * MAPS[3] * conv.weight.size
+
+
+def _on_device(conv: nn.Cell, maps: Tensor) -> Callable[[], object]:
+    return lambda: conv(maps)
+
+
+def _on_all_cores(call: Callable[[], object]) -> Callable[[], object]:
+    controller, cores = ThreadpoolController(), len(os.sched_getaffinity(0))
+
+    def run() -> object:
+        with controller.limit(limits=cores, user_api="blas"):
+            return call()
+
+    return run
+
+
+def _in_onnxruntime(conv: nn.Cell, maps: np.ndarray) -> Callable[[], object]:
+    format = FORMATS["onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"conv{format.suffix}"
+        write_model(conv.set_train(False), file, format, maps.shape)
+        run = format.load_runner(file)
+    return lambda: run(maps)

@@ -15,7 +15,7 @@ from acmix.parallel.all_reduce import bucket_size, buckets
 from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
 from acmix.tools.bench.loopback import loopback_bandwidth
-from acmix.tools.bench.peak import matmul_peak
+from acmix.tools.bench.peak import measured_peak
 from acmix.tools.graphs import step_graph
 from acmix.tools.plan.activations import saved_for_backward
 from acmix.tools.plan.devices import THIS_MACHINE, Device, find_device
@@ -142,7 +142,7 @@ def _elements(parameters: Iterable[Parameter]) -> int:
 def this_machine() -> Device:
     """Measure this process as a device; a node has as many as its cores have threads for."""
     threads = int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
-    peak, link = matmul_peak(), loopback_bandwidth()
+    peak, link = measured_peak(), loopback_bandwidth()
     measured = f"measured in this process with {threads} threads"
     return Device(
         peak_fp16=peak,
