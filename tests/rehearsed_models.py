@@ -40,8 +40,9 @@ AMPS = {"fp32": "O0", "amp": "O2"}
 KEPT = {"inference": "fp32", "training": "amp"}
 """The precision whose kernels are kept."""
 BOUNDS = {"fp32": 1e-4, "amp": 2e-2}
-"""Largest difference to the CPU: of an output or a loss relative to it, of a gradient relative to
-the largest of all; of a gradient also :data:`OWN` times that of the CPU to itself, if it is more,
+"""Largest difference to the CPU: of an output or a norm relative to it, of a loss relative to the
+total, as one proposal matched otherwise moves a small one; of a gradient relative to the largest of
+all, and of it also :data:`OWN` times that of the CPU to itself, if it is more,
 and at most ten times as much.
 """
 OWN = 5
@@ -107,11 +108,11 @@ def differences(
     assert cpu["finite"]
     moments = [key for key in npu if key.startswith("first_moment")]
     assert moments
-    losses = [key for key in npu if "loss" in key or key == "norm"]
+    totals = {key: f"{key.rpartition(' ')[0]} 0" for key in npu if "loss" in key} | {"norm": "norm"}
     largest = max(np.abs(cpu[key]).max() for key in moments)
     own = {key: cpu[f"own {key}"] for key in moments}
     return {
-        "loss": max(apart(cpu[key], npu[key], np.abs(cpu[key]).max()) for key in losses),
+        "loss": max(apart(cpu[key], npu[key], abs(cpu[total])) for key, total in totals.items()),
         "gradient": max(apart(cpu[key], npu[key], largest) for key in moments),
         "own": max(apart(cpu[key], own[key], largest) for key in moments),
     }
