@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +57,11 @@ names = audited_models.names
 
 def rehearsed(name: str, kind: str, level: str = "O0", precision: str = "") -> Run:
     """Run an architecture on the CPU and on the stand-in."""
-    precision = precision or KEPT[kind]
+    return next(of_levels(name, kind, [level], precision or KEPT[kind]))
+
+
+def of_levels(name: str, kind: str, levels: Sequence[str], precision: str) -> Iterator[Run]:
+    """Run an architecture on the CPU once, and on the stand-in at each level."""
     with tempfile.TemporaryDirectory() as folder:
         words = [kind, name, AMPS[precision], folder]
         reference = subprocess.run(
@@ -68,10 +72,12 @@ def rehearsed(name: str, kind: str, level: str = "O0", precision: str = "") -> R
         )
         if reference.returncode:
             raise RuntimeError(reference.stderr[-3000:])
-        result = rehearse_program(PROGRAM, words, jit_level=level)
-        files = (Path(folder) / f"{target}.npz" for target in ("CPU", "Ascend"))
-        found = [dict(np.load(file)) if file.is_file() else {} for file in files]
-    return Run(result, differences(name, kind, *found) if all(found) else {})
+        found, file = (Path(folder) / f"{target}.npz" for target in ("CPU", "Ascend"))
+        for level in levels:
+            file.unlink(missing_ok=True)
+            result = rehearse_program(PROGRAM, words, jit_level=level)
+            both = [dict(np.load(one)) for one in (found, file) if one.is_file()]
+            yield Run(result, differences(name, kind, *both) if len(both) == 2 else {})
 
 
 class Run(NamedTuple):
@@ -184,8 +190,7 @@ def _store(file: Path, table: Mapping[str, Any]) -> None:
     write_text(file, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
-def write(name: str, kind: str, level: str, precision: str) -> None:
-    run = rehearsed(name, kind, level, precision)
+def write(name: str, kind: str, level: str, precision: str, run: Run) -> None:
     if not run.result.passed:
         print(run.result.render())
         return
@@ -208,7 +213,12 @@ if __name__ == "__main__":
     words = set(sys.argv[1:])
     chosen = [words & set(choices) or set(choices) for choices in (KINDS, LEVELS, tuple(AMPS))]
     patterns = words - {*KINDS, *LEVELS, *AMPS} or {"*"}
-    for name, *case in cases():
-        wanted = all(word in choice for word, choice in zip(case, chosen, strict=True))
-        if wanted and any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-            write(name, *case)
+    for name in names():
+        if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            continue
+        for kind, precision in sorted({(kind, precision) for _, kind, _, precision in cases()}):
+            levels = [level for level in LEVELS if level in chosen[1]]
+            if kind in chosen[0] and precision in chosen[2]:
+                runs = of_levels(name, kind, levels, precision)
+                for level, run in zip(levels, runs, strict=True):
+                    write(name, kind, level, precision, run)
