@@ -85,16 +85,6 @@ def test_strict_bounds_are_outside_and_others_inside(bound):
         (lambda: OptimConfig(nesterov=True, momentum=0.0), "optim.nesterov"),
         (lambda: ScheduleConfig(name="step"), "schedule.milestones"),
         (lambda: ScheduleConfig(milestones=(3, 3)), "schedule.milestones"),
-        (
-            lambda: ClassificationConfig(schedule=ScheduleConfig(warmup_epochs=101.0)),
-            "schedule.warmup_epochs",
-        ),
-        (
-            lambda: ClassificationConfig(
-                schedule=ScheduleConfig(warmup_steps=9), train=TrainConfig(steps=8)
-            ),
-            "schedule.warmup_steps=9 must not exceed train.steps=8",
-        ),
         (lambda: TrainConfig(steps=0), "train.steps"),
         (lambda: TrainConfig(eval_steps=0), "train.eval_steps"),
         (lambda: ScheduleConfig(name="poly", power=0.0), "schedule.power"),
@@ -108,19 +98,6 @@ def test_impossible_values_are_refused_in_python_too(make, key):
     with pytest.raises(UserError) as error:
         make()
     assert key in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("warmup", "length"),
-    [
-        ({"warmup_epochs": 101.0}, {"steps": 8}),  # the length of an epoch is not known yet
-        ({"warmup_steps": 8}, {"steps": 8}),
-        ({"warmup_steps": 10**6}, {"epochs": 1}),
-    ],
-)
-def test_a_warmup_in_another_unit_than_the_run_is_accepted(warmup, length):
-    config = ClassificationConfig(schedule=ScheduleConfig(**warmup), train=TrainConfig(**length))
-    assert config.to_dict()["schedule"].items() >= warmup.items()
 
 
 def test_free_form_arguments_are_copied():

@@ -91,3 +91,22 @@ def test_milestones_of_step_are_epochs_whatever_the_unit_of_the_run():
     config = Config.from_dict({"schedule": schedule, "train": {"steps": 7}, "optim": {"lr": 1.0}})
     rates = configured_learning_rates(config, steps_per_epoch=3, workers=1)
     np.testing.assert_allclose(rates, [1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("name", ["cosine", "poly"])
+@pytest.mark.parametrize(
+    ("warmup", "length"),
+    [
+        ({"warmup_epochs": 3.0}, {"epochs": 1}),
+        ({"warmup_epochs": 3.0}, {"steps": 4}),
+        ({"warmup_steps": 9}, {"epochs": 1}),
+    ],
+)
+def test_a_warmup_longer_than_the_run_ends_with_it_and_says_so(name, warmup, length, caplog):
+    tree = {"schedule": {"name": name, **warmup}, "train": length, "optim": {"lr": 1.0}}
+    rates = configured_learning_rates(Config.from_dict(tree), steps_per_epoch=4, workers=1)
+    left = 1 - np.arange(4) / 4 if name == "poly" else 1
+    np.testing.assert_allclose(rates, np.arange(4) / 4 * left, atol=1e-12)
+    assert "is longer than the run of 4: it ends with the run" in caplog.text
+    configured_learning_rates(Config.from_dict(tree | {"train": {"epochs": 3}}), 4, 1)
+    assert caplog.text.count("is longer than") == 1

@@ -59,13 +59,6 @@ class Config(Section):
     def validate(self) -> None:
         """Check rules that involve several sections."""
         check(bool(self.output.strip()), "output is empty; name a folder for the run.")
-        # Whether a warm-up in the other unit is shorter than the run is known with the data.
-        unit = "epochs" if self.train.steps is None else "steps"
-        warmup, length = getattr(self.schedule, f"warmup_{unit}"), getattr(self.train, unit)
-        check(
-            warmup <= length,
-            f"schedule.warmup_{unit}={warmup} must not exceed train.{unit}={length}.",
-        )
         for name in ("warmup_lr", "min_lr"):
             value = getattr(self.schedule, name)
             check(

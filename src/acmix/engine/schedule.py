@@ -35,6 +35,14 @@ def configured_learning_rates(config: Config, steps_per_epoch: int, workers: int
         else f"those for batch {lr_batch}, scaled by {scale:g}",
     )
     total = config.train.steps or config.train.epochs * steps_per_epoch
+    warmup = _warmup(config.schedule, steps_per_epoch)
+    if warmup > total:
+        logger.warning(
+            "The warm-up of %d steps is longer than the run of %d: it ends with the run. "
+            "Shorten it by schedule.warmup_epochs or schedule.warmup_steps.",
+            warmup,
+            total,
+        )
     return learning_rates(config.schedule, lr, total, steps_per_epoch) * scale
 
 
@@ -43,7 +51,8 @@ def learning_rates(
 ) -> np.ndarray:
     r"""Return the learning rate of each step, float64 (total,).
 
-    The warm-up rises linearly from ``warmup_lr``; the first step after it has ``base_lr``. Then:
+    The warm-up rises linearly from ``warmup_lr``; the first step after it has ``base_lr``. It is no
+    longer than the training. Then:
 
     - ``cosine`` falls along half a cosine; the step after the last one would have ``min_lr``.
       Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, one period.
@@ -64,7 +73,7 @@ def learning_rates(
         total: optimizer steps of the training.
         steps_per_epoch: optimizer steps of an epoch.
     """
-    warmup = schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
+    warmup = min(_warmup(schedule, steps_per_epoch), total)
     steps = np.arange(total)
     if schedule.name == "poly":
         start = schedule.warmup_lr / base_lr
@@ -74,6 +83,10 @@ def learning_rates(
     rates = curve(schedule, base_lr, steps, warmup, steps_per_epoch)
     rising = schedule.warmup_lr + (base_lr - schedule.warmup_lr) * steps / max(warmup, 1)
     return np.where(steps < warmup, rising, rates)
+
+
+def _warmup(schedule: ScheduleConfig, steps_per_epoch: int) -> int:
+    return schedule.warmup_steps or round(schedule.warmup_epochs * steps_per_epoch)
 
 
 def _poly(schedule: ScheduleConfig, base_lr: float, steps: np.ndarray) -> np.ndarray:
