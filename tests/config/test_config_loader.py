@@ -154,7 +154,7 @@ def test_the_last_of_two_overrides_wins(write):
         ("train.epochs=2 #3", ["drop the comment behind '#'"]),
         ("model.kwargs.a=[1, 2] # x", ["drop the comment behind '#'"]),
         ("data.scale=[0.1, 1]#", ["drop the comment behind '#'"]),
-        ("seed=4294967296", ["seed", "<= 4.29497e+09"]),
+        ("seed=4294967296", ["seed", "<= 4294967295"]),
         ("train.epochs=9223372036854775808", ["train.epochs", "an integer of at most 64 bits"]),
         ("model.kwargs.a=9223372036854775808", ["model.kwargs", "an integer of at most 64 bits"]),
         ("optim.lr", ["key=value"]),

@@ -22,6 +22,7 @@ from acmix.version import __version__
 COMMANDS = (
     "env",
     "list",
+    "config",
     "summary",
     "prepare",
     "train",

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
 from acmix.errors import suggest
-from acmix.utils.command_line import in_order
+from acmix.utils.command_line import in_order, takes_overrides
 from acmix.utils.text import printable
 
 
@@ -82,8 +82,22 @@ class CommandParser(ArgumentParser):
         given = sys.argv[1:] if args is None else args
         namespace, unknown = super().parse_known_args(in_order(self, given), namespace)
         if unknown:  # reported here, to show the usage of the sub-command
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{self._as_override(unknown[0], given)}"
+            )
         return namespace, unknown
+
+    def _as_override(self, unknown: str, given: Sequence[str]) -> str:
+        """Return a hint where an unknown option is a key of the configuration."""
+        from acmix.config.options import keys_called
+
+        name, _, value = unknown.lstrip("-").partition("=")
+        keys = keys_called(name.replace("-", "_")) if unknown.startswith("--") else []
+        if not keys or not takes_overrides(self):
+            return ""
+        if not value:
+            value = next(iter(given[list(given).index(unknown) + 1 :]), "VALUE")
+        return f". Write {' or '.join(f'{key}={value}' for key in keys)}"
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and end the program with exit code 2."""

@@ -46,9 +46,9 @@ class Range:
     def __str__(self) -> str:
         bounds = []
         if self.low > -math.inf:
-            bounds.append(f"{'>' if self.strict_low else '>='} {self.low:g}")
+            bounds.append(f"{'>' if self.strict_low else '>='} {self.low:.10g}")
         if self.high < math.inf:
-            bounds.append(f"{'<' if self.strict_high else '<='} {self.high:g}")
+            bounds.append(f"{'<' if self.strict_high else '<='} {self.high:.10g}")
         return " and ".join(bounds)
 
 

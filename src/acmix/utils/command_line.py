@@ -22,6 +22,11 @@ def is_override(argument: str) -> bool:
     return bool(_OVERRIDE.match(argument)) and not os.path.exists(argument)
 
 
+def takes_overrides(parser: ArgumentParser) -> bool:
+    """Return whether a positional argument has ``key=value`` in its ``metavar``."""
+    return any("key=value" in str(action.metavar) for action in parser._actions)
+
+
 def in_order(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
     """Return ``arguments`` as argparse takes them: options, ``--``, files, overrides.
 
@@ -34,7 +39,7 @@ def in_order(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
             in its ``metavar``.
         arguments: of the command line.
     """
-    separates = any("key=value" in str(action.metavar) for action in parser._actions)
+    separates = takes_overrides(parser)
     options: list[str] = []
     positionals: list[str] = []
     rest = deque(arguments)
