@@ -6,10 +6,10 @@ from typing import Any
 
 from mindspore import Tensor, nn
 
-from acmix.layers.conv_context import ContextConv
 from acmix.layers.rearrange import Roll
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.resample import upsample
+from acmix.ops.upsampled_conv import upsampled_conv
 
 
 class ConvFormulations(nn.Cell):
@@ -28,10 +28,7 @@ class ConvFormulations(nn.Cell):
     def __init__(self, data_format: str, reduction: int, dense: bool, dilation: int):
         super().__init__()
         self.data_format, self.reduction, self.dense = data_format, reduction, dense
-        self.roll = Roll()
-        self.context_conv: Any = None
-        if dense and reduction > 1:
-            self.context_conv = ContextConv(reduction, dilation)
+        self.dilation, self.roll = dilation, Roll()
 
     def convolve(
         self,
@@ -63,10 +60,11 @@ class ConvFormulations(nn.Cell):
         else:
             out = self.aggregate(self._maps(x, context, folded), scale)
         out = out if self.data_format == "NCHW" else self.roll(to_tokens(out), shift)
-        if self.context_conv is None:
+        if not self.dense or self.reduction == 1:
             return out
+        _, height, width, _ = x.shape
         kernel = self.context_kernel(folded, scale)
-        return out + self.context_conv(context, kernel, x.shape[1], x.shape[2])
+        return out + upsampled_conv(context, kernel, self.reduction, self.dilation, height, width)
 
     def _maps(self, x: Tensor, context: Tensor, folded: Any) -> Tensor:
         """Return the maps to aggregate, (B, d * k^2, H, W)."""
@@ -91,7 +89,7 @@ class ConvFormulations(nn.Cell):
         raise NotImplementedError
 
     def context_kernel(self, folded: Any, scale: Tensor | None) -> Tensor:
-        """Return the convolution of a reduced context, as :class:`ContextConv` takes it."""
+        """Return the kernel of a reduced context, see :mod:`acmix.ops.upsampled_conv`."""
         raise NotImplementedError
 
     def aggregate(self, maps: Tensor, scale: Tensor | None = None) -> Tensor:

@@ -45,7 +45,7 @@ class FrozenConvPath(ConvFormulations):
         self.fixed_kernel: Any = None
         if path.dense:
             self.conv = DenseConv(path, folded[0][0], joined_bias(folded), scale)
-            if self.context_conv is not None:
+            if path.reduction > 1:
                 kernel = path.context_kernel(folded, None).asnumpy() * scale
                 self.fixed_kernel = frozen(kernel, "fixed_kernel")
             return

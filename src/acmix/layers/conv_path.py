@@ -10,7 +10,6 @@ from mindspore import Parameter, Tensor, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
-from acmix.layers.conv_context import kernel_of_context
 from acmix.layers.conv_formulations import ConvFormulations
 from acmix.layers.conv_frozen import FrozenConvPath
 from acmix.ops.block_conv import block_conv, block_cost, padded_conv
@@ -18,6 +17,7 @@ from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheape
 from acmix.ops.fold import fold_projection, joined_bias
 from acmix.ops.linear import project, to_maps
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
+from acmix.ops.upsampled_conv import kernel_of_small
 from acmix.utils.cells import Shape
 from acmix.utils.target import current_target
 
@@ -103,7 +103,7 @@ class ConvPath(ConvFormulations):
         if impl in ("auto", "dense"):  # the formulation of the aggregation alone
             impl = "group" if grouped else "block"
         self.head_dim, self.num_features, self.channels = head_dim, num_features, channels
-        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.kernel_size, self.stride = kernel_size, stride
         self.variant, self.impl, self.query_features = variant, impl, query_features
         self.taps = taps
 
@@ -197,7 +197,7 @@ class ConvPath(ConvFormulations):
         """Compose the share of the context to one kernel: (C_in, k, k, C)."""
         weight = folded[1][0]
         kernel = self._scaled_kernel(scale).astype(weight.dtype)
-        return kernel_of_context(composed_kernel(kernel, weight, self.head_dim))
+        return kernel_of_small(composed_kernel(kernel, weight, self.head_dim))
 
     def freeze(self, weight: Tensor, bias: Tensor | None, scale: float) -> FrozenConvPath:
         """Return the path for inference, composed with the projection and scaled."""

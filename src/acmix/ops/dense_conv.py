@@ -37,7 +37,7 @@ def dense_is_cheaper(
         stride: step of the output grid; the maps do not have it.
         reduced: whether k and v are projected from a smaller map: their share of the maps is then
             enlarged and added. As a convolution it costs next to nothing, see
-            :class:`acmix.layers.conv_context.ContextConv`.
+            :func:`acmix.ops.upsampled_conv.upsampled_conv`.
         block_cost: of the aggregation without group convolution, by
             :func:`acmix.ops.block_conv.block_cost`. None for a group convolution, whose time is
             that of its maps.

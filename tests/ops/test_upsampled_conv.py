@@ -6,16 +6,16 @@ import pytest
 from against_oracle import assert_matches
 from mindspore import Tensor, nn, ops
 
-from acmix.layers.conv_context import ContextConv, kernel_of_context
+from acmix.ops.upsampled_conv import kernel_of_small, upsampled_conv
 
 
 class Convolved(nn.Cell):
     def __init__(self, size, ratio, dilation):
         super().__init__()
-        self.size, self.conv = size, ContextConv(ratio, dilation)
+        self.size, self.steps = size, (ratio, dilation)
 
     def construct(self, x, kernel):
-        return self.conv(x, kernel_of_context(kernel), *self.size)
+        return upsampled_conv(x, kernel_of_small(kernel), *self.steps, *self.size)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_it_is_the_convolution_of_the_enlarged_map(
 def test_half_precision_stays_half(rng):
     x = Tensor(rng.standard_normal((1, 2, 2, 3)).astype(np.float16))
     kernel = Tensor(rng.standard_normal((3, 3, 3, 4)).astype(np.float32))
-    y = ContextConv(2)(x, kernel, 4, 4)
+    y = upsampled_conv(x, kernel, 2, 1, 4, 4)
     assert y.dtype == x.dtype
     assert y.shape == (1, 4, 4, 4)
     assert float(ops.abs(y).max()) > 0
