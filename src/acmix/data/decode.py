@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 
@@ -35,7 +35,7 @@ _TURNS = {
 }
 QUARTER_TURNS = range(5, 9)
 """EXIF orientations that swap width and height."""
-_one_large = Lock()
+_one_large: AbstractContextManager[object] = Lock()
 
 
 class DecodeError(Exception):
@@ -64,6 +64,12 @@ def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) 
         if not encoded.startswith(SIGNATURE):
             raise
         return _decode(pixels_alone(encoded), channels, max_pixels)
+
+
+def decode_large_under(lock: AbstractContextManager[object]) -> None:
+    """Decode images of more than :data:`LARGE` pixels under a lock of several processes."""
+    global _one_large
+    _one_large = lock
 
 
 def turned_by(encoded: bytes) -> int:
