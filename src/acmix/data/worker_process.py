@@ -19,12 +19,14 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import send_handle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acmix.data import decode
-from acmix.data.file_lock import FileLock
 from acmix.data.shared_batches import WrittenSlots
 from acmix.errors import UserError
+
+if TYPE_CHECKING:
+    from acmix.data.file_lock import FileLock
 
 READY, DIED, UNUSABLE = "ready", "died", "unusable"
 """Messages of the process that starts workers."""
@@ -33,6 +35,10 @@ BATCH, USER_ERROR, BUG = "batch", "user error", "bug"
 
 _CHECK_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
+_NO_MEMORY = (
+    "a worker that reads images has not got the memory that it needs: lower data.num_workers, "
+    "data.batch_size or data.max_image_pixels."
+)
 
 
 def main() -> None:
@@ -48,6 +54,8 @@ def main() -> None:
     except Exception:  # whatever importing and making the objects of others raises
         _tell(control, (UNUSABLE, traceback.format_exc()))
         return
+    from acmix.data.file_lock import FileLock  # has modules that Windows lacks
+
     lock = FileLock()
     gc.collect()
     gc.freeze()  # collecting would write to, and so copy, the memory that the workers share
@@ -142,6 +150,8 @@ def _work(starter: int, connection: Connection, dataset: Any, lock: FileLock) ->
                 slot, layout, descriptor = slots.write(make(row, number))
             except UserError as error:
                 connection.send((ticket, USER_ERROR, str(error)))
+            except MemoryError:
+                connection.send((ticket, USER_ERROR, _NO_MEMORY))
             except Exception:
                 connection.send((ticket, BUG, traceback.format_exc()))
             else:
