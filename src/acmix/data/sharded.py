@@ -166,7 +166,7 @@ class ShardedDataset(ABC):
         Raises:
             UserError: ``data.workers_are=processes`` is not possible.
         """
-        if self._pool is not None or not self._wants_processes():
+        if self._pool is not None or self.kind_of_workers == "threads":
             return
         try:
             self._pool = WorkerPool(self, max(1, min(self._num_workers, len(self))))
@@ -181,14 +181,17 @@ class ShardedDataset(ABC):
         else:
             weakref.finalize(self, self._pool.close)
 
-    def _wants_processes(self) -> bool:
+    @property
+    def kind_of_workers(self) -> str:
+        """``threads`` or ``processes``, as ``data.workers_are`` says or leaves to the rule."""
         if self._workers_are is None:
-            return self._num_workers >= MANY_WORKERS and is_supported()
+            many = self._num_workers >= MANY_WORKERS and is_supported()
+            return "processes" if many else "threads"
         check(
             self._workers_are == "threads" or is_supported(),
             "data.workers_are=processes needs Linux; set data.workers_are=threads.",
         )
-        return self._workers_are == "processes"
+        return self._workers_are
 
     @property
     def worker_processes(self) -> list[int]:
