@@ -154,9 +154,15 @@ class ShardedDataset(ABC):
         indices = indices[skip_batches:]
         self.start_workers()
         if self._pool is not None:
-            return self._pool.batches(k, indices, skip_batches)
+            return self._from_processes(self._pool, k, indices, skip_batches)
         columns = self.train_columns if self._training else self.val_columns
         return run_pipeline(indices, skip_batches, make_batch, columns, self._num_workers)
+
+    def _from_processes(
+        self, pool: WorkerPool, k: int, indices: np.ndarray, first: int
+    ) -> Iterator[Batch]:
+        # Holds this object, with whose end the processes end.
+        yield from pool.batches(k, indices, first)
 
     def start_workers(self) -> None:
         """Start the worker processes, if there are to be some; returns before they are ready.
