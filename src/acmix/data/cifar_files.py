@@ -116,7 +116,8 @@ def read_python_names(file: Path, key: str) -> tuple[str, ...]:
         UserError: it cannot be read, or is no list of distinct names.
     """
     names = _dict_of(file).get(key)
-    check(isinstance(names, list), f"{file} is damaged: it has no list '{key}' of class names.")
+    if not isinstance(names, list):
+        raise UserError(f"{file} is damaged: it has no list '{key}' of class names.")
     return _checked_names(file, [_text(name) for name in names])
 
 
@@ -141,7 +142,8 @@ def _dict_of(file: Path) -> dict[str, Any]:
             f"{file} is damaged at byte {memory.tell()}: {shorten(str(error))}. Unpack the archive "
             "again."
         ) from error
-    check(isinstance(content, dict), f"{file} is no file of CIFAR: it holds no dict.")
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is no file of CIFAR: it holds no dict.")
     return {name: value for key, value in content.items() if isinstance(name := _text(key), str)}
 
 
@@ -150,21 +152,23 @@ def _text(value: object) -> object:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def _pixels(file: Path, array: object) -> np.ndarray:
+def _pixels(file: Path, array: Any) -> np.ndarray:
     """Return the pixels (n, 3072) of a pickled array."""
+    count: Any
     match array:
         case Record(state=(_, (count, values), kind, in_columns, raw)):
             pass
         case Record(arguments=(raw, kind, (count, values), order)):
             in_columns = order == "F"
         case _:
-            count = values = kind = in_columns = raw = None
+            count = values = 0
+            kind = in_columns = raw = None
     content = stored_bytes(raw)
     sized = type(count) is int and values == VALUES and 0 < count * VALUES == len(content)
     if sized and _is_uint8(kind):
         flat = np.frombuffer(content, np.uint8)
         # Python may have written column after column.
-        return flat.reshape(values, count).T if in_columns else flat.reshape(count, values)
+        return flat.reshape(VALUES, count).T if in_columns else flat.reshape(count, VALUES)
     raise UserError(
         f"{file} is damaged: 'data' must be an array of n x {VALUES} bytes. Unpack the archive "
         "again."

@@ -104,7 +104,7 @@ def decode_for_crop(
             # The last pixel of a turned image would be the first, and stand for fewer.
             whole = turn == 1 or width % divisor == height % divisor == 0
             if min(box[2:]) >= least * divisor and whole:
-                image.draft(None, (width // divisor, height // divisor))  # type: ignore[arg-type]
+                image.draft(None, (width // divisor, height // divisor))
                 divisor = round(width / image.width)
                 left, top, wide, high = (side / divisor for side in box)
                 found[0] = left, top, wide, high

@@ -145,7 +145,7 @@ def _work(starter: int, connection: Connection, dataset: Any, lock: FileLock) ->
             ticket, k, row, number, unused = connection.recv()
             slots.release(unused)
             try:
-                if epoch != k:
+                if make is None or epoch != k:
                     epoch, make = k, dataset.batch_maker(k)
                 slot, layout, descriptor = slots.write(make(row, number))
             except UserError as error:

@@ -143,6 +143,7 @@ def test_threads_processes_and_the_transforms_of_mindspore_are_compared(tmp_path
     report = read_report(file.read_text())
     assert set(report.pipelines) == set(report.per_core) == {
         "1 thread", "1 process", "MindSpore's C++ transforms, 1 thread",
+        "MindSpore's C++ transforms, antialiased, 1 thread",
     }  # fmt: skip
     assert all(min(rates) > 0 for rates in report.pipelines.values())
 

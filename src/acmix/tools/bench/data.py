@@ -20,7 +20,7 @@ from acmix.data.sharded import ShardedDataset
 from acmix.errors import check
 from acmix.tools.bench.data_report import DataReport
 from acmix.tools.bench.machine import machine_facts
-from acmix.tools.bench.reference_pipeline import check_comparable, reference_batches
+from acmix.tools.bench.reference_pipeline import comparable, references
 from acmix.tools.training_step import LEARNING_RATE, configured_step
 from acmix.utils.waiting import wait_for
 from acmix.workflows.runs import build_model, set_up_runtime
@@ -31,7 +31,7 @@ WARMUP = 3
 BatchLoop = Callable[[], Generator[int, None, None]]
 """Starts a generator that processes a batch per step and yields its number of images."""
 
-_TRAINING, _REFERENCE = "training", "MindSpore's C++ transforms, 1 thread"
+_TRAINING = "training"
 
 
 class Rate(NamedTuple):
@@ -71,8 +71,7 @@ def bench_data(
     """
     set_up_runtime(config)
     data = replace(config.data, on_corrupt="unchecked")
-    if compare:
-        check_comparable(data)
+    others = references(comparable(data)) if compare else {}
     dataset = create_dataset(data, "train", seed=config.seed)
     batch = next(iter(dataset.epoch(0)))
     model = build_model(config, len(dataset.classes))
@@ -85,8 +84,7 @@ def bench_data(
         for each in kinds
         for count in dict.fromkeys((data.num_workers, 1))
     }
-    if compare:
-        loops[_REFERENCE] = Loop(lambda: reference_batches(data))
+    loops |= {name: Loop(start) for name, start in others.items()}
     loops[_TRAINING] = Loop(_training(config, model, batch))
     rates = measure_rates(loops, seconds=seconds, rounds=rounds, warmup=WARMUP)
     training = [rate.images for rate in rates.pop(_TRAINING)]

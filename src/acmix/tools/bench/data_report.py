@@ -63,7 +63,11 @@ class DataReport:
     def render(self, style: Style = "markdown") -> str:
         """Return the table, the bottleneck, and the conditions of the measurement."""
         rows = [
-            [f"input pipeline, {workers}", *_cells(rates), *_cells(self.per_core[workers])[:1]]
+            [
+                f"input pipeline, {workers}" if workers[0].isdigit() else workers,
+                *_cells(rates),
+                *_cells(self.per_core[workers])[:1],
+            ]
             for workers, rates in self.pipelines.items()
         ]
         rows.append([f"training step of {self.network}", *_cells(self.training), ""])
