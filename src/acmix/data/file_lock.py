@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from types import TracebackType
 
 
 class FileLock:
@@ -20,11 +19,6 @@ class FileLock:
         """Wait until no other process holds it."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give it back."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
