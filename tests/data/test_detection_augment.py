@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from acmix.config import DetectionDataConfig
+from acmix.config.detection import CROP_MAXIMUM
 from acmix.data import rle
 from acmix.data.annotations import Record
 from acmix.data.detection_augment import View
@@ -12,7 +13,6 @@ from acmix.data.detection_targets import targets, training_objects
 from acmix.data.instance_masks import InstanceMasks
 from acmix.data.sizes import keep_ratio
 from acmix.errors import UserError
-from acmix.models.detection.mask_targets import CROP_MAXIMUM
 
 WIDTH, HEIGHT = 640, 427
 CROPS = DetectionDataConfig(

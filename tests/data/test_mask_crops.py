@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from acmix.config.detection import CROP_MARGIN, CROP_MAXIMUM
 from acmix.data import rle
 from acmix.data.instance_masks import InstanceMasks, PixelMap
 from acmix.data.mask_crops import align_mask, crop_masks
-from acmix.models.detection.mask_targets import CROP_MARGIN, CROP_MAXIMUM
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "mask_head.npz")
 HEIGHT, WIDTH = 60, 80

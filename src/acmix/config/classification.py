@@ -33,9 +33,12 @@ class ClassificationDataConfig(DataConfig, prefix="data"):
         "crop_pct",
     }
 
-    name: Literal["digits", "image_folder"] = "image_folder"
+    name: Literal["digits", "image_folder", "cifar10", "cifar100", "cifar100_coarse"] = (
+        "image_folder"
+    )
     """Data set: ``digits`` is included in scikit-learn; ``image_folder`` reads
-    ``root/{train,val}/<class>/*``."""
+    ``root/{train,val}/<class>/*``; the others read CIFAR as it is published, binary or for Python,
+    with the 100 fine or the 20 coarse labels of CIFAR-100."""
     image_size: ImageSize = 224
     """Height and width of the network's input in pixels."""
     crop_pct: CropShare = 0.875

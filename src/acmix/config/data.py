@@ -47,7 +47,7 @@ class DataConfig(Section, prefix="data"):
         {"name", "channels", "mean", "std", "interpolation"}
     )
     free_on_resume: ClassVar[frozenset[str]] = frozenset(
-        {"root", "eval_batch_size", "num_workers", "on_corrupt", "max_image_pixels"}
+        {"root", "eval_batch_size", "num_workers", "workers_are", "on_corrupt", "max_image_pixels"}
     )
 
     name: str = ""
@@ -68,7 +68,11 @@ class DataConfig(Section, prefix="data"):
     eval_batch_size: PositiveInt | None = None
     """Number of samples per evaluation batch on each device; null uses ``batch_size``."""
     num_workers: PositiveInt = 2
-    """Number of threads that decode and transform images; it does not change the samples."""
+    """Number of workers that decode and transform images; it does not change the samples."""
+    workers_are: Literal["threads", "processes"] | None = None
+    """What the workers are; it does not change the samples. Processes do not wait for Python's
+    lock, and take memory: two batches each. null takes processes from four workers on, where the
+    system has them (Linux)."""
     hflip: Probability = 0.5
     """Probability of a horizontal flip in training."""
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"

@@ -18,6 +18,13 @@ from acmix.config.typed import (
 )
 from acmix.errors import check
 
+CROP_MARGIN = 1
+"""Pixels around a box that belong to the crop of its mask: at its border, resized masks and their
+interpolation reach that far beyond it."""
+
+CROP_MAXIMUM = 255
+"""Value of a pixel of a crop that the mask covers wholly."""
+
 
 @dataclass(frozen=True)
 class DetectionDataConfig(DataConfig, prefix="data"):

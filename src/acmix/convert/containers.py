@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from acmix.convert.pending import Pending
-from acmix.convert.pickled import Global, Record
 from acmix.errors import UserError
+from acmix.utils.pickled import Global, Record
 from acmix.utils.text import first_few, shorten
 
 CONTAINERS = (

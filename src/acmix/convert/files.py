@@ -1,7 +1,7 @@
 """Read and write files of PyTorch weights without executing code from them.
 
 What a file is, its content says. Nothing that a pickle names is imported or called, and torch is
-never used: see :mod:`acmix.convert.pickled`.
+never used: see :mod:`acmix.utils.pickled`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acmix.convert.archive import Archive, damage_reported
-from acmix.convert.pickled import MAX_PICKLE_BYTES, Pickled, PickleError, Stored, read_pickle
 from acmix.convert.torch_tensors import Meaning, storage_bytes
 from acmix.errors import check
 from acmix.utils.limits import MAX_FILE_BYTES
+from acmix.utils.pickled import MAX_PICKLE_BYTES, Pickled, PickleError, Stored, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 """First object of a file before torch 1.6."""

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from acmix.convert.pending import Pending
-from acmix.convert.pickled import Global, PickleError, Record, Stored
 from acmix.utils.array_types import BYTES, NUMPY_KINDS, bytes_of, to_array
 from acmix.utils.limits import shape_problem, unread_type
+from acmix.utils.pickled import Global, PickleError, Record, Stored
+from acmix.utils.pickled_arrays import stored_bytes
 
 _STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
@@ -198,7 +199,7 @@ def _numpy(function: str, record: Record) -> object:
     arguments = record.arguments if isinstance(record.arguments, tuple) else ()
     if function == "scalar" and len(arguments) == 2:
         kind, big = _numpy_kind(arguments[0])
-        content = _bytes(arguments[1])
+        content = stored_bytes(arguments[1])
         if kind not in BYTES or len(content) != BYTES[kind]:
             return record
         return to_array(content, kind, (), big).item()
@@ -217,7 +218,7 @@ def _numpy(function: str, record: Record) -> object:
         return _unread(problem)
 
     def read() -> np.ndarray:
-        found = _bytes(content)
+        found = stored_bytes(content)
         if len(found) != bytes_of(kind, sizes):
             raise PickleError(f"an array of {len(found)} bytes whose shape is {sizes}")
         if fortran:
@@ -238,14 +239,3 @@ def _numpy_kind(dtype: object) -> tuple[str, bool]:
     order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
     short = name.lstrip("<>|=")
     return NUMPY_KINDS.get(short, short), order == ">" or name.startswith(">")
-
-
-def _bytes(value: object) -> bytes:
-    """Return the bytes of an array: as such, or as protocol 2 writes them, as Latin-1."""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    if isinstance(value, Record) and value.name == "_codecs.encode":
-        text, *_ = value.arguments if isinstance(value.arguments, tuple) else ("",)
-        if isinstance(text, str):
-            return text.encode("latin-1", "replace")
-    return b""

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 from acmix.data import rle
 from acmix.data.decode import size_mismatch
 from acmix.data.instance_masks import InstanceMasks
+from acmix.data.readers import Chosen
 
 _logger = logging.getLogger(__name__)
 
@@ -97,12 +98,11 @@ class DetectionSamples:
     def select(self, indices: Sequence[int]) -> DetectionSamples:
         """Return the samples at ``indices``, in that order."""
         kept = tuple(indices)
-        read = self.read
         return replace(
             self,
             records=tuple(self.records[i] for i in kept),
             names=tuple(self.names[i] for i in kept),
-            read=lambda i: read(kept[i]),
+            read=Chosen(self.read, kept),
         )
 
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from acmix.config import DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, Record
 from acmix.data.coco_files import locate
 from acmix.data.coco_form import read_categories, read_records, report_unused
-from acmix.data.files import read_image_file
 from acmix.data.json_file import read_json
 from acmix.data.mindrecord import MindRecordImages, mindrecord_path
 from acmix.data.names import listed
+from acmix.data.readers import FileReader
 from acmix.data.samples import Split
 from acmix.errors import UserError, check
 
@@ -57,7 +58,7 @@ def coco(config: DetectionDataConfig, split: Split) -> DetectionSamples:
         records=records,
         names=image_names,
         read=read,
-        tree=lambda: _read(file),
+        tree=partial(_read, file),
     )
 
 
@@ -72,7 +73,7 @@ def _images(
     folder = root / split
     found = locate(folder, [record.name for record in records], file)
     paths = tuple(str(folder / name) for name in found)
-    return lambda i: read_image_file(paths[i]), paths
+    return FileReader(paths), paths
 
 
 def annotation_file(root: Path, split: str) -> Path:

@@ -68,19 +68,24 @@ class ImageDataset(ShardedDataset):
 
     def _batch(self, indices: np.ndarray, k: int, number: int) -> Batch:
         """Load batch ``number`` and mix it with the same random draw on every shard."""
-        images = np.stack([self._image(int(index), k) for index in indices])
+        size = self.preprocess.image_size
+        images = np.empty((len(indices), self.preprocess.channels, size, size), np.float32)
+        for index, image in zip(indices.tolist(), images, strict=True):
+            self._read_image(index, k, image)
         labels = self._labels[indices]
         if self._mixing is None:
             return images, labels
         rng = np.random.default_rng((self._seed, k, number, _BATCH_STREAM))
         return self._mixing(images, labels, rng)
 
-    def _image(self, index: int, k: int) -> np.ndarray:
+    def _read_image(self, index: int, k: int, out: np.ndarray) -> None:
+        """Write an image of a batch into ``out`` (C, S, S)."""
         if index == PADDING:
-            size = self.preprocess.image_size
-            return np.zeros((self.preprocess.channels, size, size), np.float32)
+            out[:] = 0
+            return
         with reading(self._samples.names[index]):
             encoded = self._samples.read(index)
-            if not self._training:
-                return self.preprocess(encoded, self._max_pixels)
-            return self._augment(encoded, np.random.default_rng((self._seed, k, index)))
+            if self._training:
+                self._augment(encoded, np.random.default_rng((self._seed, k, index)), out)
+            else:
+                self.preprocess(encoded, self._max_pixels, out)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +17,10 @@ from acmix.errors import UserError
 
 # Excludes Pillow's many other formats; some start other programs (EPS), few store photographs.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+_JPEG = b"\xff\xd8\xff"
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in pixels."""
+
 DEFAULT_MAX_PIXELS = 178_956_970
 """Pillow refuses larger images as decompression bombs."""
 LARGE = 2**25
@@ -35,7 +39,7 @@ _TURNS = {
 }
 QUARTER_TURNS = range(5, 9)
 """EXIF orientations that swap width and height."""
-_one_large = Lock()
+_one_large: AbstractContextManager[object] = Lock()
 
 
 class DecodeError(Exception):
@@ -64,6 +68,59 @@ def decode(encoded: bytes, channels: int, max_pixels: int = DEFAULT_MAX_PIXELS) 
         if not encoded.startswith(SIGNATURE):
             raise
         return _decode(pixels_alone(encoded), channels, max_pixels)
+
+
+def decode_for_crop(
+    encoded: bytes,
+    channels: int,
+    max_pixels: int,
+    draw: Callable[[int, int], Box],
+    least: int,
+) -> tuple[Image.Image, Box]:
+    """Decode an image file of which a box will be reduced, at a smaller size if that is enough.
+
+    JPEG stores blocks of 8 x 8 pixels as frequencies. Without the upper half of them an image has
+    half the size, and neither its unneeded pixels nor their resizing take time.
+
+    Args:
+        encoded, channels, max_pixels: as for :func:`decode`.
+        draw: returns the box for the width and height of the upright image; called once.
+        least: pixels that the box must have along both axes in a smaller image.
+
+    Returns:
+        The image, upright, and the box in its pixels.
+
+    Raises:
+        DecodeError: as for :func:`decode`.
+    """
+    found: list[Box] = []
+
+    def reduce(image: Image.Image) -> None:
+        turn = _orientation(image)
+        width, height = image.size
+        box = draw(height, width) if turn in QUARTER_TURNS else draw(width, height)
+        found.append(box)
+        for divisor in (8, 4, 2):
+            # The last pixel of a turned image would be the first, and stand for fewer.
+            whole = turn == 1 or width % divisor == height % divisor == 0
+            if min(box[2:]) >= least * divisor and whole:
+                image.draft(None, (width // divisor, height // divisor))
+                divisor = round(width / image.width)
+                left, top, wide, high = (side / divisor for side in box)
+                found[0] = left, top, wide, high
+                return
+
+    if encoded.startswith(_JPEG):
+        image = _decode(encoded, channels, max_pixels, reduce)
+    else:
+        image = decode(encoded, channels, max_pixels)
+    return image, found[0] if found else draw(*image.size)
+
+
+def decode_large_under(lock: AbstractContextManager[object]) -> None:
+    """Decode images of more than :data:`LARGE` pixels under a lock of several processes."""
+    global _one_large
+    _one_large = lock
 
 
 def turned_by(encoded: bytes) -> int:
@@ -110,8 +167,13 @@ def read_image(path: str | Path, channels: int) -> Image.Image:
         raise UserError(f"cannot read image {path}: {error}.") from error
 
 
-def _decode(encoded: bytes, channels: int, max_pixels: int) -> Image.Image:
-    with loaded(encoded, _FORMATS, max_pixels) as image:
+def _decode(
+    encoded: bytes,
+    channels: int,
+    max_pixels: int,
+    prepare: Callable[[Image.Image], None] = lambda image: None,
+) -> Image.Image:
+    with loaded(encoded, _FORMATS, max_pixels, prepare) as image:
         turn = _TURNS.get(_orientation(image))
         if image.mode.startswith(("I", "F")):
             image = to_8_bits(image)
@@ -122,13 +184,19 @@ def _decode(encoded: bytes, channels: int, max_pixels: int) -> Image.Image:
 
 
 @contextmanager
-def loaded(encoded: bytes, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
+def loaded(
+    encoded: bytes,
+    formats: tuple[str, ...],
+    max_pixels: int,
+    prepare: Callable[[Image.Image], None] = lambda image: None,
+) -> Iterator[Image.Image]:
     """Open an image file and read its pixels as they are stored.
 
     Args:
         encoded: content of the image file.
         formats: Pillow's names of the formats that are known.
         max_pixels: maximum width x height, checked in the header before memory is allocated.
+        prepare: is given the image before its pixels are read.
 
     Raises:
         DecodeError: not such an image, truncated or too large; also for whatever the body raises.
@@ -138,6 +206,7 @@ def loaded(encoded: bytes, formats: tuple[str, ...], max_pixels: int) -> Iterato
         width, height = image.size
         if width * height > max_pixels:
             raise DecodeError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
+        prepare(image)
         with _one_large if width * height > LARGE else nullcontext():
             image.load()  # turns TIFF upright, and removes its orientation
             yield image

@@ -91,6 +91,12 @@ class DetectionDataset(ShardedDataset):
         """Annotations of the split, including crowds."""
         return self._samples.ground_truth(self._config.masks)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the ground truth, which can be made again and is large."""
+        state = super().__getstate__()
+        state.pop("ground_truth", None)
+        return state
+
     def _parts(self) -> dict[str, Iterable[object]]:
         return super()._parts() | {
             "classes": [*zip(self.category_ids, self.classes, strict=True)],

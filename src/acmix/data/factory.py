@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 
 from acmix.config import DataConfig, DetectionDataConfig
 from acmix.data.annotations import DetectionSamples, drop_empty
+from acmix.data.cifar import FORMS
 from acmix.data.coco import coco
 from acmix.data.dataset import ImageDataset
 from acmix.data.detection import DetectionDataset
@@ -20,7 +21,7 @@ from acmix.data.integrity import drop_corrupt
 from acmix.data.label_copy import read_label_folders
 from acmix.data.label_folders import LAYOUTS
 from acmix.data.label_shapes import label_shapes
-from acmix.data.mindrecord_copy import read_image_folder
+from acmix.data.mindrecord_copy import read_cifar, read_image_folder
 from acmix.data.samples import Split
 from acmix.data.segmentation import SegmentationDataset
 from acmix.data.shapes import shapes
@@ -65,6 +66,7 @@ SOURCES: dict[str, Source] = {
     "image_folder": Source(
         lambda config, split: read_image_folder(config.root, split), ImageDataset
     ),
+    **{name: Source(read_cifar, ImageDataset) for name in FORMS},
     "shapes": Source(_with_boxes(_shapes), DetectionDataset),
     "coco": Source(_with_boxes(coco), DetectionDataset),
     "label_shapes": Source(label_shapes, SegmentationDataset),

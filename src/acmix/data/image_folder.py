@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from acmix.data.files import read_image_file
 from acmix.data.listing import EXTENSIONS, HIDDEN, NO_CLASS, list_images, report_unread
 from acmix.data.names import check_utf8, composed, listed
+from acmix.data.readers import FileReader
 from acmix.data.samples import Samples, Split
 from acmix.data.tiny_imagenet import LIST, tiny_imagenet_labels
 from acmix.errors import check
@@ -76,7 +76,7 @@ def _open(folder: Path) -> Samples:
         names=tuple(os.path.join(base, file) for file in files),
         keys=tuple(f"{folder.name}/{file}" for file in files),
         labels=tuple(labels),
-        read=lambda i: read_image_file(os.path.join(base, files[i])),
+        read=FileReader(files, base),
     )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from acmix.config import SegmentationDataConfig
 from acmix.data.class_list import ClassList, read_class_list
-from acmix.data.files import read_image_file
 from acmix.data.label_pairs import by_stem, pair, read_list
+from acmix.data.readers import FileReader
 from acmix.data.samples import Split
 from acmix.data.segmentation_samples import SegmentationSamples
 from acmix.errors import UserError, check
@@ -112,8 +112,8 @@ def label_folders(config: SegmentationDataConfig, split: Split) -> SegmentationS
         label_names=tuple(label_names),
         keys=keys,
         label_keys=label_keys,
-        read=lambda i: read_image_file(names[i]),
-        read_labels=lambda i: read_image_file(label_names[i]),
+        read=FileReader(names),
+        read_labels=FileReader(label_names),
     )
 
 

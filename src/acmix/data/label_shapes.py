@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from PIL import Image
 
@@ -40,8 +40,8 @@ def label_shapes(
         label_names=label_keys,
         keys=keys,
         label_keys=label_keys,
-        read=lambda index: encoded_scene(seed, stream, index),
-        read_labels=lambda index: _encoded_labels(seed, stream, index),
+        read=partial(encoded_scene, seed, stream),
+        read_labels=partial(_encoded_labels, seed, stream),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from acmix.config.detection import CROP_MARGIN, CROP_MAXIMUM
 from acmix.data.instance_masks import InstanceMasks, PixelMap
-from acmix.models.detection.mask_targets import CROP_MARGIN, CROP_MAXIMUM
 
 
 def crop_masks(masks: InstanceMasks, pixels: PixelMap, boxes: np.ndarray, size: int) -> np.ndarray:

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mindspore.mindrecord import FileWriter
-
 from acmix.data.files import announced
 from acmix.data.integrity import Images
 from acmix.data.record_reader import RecordReader
@@ -102,6 +100,8 @@ class MindRecordImages:
 
 
 def _write_records(images: Images, file: Path) -> None:
+    from mindspore.mindrecord import FileWriter  # on use: worker processes need no MindSpore
+
     writer = FileWriter(str(file))
     writer.add_schema(_SCHEMA)
     for start in range(0, len(images), _RECORDS_PER_WRITE):

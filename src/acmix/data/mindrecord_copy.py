@@ -8,12 +8,13 @@ which :mod:`acmix.data.coco` reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from acmix.config import DataConfig, DetectionDataConfig
+from acmix.data.cifar import FORMS, cifar
 from acmix.data.coco import annotation_file, coco
 from acmix.data.image_folder import image_folder
 from acmix.data.integrity import Images
@@ -82,9 +83,23 @@ def read_image_folder(root: str | Path | None, split: Split) -> Samples:
         UserError: see :func:`acmix.data.image_folder.image_folder`; or files of the copy are
             damaged or missing.
     """
+    return _open_copy(root, split) or image_folder(root, split)
+
+
+def read_cifar(config: DataConfig, split: Split) -> Samples:
+    """Open one split of CIFAR or of its MindRecord copy.
+
+    Raises:
+        UserError: see :func:`acmix.data.cifar.cifar`; or files of the copy are damaged or missing.
+    """
+    return _open_copy(config.root, split) or cifar(config, split)
+
+
+def _open_copy(root: str | Path | None, split: Split) -> Samples | None:
+    """Open one split of a copy with an index; None if ``root`` is none."""
     folder = Path(str(root)).expanduser()
     if root is None or not any(folder.glob("*.mindrecord*")):
-        return image_folder(root, split)
+        return None
     file = mindrecord_path(folder, split)
     classes, names, labels = _read_index(folder / f"{split}.json")
     return Samples(
@@ -97,12 +112,23 @@ def read_image_folder(root: str | Path | None, split: Split) -> Samples:
 
 
 def _image_folder_content(config: DataConfig, root: Path) -> Content:
+    present: list[Split] = ["train", "val"] if (root / "val").is_dir() else ["train"]
+    samples = {split: image_folder(root, split) for split in present}
+    for each in samples.values():
+        check_utf8(each.keys, "image files", root)
+    return _labelled_content(samples)
+
+
+def _cifar_content(config: DataConfig, root: Path) -> Content:
+    splits: tuple[Split, ...] = ("train", "val")
+    return _labelled_content({split: cifar(config, split) for split in splits})
+
+
+def _labelled_content(splits_of: Mapping[Split, Samples]) -> Content:
+    """Return the content of a copy with an index of classes, names and labels."""
     splits: dict[str, Images] = {}
     extra_files = {}
-    present: list[Split] = ["train", "val"] if (root / "val").is_dir() else ["train"]
-    for split in present:
-        samples = image_folder(root, split)
-        check_utf8(samples.keys, "image files", root)
+    for split, samples in splits_of.items():
         splits[split] = samples = replace(samples, names=samples.keys)
         index = {key: getattr(samples, key) for key in _INDEX_KEYS}
         extra_files[f"{split}.json"] = json.dumps(index, ensure_ascii=False).encode()
@@ -126,6 +152,7 @@ def _coco_content(config: DetectionDataConfig, root: Path) -> Content:
 
 COPY_SOURCES = {
     "image_folder": CopySource(lambda config: "train", _image_folder_content),
+    **{name: CopySource(lambda config: "train", _cifar_content) for name in FORMS},
     "coco": CopySource(lambda config: config.train_split, _coco_content),
     **{name: CopySource(lambda config: "train", label_folder_content) for name in LAYOUTS},
 }

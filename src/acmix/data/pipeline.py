@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import mindspore.dataset as ds
 import numpy as np
 
 from acmix.data.decode import DecodeError
@@ -64,6 +63,8 @@ def reading(name: str) -> Iterator[None]:
 
 
 def _start(rows: _Rows, loader: _Loader, columns: list[str], workers: int) -> Any:
+    import mindspore.dataset as ds  # on use: worker processes need no MindSpore
+
     pipeline = ds.GeneratorDataset(
         rows,
         ["indices", "number"],

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from acmix.config import ClassificationDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
-from acmix.data.decode import DEFAULT_MAX_PIXELS, decode, read_image
+from acmix.data.decode import DEFAULT_MAX_PIXELS, Box, decode, read_image
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -21,9 +23,6 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,18 @@ class Preprocess(Section, prefix="preprocess"):
         """Check rules that involve several fields."""
         check_per_channel(self)
 
-    def __call__(self, encoded: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
+    def __call__(
+        self,
+        encoded: bytes,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Convert an encoded image to a network input.
 
         Args:
             encoded: content of the image file.
             max_pixels: maximum width x height of the image.
+            out: (C, S, S) float32 to write into; None for a new array.
 
         Returns:
             Array of shape (C, S, S), float32.
@@ -72,7 +77,7 @@ class Preprocess(Section, prefix="preprocess"):
         Raises:
             DecodeError: the bytes are not an image, or the image is too large.
         """
-        return self.transform(decode(encoded, self.channels, max_pixels))
+        return self.transform(decode(encoded, self.channels, max_pixels), out)
 
     def read(self, path: str | Path) -> np.ndarray:
         """Convert an image file to a network input (C, S, S).
@@ -82,11 +87,11 @@ class Preprocess(Section, prefix="preprocess"):
         """
         return self.transform(read_image(path, self.channels))
 
-    def transform(self, image: Image.Image) -> np.ndarray:
+    def transform(self, image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
         """Resize a decoded image, crop its centre and normalise it; shape (C, S, S), float32."""
         side = min(image.size) * self.crop_pct
         left, top = (image.width - side) / 2, (image.height - side) / 2
-        return self.normalise(self.resized_crop(image, (left, top, side, side)))
+        return self.normalise(self.resized_crop(image, (left, top, side, side)), out)
 
     def resized_crop(self, image: Image.Image, box: Box) -> Image.Image:
         """Resample the box (left, top, width, height) of ``image`` to the size of the result.
@@ -99,9 +104,9 @@ class Preprocess(Section, prefix="preprocess"):
         corners = (left, top, left + width, top + height)
         return image.resize(size, RESAMPLING[self.interpolation], box=corners)
 
-    def normalise(self, image: Image.Image) -> np.ndarray:
+    def normalise(self, image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
         """Scale to 0..1, subtract the mean, divide by the deviation; shape (C, S, S), float32."""
-        return normalise(image, self.mean, self.std)
+        return normalise(image, self.mean, self.std, out)
 
 
 def normalise(
@@ -121,8 +126,19 @@ def normalise(
     Returns:
         (C, H, W), float32.
     """
-    pixels = np.asarray(image).reshape(image.height, image.width, len(mean))
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    shift, scale = (255 * np.array(values, np.float32)[:, None, None] for values in (mean, std))
-    out = np.subtract(planes, shift, out=out)
-    return np.divide(out, scale, out=out)
+    if out is None:
+        out = np.empty((len(mean), image.height, image.width), np.float32)
+    tables = _tables(tuple(mean), tuple(std))
+    for plane, table, target in zip(cv2.split(np.asarray(image)), tables, out, strict=True):
+        cv2.LUT(plane, table, dst=target)
+    return out
+
+
+@lru_cache
+def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """Return the result for each value of a pixel: (C, 256) float32.
+
+    To look a pixel up takes half the time of calculating it, without Python's lock.
+    """
+    shift, scale = (255 * np.array(values, np.float32)[:, None] for values in (mean, std))
+    return np.divide(np.arange(256, dtype=np.float32) - shift, scale)

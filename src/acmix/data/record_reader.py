@@ -52,11 +52,7 @@ class RecordReader:
 
     def __init__(self, file: Path, names: Sequence[str]):
         self._file = file
-        check_regular(file)
-        try:
-            self._descriptor = os.open(file, os.O_RDONLY)
-        except OSError as error:
-            raise unusable(file, error) from error
+        self._open()
         header_size, page_size = self._header()
         size = os.fstat(self._descriptor).st_size
         self._other: dict[int, str] = {}
@@ -103,10 +99,26 @@ class RecordReader:
             raise OSError(f"record {index} is damaged: its length is {stored}, not {length}")
         return content[_LENGTH_BYTES:]
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out the descriptor, which another process does not have."""
+        return {name: value for name, value in vars(self).items() if name != "_descriptor"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Open the file anew."""
+        vars(self).update(state)
+        self._open()
+
     def __del__(self) -> None:
         """Close the file."""
         if hasattr(self, "_descriptor"):
             os.close(self._descriptor)
+
+    def _open(self) -> None:
+        check_regular(self._file)
+        try:
+            self._descriptor = os.open(self._file, os.O_RDONLY)
+        except OSError as error:
+            raise unusable(self._file, error) from error
 
     def _header(self) -> tuple[int, int]:
         """Return the sizes of the header and of a page."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from acmix.data.readers import Chosen
+
 Split = Literal["train", "val"]
 
 
@@ -34,13 +36,12 @@ class Samples:
     def select(self, indices: Sequence[int]) -> Samples:
         """Return the samples at ``indices``, in that order."""
         kept = tuple(indices)
-        read = self.read
         return replace(
             self,
             names=tuple(self.names[i] for i in kept),
             keys=tuple(self.keys[i] for i in kept),
             labels=tuple(self.labels[i] for i in kept),
-            read=lambda i: read(kept[i]),
+            read=Chosen(self.read, kept),
         )
 
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> None:

@@ -12,6 +12,7 @@ from acmix.config.segmentation import IGNORED_LABEL
 from acmix.data.class_list import UNLISTED, ClassList
 from acmix.data.decode import DEFAULT_MAX_PIXELS, DecodeError, size_mismatch
 from acmix.data.label_file import decode_labels, label_size
+from acmix.data.readers import Chosen
 from acmix.utils.text import first_few
 
 
@@ -69,15 +70,14 @@ class SegmentationSamples:
     def select(self, indices: Sequence[int]) -> SegmentationSamples:
         """Return the samples at ``indices``, in that order."""
         kept = tuple(indices)
-        read, read_labels = self.read, self.read_labels
         return replace(
             self,
             names=tuple(self.names[i] for i in kept),
             label_names=tuple(self.label_names[i] for i in kept),
             keys=tuple(self.keys[i] for i in kept),
             label_keys=tuple(self.label_keys[i] for i in kept),
-            read=lambda i: read(kept[i]),
-            read_labels=lambda i: read_labels(kept[i]),
+            read=Chosen(self.read, kept),
+            read_labels=Chosen(self.read_labels, kept),
         )
 
     def mismatch(self, index: int, size: tuple[int, int], encoded: bytes) -> str | None:

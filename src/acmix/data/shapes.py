@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import cv2
@@ -47,8 +47,8 @@ def shapes(split: Split, seed: int = 0, masks: bool = False) -> DetectionSamples
         categories=read_categories(tree, "shapes"),
         records=read_records(tree, "shapes", masks),
         names=tuple(f"shapes {split} {index}" for index in range(count)),
-        read=lambda index: encoded_scene(seed, stream, index),
-        tree=lambda: tree,
+        read=partial(encoded_scene, seed, stream),
+        tree=partial(dict, tree),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -12,16 +14,23 @@ import numpy as np
 from acmix.config import DataConfig
 from acmix.data.digest import digest_of
 from acmix.data.pipeline import PADDING, Batch, MakeBatch, run_pipeline
+from acmix.data.shared_batches import is_supported
+from acmix.data.worker_pool import CannotSend, WorkerPool
 from acmix.errors import check
 
 D = TypeVar("D", bound="ShardedDataset")
+
+MANY_WORKERS = 4
+"""Workers from which they are processes by default: as many threads wait for Python's lock."""
+
+_logger = logging.getLogger(__name__)
 
 
 class ShardedDataset(ABC):
     """One shard of the batches of a split.
 
     ``epoch(k)`` is deterministic: order and augmentation derive from seed, epoch and sample. They
-    do not depend on samples read before, on the number of worker threads, or on the machine.
+    do not depend on samples read before, on the number or kind of workers, or on the machine.
 
     Args:
         names: names of the samples of the split, over all shards.
@@ -71,6 +80,8 @@ class ShardedDataset(ABC):
         self._num_shards = num_shards
         self._shard = slice(shard_id, None, num_shards)
         self._num_workers = config.num_workers
+        self._workers_are = config.workers_are
+        self._pool: WorkerPool | None = None
         self._max_pixels = config.max_image_pixels
 
     def digest(self) -> dict[str, str]:
@@ -140,10 +151,66 @@ class ShardedDataset(ABC):
                 its annotations; names the image.
         """
         indices, make_batch = self._plan(k)
+        indices = indices[skip_batches:]
+        self.start_workers()
+        if self._pool is not None:
+            return self._from_processes(self._pool, k, indices, skip_batches)
         columns = self.train_columns if self._training else self.val_columns
-        return run_pipeline(
-            indices[skip_batches:], skip_batches, make_batch, columns, self._num_workers
+        return run_pipeline(indices, skip_batches, make_batch, columns, self._num_workers)
+
+    def _from_processes(
+        self, pool: WorkerPool, k: int, indices: np.ndarray, first: int
+    ) -> Iterator[Batch]:
+        # Holds this object, with whose end the processes end.
+        yield from pool.batches(k, indices, first)
+
+    def start_workers(self) -> None:
+        """Start the worker processes, if there are to be some; returns before they are ready.
+
+        They stay for all epochs and end with this object. :meth:`epoch` starts them if need be.
+
+        Raises:
+            UserError: ``data.workers_are=processes`` is not possible.
+        """
+        if self._pool is not None or self.kind_of_workers == "threads":
+            return
+        try:
+            self._pool = WorkerPool(self, max(1, min(self._num_workers, len(self))))
+        except CannotSend as error:
+            check(
+                self._workers_are is None,
+                f"data.workers_are=processes: the data set cannot be sent to them ({error}). Set "
+                "data.workers_are=threads.",
+            )
+            _logger.info("Images are read by threads: %s.", error)
+            self._workers_are = "threads"
+        else:
+            weakref.finalize(self, self._pool.close)
+
+    @property
+    def kind_of_workers(self) -> str:
+        """``threads`` or ``processes``, as ``data.workers_are`` says or leaves to the rule."""
+        if self._workers_are is None:
+            many = self._num_workers >= MANY_WORKERS and is_supported()
+            return "processes" if many else "threads"
+        check(
+            self._workers_are == "threads" or is_supported(),
+            "data.workers_are=processes needs Linux; set data.workers_are=threads.",
         )
+        return self._workers_are
+
+    @property
+    def worker_processes(self) -> list[int]:
+        """Process numbers of the workers; empty if they are threads, or not started."""
+        return [] if self._pool is None else self._pool.processes()
+
+    def batch_maker(self, k: int) -> MakeBatch:
+        """Return the function that makes the batches of epoch ``k``; worker processes call it."""
+        return self._plan(k)[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the workers: a copy, here or in another process, has its own."""
+        return vars(self) | {"_pool": None}
 
     @abstractmethod
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:

@@ -93,6 +93,7 @@ def _prepare(
             (f"{part} {value}\n".encode() for part, value in data.digest().items()),
             "give all machines the same files; what cannot be decoded on one of them counts, too",
         )
+    train_data.start_workers()  # they are ready when the network is compiled
     model = build_model(config, len(train_data.classes))
     if config.model.pretrained is not None and world.is_first:  # broadcast to the others later
         resumes = resume != "auto" and resume is not None

@@ -13,6 +13,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
+from acmix.config.detection import CROP_MARGIN, CROP_MAXIMUM
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import take_rows
 
@@ -20,14 +21,6 @@ from acmix.ops.linear import take_rows
 # a bin has several: at most 4, and one more as the first is rounded down.
 _SAMPLES_PER_PIXEL = 5
 _LEAST_STEP = 1e-6  # pixels; a divisor where a bin is narrower, and has one sample
-
-
-CROP_MARGIN = 1
-"""Pixels around a box that belong to the crop of its mask: at its border, resized masks and their
-interpolation reach that far beyond it."""
-
-CROP_MAXIMUM = 255
-"""Value of a pixel of a crop that the mask covers wholly."""
 
 
 def crop_targets(

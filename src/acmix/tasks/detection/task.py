@@ -12,6 +12,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from acmix.config import DetectionConfig, DetectionDataConfig
+from acmix.config.detection import CROP_MAXIMUM
 from acmix.data import DetectionDataset, DetectionPreprocess
 from acmix.errors import UserError, check
 from acmix.export.outputs import Outputs
@@ -23,7 +24,6 @@ from acmix.models.detection import (
     PostProcess,
     create_detector,
 )
-from acmix.models.detection.mask_targets import CROP_MAXIMUM
 from acmix.models.registry import network_classes, split_name
 from acmix.tasks.base import (
     Benchmark,

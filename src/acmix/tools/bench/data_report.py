@@ -24,9 +24,10 @@ class DataReport:
         network: name of the trained network.
         batch_size: images per batch.
         image_shape: shape (C, H, W) of an image.
-        workers: configured threads of the pipeline.
+        workers: configured workers of the pipeline, such as ``2 threads``.
         seconds: duration of each measurement.
-        pipelines: images per second by number of threads, one value per round.
+        pipelines: images per second by workers, one value per round.
+        per_core: the same per second that a processor was busy, the consumer's included.
         training: images per second of the training step on one batch, one value per round.
     """
 
@@ -34,9 +35,10 @@ class DataReport:
     network: str
     batch_size: int
     image_shape: tuple[int, ...]
-    workers: int
+    workers: str
     seconds: float
-    pipelines: Mapping[int, tuple[float, ...]]
+    pipelines: Mapping[str, tuple[float, ...]]
+    per_core: Mapping[str, tuple[float, ...]]
     training: tuple[float, ...]
 
     @property
@@ -51,18 +53,26 @@ class DataReport:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> DataReport:
         """Read a report from its parsed JSON, without the kind."""
-        pipelines = {int(workers): tuple(rates) for workers, rates in content["pipelines"].items()}
+        rates = {
+            name: {workers: tuple(values) for workers, values in content[name].items()}
+            for name in ("pipelines", "per_core")
+        }
         lists = {name: tuple(content[name]) for name in ("image_shape", "training")}
-        return cls(**{**content, **lists, "pipelines": pipelines})
+        return cls(**{**content, **lists, **rates})
 
     def render(self, style: Style = "markdown") -> str:
         """Return the table, the bottleneck, and the conditions of the measurement."""
         rows = [
-            [f"input pipeline, {workers} thread{'s' * (workers > 1)}", *_cells(rates)]
+            [
+                f"input pipeline, {workers}" if workers[0].isdigit() else workers,
+                *_cells(rates),
+                *_cells(self.per_core[workers])[:1],
+            ]
             for workers, rates in self.pipelines.items()
         ]
-        rows.append([f"training step of {self.network}", *_cells(self.training)])
-        table = render_table(["alone", "img/s", "lowest", "highest"], rows, style)
+        rows.append([f"training step of {self.network}", *_cells(self.training), ""])
+        header = ["alone", "img/s", "lowest", "highest", "img/s per busy core"]
+        table = render_table(header, rows, style)
         return f"{table}\n\n{self._verdict()}\n\n{self._conditions()}"
 
     def _verdict(self) -> str:

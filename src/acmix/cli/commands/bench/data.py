@@ -29,6 +29,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--seconds", type=float, default=5.0, metavar="S",
         help="seconds per measurement; default: %(default)s",
     )  # fmt: skip
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="measure threads, processes, and MindSpore's C++ transforms of the same files",
+    )
     add_output(parser)
 
 
@@ -43,4 +48,6 @@ def _measure(options: Namespace) -> DataReport:
     from acmix.config import load_config
     from acmix.tools.bench.data import bench_data
 
-    return bench_data(load_config(files[0], overrides), seconds=options.seconds)
+    return bench_data(
+        load_config(files[0], overrides), seconds=options.seconds, compare=options.compare
+    )
