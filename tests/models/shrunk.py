@@ -8,6 +8,7 @@ A family that is not listed here is tested in its full size: slow, but tested.
 
 from __future__ import annotations
 
+from acmix.models.aa_resnet import AAResNet
 from acmix.models.pvt import PVT
 from acmix.models.registry import list_models, model_entry
 from acmix.models.resnet import ResNet
@@ -16,6 +17,7 @@ from acmix.models.swin import Swin
 
 SMALL = {
     ResNet: {"width": 12, "depths": (1, 1, 1, 2)},
+    AAResNet: {"width": 12, "depths": (1, 1, 1, 1), "num_heads": 2},
     SAN: {"channels": (32, 64), "depths": (1, 1), "kernel_sizes": (3, 3)},
     PVT: {
         "depths": (1, 2),
@@ -30,7 +32,11 @@ SMALL = {
 
 # The two stages of a ResNet are as wide as the last two of four: how the convolution path is
 # computed depends on it.
-SHALLOW = {ResNet: {"width": 48, "depths": (1, 2)}, Swin: {"depths": (2, 1)}}
+SHALLOW = {
+    ResNet: {"width": 48, "depths": (1, 2)},
+    AAResNet: {"width": 24, "depths": (1, 1)},
+    Swin: {"depths": (2, 1)},
+}
 
 WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}
 """Parameters the classifier does not see: a class token is not convolved, and it alone is read."""

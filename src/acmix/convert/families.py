@@ -20,18 +20,26 @@ from acmix.layers.acmix import ACmix
 from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
 from acmix.layers.attention.patchwise import PatchwiseAttention
+from acmix.layers.attention.relative import RelativeAttention
 from acmix.layers.attention.window import WindowAttention
+from acmix.layers.augmented_conv import AugmentedConv
+from acmix.models.aa_resnet import AAResNet
 from acmix.models.detection import CascadeMaskRCNN, MaskRCNN, RetinaNet
 from acmix.models.pvt import PVT, PVTBlock
-from acmix.models.resnet import Bottleneck, ResNet
+from acmix.models.residual import BasicBlock, Bottleneck
+from acmix.models.resnet import ResNet
 from acmix.models.san import SAN, SANBlock
 from acmix.models.segmentation import Segmenter
 from acmix.models.swin import Swin, SwinBlock
 
 FAMILIES: dict[type[nn.Cell], Family] = {
     ResNet: RESNET,
+    AAResNet: RESNET,
     Bottleneck: RESNET,
+    BasicBlock: RESNET,
+    AugmentedConv: RESNET,
     LocalAttention: RESNET,
+    RelativeAttention: RESNET,
     Swin: SWIN,
     SwinBlock: SWIN,
     WindowAttention: SWIN,

@@ -20,7 +20,30 @@ register_models(
         f"sasa_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
         for layers, depths in _RESNET_DEPTHS.items()
     }
-    | {"botnet50": {"depths": _RESNET_DEPTHS[50], "mixer": ("conv", "conv", "conv", "relative")}},
+    | {
+        "botnet50": {
+            "depths": _RESNET_DEPTHS[50],
+            "mixer": ("conv", "conv", "conv", "relative"),
+            "zero_start": True,
+        }
+    },
+)
+
+_AUGMENTED = {"mixer": ("conv", "augmented_halved", "augmented", "augmented")}
+
+register_models(
+    "acmix.models.aa_resnet:AAResNet",
+    {
+        "aa_resnet34": {
+            "depths": (3, 4, 6, 3),
+            "block": "basic",
+            "key_share": 0.25,
+            "value_share": 0.25,
+            **_AUGMENTED,
+        },
+        "aa_resnet50": {"depths": (3, 4, 6, 3), **_AUGMENTED},
+        "aa_resnet101": {"depths": (3, 4, 23, 3), **_AUGMENTED},
+    },
 )
 
 _SAN_DEPTHS = {10: (2, 1, 2, 4, 1), 15: (3, 2, 3, 5, 2), 19: (3, 3, 4, 6, 3)}
