@@ -11,6 +11,9 @@ from mindspore import nn
 
 from acmix import ACmix
 from acmix.layers.augmented_conv import AugmentedConv
+from acmix.layers.local_relation import LocalRelationConv
+from acmix.models.contnet import ContBlock, ContNet
+from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT
 from acmix.models.residual import Bottleneck
 from acmix.models.swin import Swin
@@ -148,6 +151,47 @@ def _relative(meta: dict[str, Any], conv_impl: str) -> ACmix:
     )
 
 
+def _relation(meta: dict[str, Any], conv_impl: str) -> LocalRelationConv:
+    return LocalRelationConv(
+        meta["dim"], meta["kernel_size"], meta["share"], meta["stride"], meta["similarity"]
+    )
+
+
+def _lrnet(meta: dict[str, Any], conv_impl: str) -> LRNet:
+    return LRNet(
+        meta["layers"],
+        meta["widths"],
+        num_classes=meta["num_classes"],
+        stem_width=meta["stem"],
+        kernel_size=meta["kernel_size"],
+        share=meta["share"],
+    )
+
+
+def _cont_block(meta: dict[str, Any], conv_impl: str) -> ContBlock:
+    ends = meta["planes"] != meta["out_planes"]
+    return ContBlock(
+        meta["planes"],
+        meta["out_planes"],
+        meta["mlp_dim"],
+        meta["head_num"],
+        meta["patch_size"],
+        kernel_size=1 if ends and meta["stride"] == 1 else 3,
+        stride=meta["stride"],
+        ends_stage=ends,
+    )
+
+
+def _contnet(meta: dict[str, Any], conv_impl: str) -> ContNet:
+    return ContNet(
+        meta["layers"],
+        meta["inplanes"],
+        meta["mlp_dim"],
+        meta["head_num"],
+        num_classes=meta["num_classes"],
+    )
+
+
 _BUILDERS = {
     "acmix_resnet_op": _local_acmix,
     "acmix_resnet_op_stride2": _local_acmix,
@@ -162,5 +206,13 @@ _BUILDERS = {
     "aa_conv_stride2": _augmented_conv,
     "aa_bottleneck": _augmented_bottleneck,
     "botnet_attention": _relative,
+    "contnet_block": _cont_block,
+    "contnet_block_down": _cont_block,
+    "contnet_block_last": _cont_block,
+    "contnet_small_fixture": _contnet,
+    "lr_layer": _relation,
+    "lr_layer_product": _relation,
+    "lr_layer_stride2": _relation,
+    "lrnet_small_fixture": _lrnet,
 }
 NAMES = tuple(_BUILDERS)

@@ -20,7 +20,8 @@ from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import set_value
 
 # Exact parameters, and multiply-adds in G at 224 x 224 where a published count exists:
-# the released code's and torchvision's numbers, not the paper's rounded ones.
+# the released code's and torchvision's numbers, not the paper's rounded ones. Those of LR-Net and
+# SASA are counted from the definition of their layers.
 PARAMS = {
     "resnet26": 13_696_552,
     "resnet38": 19_626_792,
@@ -38,9 +39,16 @@ PARAMS = {
     "pvt_small": 24_485_864,
     "acmix_pvt_tiny": 13_396_056,
     "acmix_pvt_small": 24_824_611,
-    "sasa_resnet26": 10_336_600,
-    "sasa_resnet38": 14_181_480,
-    "sasa_resnet50": 18_026_360,
+    "attention_resnet26": 10_336_600,
+    "attention_resnet38": 14_181_480,
+    "attention_resnet50": 18_026_360,
+    "sasa_resnet50": 18_038_632,
+    "lrnet26": 14_627_460,
+    "lrnet50": 23_407_489,
+    "contnet_tiny": 5_888_992,
+    "contnet_small": 10_103_400,
+    "contnet_medium": 19_536_936,
+    "contnet_base": 36_043_112,
     "botnet50": 20_852_008,
     "aa_resnet34": 20_745_072,
     "aa_resnet50": 25_809_392,
@@ -57,6 +65,12 @@ MACS = {
     "aa_resnet34": 3.605 - 0.008,
     "aa_resnet50": 4.215 - 0.008,
     "aa_resnet101": 8.187 - 0.022,
+    "lrnet26": 2.3975,
+    "lrnet50": 4.061,
+    "contnet_tiny": 1.000,
+    "contnet_small": 1.6705,
+    "contnet_medium": 3.440,
+    "contnet_base": 7.0286,
     "san10": 1.791,
     "san19": 3.130,
     "acmix_san10": 1.888,

@@ -84,8 +84,5 @@ class AAResNet(ResidualNetwork):
             )
 
         stem_stride = self.make_stem(in_channels, width, stem_pool)
-        widths = [width * 2**index for index in range(len(depths))]
-        info = self.make_stages(
-            make_mixer, depths, widths, width, stem_stride, drop_path_rate, block
-        )
+        info = self.make_stages(make_mixer, depths, width, stem_stride, drop_path_rate, block=block)
         self.finish(info, num_classes, features_only, out_indices)

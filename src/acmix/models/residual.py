@@ -157,20 +157,22 @@ class ResidualNetwork(Backbone):
         self,
         make_mixer: Callable[[Place], nn.Cell],
         depths: Sequence[int],
-        widths: Sequence[int],
         stem_width: int,
         stem_stride: int,
         drop_path_rate: float,
+        widths: Sequence[int] | None = None,
         block: str = "bottleneck",
         out_channels: Sequence[int] | None = None,
     ) -> list[FeatureInfo]:
-        """Make the stages of ``depths`` blocks whose mixers have ``widths`` channels.
+        """Make the stages.
 
         Args:
             make_mixer: makes the mixer of a block.
-            depths, widths: per stage.
-            stem_width, stem_stride: of the input of the first stage.
+            depths: blocks per stage.
+            stem_width, stem_stride: channels and stride of the input of the first stage.
             drop_path_rate: of the last block; grows linearly from 0.
+            widths: channels of the mixers per stage; if None those of the stem, doubled with every
+                stage.
             block: name of the kind of blocks.
             out_channels: per stage, where bottlenecks do not widen 4-fold.
 
@@ -179,6 +181,8 @@ class ResidualNetwork(Backbone):
         """
         check(block in BLOCKS, f"block='{block}' is unknown.{suggest(block, BLOCKS)}")
         kind = BLOCKS[block]
+        if widths is None:
+            widths = [stem_width * 2**index for index in range(len(depths))]
         stages, info, channels = [], [], stem_width
         rates = drop_path_rates(drop_path_rate, depths)
         for index, (depth, width) in enumerate(zip(depths, widths, strict=True)):

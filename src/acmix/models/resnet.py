@@ -2,10 +2,11 @@
 
 ResNet: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the stride in the
 3x3 convolution of the bottleneck. ResNet-ACmix (Sec. 5.1, Appendix C): every 3x3 convolution of a
-bottleneck is an ACmix operator with local attention, k_a = 7, k_c = 3, N = 4. SASA (Ramachandran et
-al., "Stand-Alone Self-Attention in Vision Models", NeurIPS 2019): the same with the attention path
-alone. BoTNet (Srinivas et al., "Bottleneck Transformers for Visual Recognition", CVPR 2021): global
-attention with relative positions in the last stage; a stride averages its output.
+bottleneck is an ACmix operator with local attention, k_a = 7, k_c = 3, N = 4. Its attention path
+alone is the self-attention that the released code has; for SASA as published see
+:mod:`acmix.models.sasa_resnet`. BoTNet (Srinivas et al., "Bottleneck Transformers for Visual
+Recognition", CVPR 2021): global attention with relative positions in the last stage; a stride
+averages its output, and every block starts as an identity.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ class ResNet(ResidualNetwork):
             )
 
         stem_stride = self.make_stem(in_channels, width, stem_pool)
-        widths = [width * 2**index for index in range(len(depths))]
-        info = self.make_stages(make_mixer, depths, widths, width, stem_stride, drop_path_rate)
+        info = self.make_stages(make_mixer, depths, width, stem_stride, drop_path_rate)
         self.finish(info, num_classes, features_only, out_indices)
         if zero_start:
             start_as_identities(self)

@@ -1,8 +1,8 @@
 """Global attention with 2-D relative positions.
 
-BoTNet: Srinivas et al., "Bottleneck Transformers for Visual Recognition", CVPR 2021; before it, with
-keys of other channels than the values, Bello et al., "Attention Augmented Convolutional Networks",
-ICCV 2019.
+Bello et al., "Attention Augmented Convolutional Networks", ICCV 2019, where keys have other
+channels than values; BoTNet: Srinivas et al., "Bottleneck Transformers for Visual Recognition",
+CVPR 2021.
 """
 
 from __future__ import annotations
