@@ -241,3 +241,45 @@ def relative_attention(q, k, v, height_table, width_table, num_heads):
                 ]
                 out[b, own, row, column] = softmax(np.array(logits)) @ values
     return out
+
+
+def standalone_attention(q, k, v, rows, columns, num_heads, kernel):
+    """SASA, pixel by pixel; ``rows`` and ``columns`` (N, kernel, d / 2); zeros around the map."""
+    batch, channels, height, width = q.shape
+    d, reach = channels // num_heads, range(-(kernel // 2), kernel // 2 + 1)
+    out = np.zeros(q.shape)
+    for b, n, y, x in np.ndindex(batch, num_heads, height, width):
+        own = slice(n * d, (n + 1) * d)
+        logits, values = [], []
+        for dy in reach:
+            for dx in reach:
+                inside = 0 <= y + dy < height and 0 <= x + dx < width
+                key = k[b, own, y + dy, x + dx] if inside else np.zeros(d)
+                values.append(v[b, own, y + dy, x + dx] if inside else np.zeros(d))
+                place = dy + kernel // 2, dx + kernel // 2
+                position = np.concatenate([rows[n, place[0]], columns[n, place[1]]])
+                logits.append(q[b, own, y, x] @ (key + position))
+        out[b, own, y, x] = softmax(np.array(logits)) @ np.stack(values)
+    return out
+
+
+def local_relation(q, k, v, prior, kernel, stride=1):
+    """LR-Net's Eq. 2, pixel by pixel; ``prior`` (G, kernel, kernel); nothing around the map."""
+    batch, groups, height, width = k.shape
+    share = v.shape[1] // groups
+    out = np.zeros((batch, v.shape[1], *q.shape[2:]))
+    for b, g, i, j in np.ndindex(batch, *q.shape[1:]):
+        own, y, x = slice(g * share, (g + 1) * share), i * stride, j * stride
+        near = [
+            (m, n)
+            for m, n in np.ndindex(height, width)
+            if max(abs(m - y), abs(n - x)) <= kernel // 2
+        ]
+        logits = [
+            -((q[b, g, i, j] - k[b, g, m, n]) ** 2)
+            + prior[g, m - y + kernel // 2, n - x + kernel // 2]
+            for m, n in near
+        ]
+        values = np.stack([v[b, own, m, n] for m, n in near])
+        out[b, own, i, j] = softmax(np.array(logits)) @ values
+    return out

@@ -10,8 +10,12 @@ import numpy as np
 from mindspore import nn
 
 from acmix import ACmix
+from acmix.layers.augmented_conv import AugmentedConv
+from acmix.layers.local_relation import LocalRelationConv
+from acmix.models.contnet import ContBlock, ContNet
+from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT
-from acmix.models.resnet import Bottleneck
+from acmix.models.residual import Bottleneck
 from acmix.models.swin import Swin
 
 _FOLDER = Path(__file__).parent.parent / "golden"
@@ -114,6 +118,80 @@ def _pvt(meta: dict[str, Any], conv_impl: str) -> PVT:
     )
 
 
+def _augmented_conv(meta: dict[str, Any], conv_impl: str) -> AugmentedConv:
+    return AugmentedConv(
+        meta["in_channels"],
+        meta["out_channels"],
+        meta["dk"],
+        meta["dv"],
+        meta["num_heads"],
+        tuple(meta["attention_size"]),
+        meta["stride"],
+        meta["downsample_attention"],
+    )
+
+
+def _augmented_bottleneck(meta: dict[str, Any], conv_impl: str) -> Bottleneck:
+    width, stride, heads = meta["planes"], meta["stride"], meta["num_heads"]
+    values = heads * int(meta["upsilon"] * width / heads)
+    keys = heads * meta["min_key_dim"]
+    mixer = AugmentedConv(width, width, keys, values, heads, meta["attention_size"], stride)
+    return Bottleneck(meta["inplanes"], mixer, width, stride, drop_path_rate=0.0)
+
+
+def _relative(meta: dict[str, Any], conv_impl: str) -> ACmix:
+    return ACmix(
+        meta["dim"],
+        num_heads=meta["num_heads"],
+        attention="relative",
+        map_size=meta["map_size"],
+        stride=meta["stride"],
+        combine="attention",
+        qkv_bias=False,
+    )
+
+
+def _relation(meta: dict[str, Any], conv_impl: str) -> LocalRelationConv:
+    return LocalRelationConv(
+        meta["dim"], meta["kernel_size"], meta["share"], meta["stride"], meta["similarity"]
+    )
+
+
+def _lrnet(meta: dict[str, Any], conv_impl: str) -> LRNet:
+    return LRNet(
+        meta["layers"],
+        meta["widths"],
+        num_classes=meta["num_classes"],
+        stem_width=meta["stem"],
+        kernel_size=meta["kernel_size"],
+        share=meta["share"],
+    )
+
+
+def _cont_block(meta: dict[str, Any], conv_impl: str) -> ContBlock:
+    ends = meta["planes"] != meta["out_planes"]
+    return ContBlock(
+        meta["planes"],
+        meta["out_planes"],
+        meta["mlp_dim"],
+        meta["head_num"],
+        meta["patch_size"],
+        kernel_size=1 if ends and meta["stride"] == 1 else 3,
+        stride=meta["stride"],
+        ends_stage=ends,
+    )
+
+
+def _contnet(meta: dict[str, Any], conv_impl: str) -> ContNet:
+    return ContNet(
+        meta["layers"],
+        meta["inplanes"],
+        meta["mlp_dim"],
+        meta["head_num"],
+        num_classes=meta["num_classes"],
+    )
+
+
 _BUILDERS = {
     "acmix_resnet_op": _local_acmix,
     "acmix_resnet_op_stride2": _local_acmix,
@@ -123,5 +201,18 @@ _BUILDERS = {
     "swin_small": _swin("attention"),
     "san_patchwise_k7": _patchwise,
     "pvt_small_fixture": _pvt,
+    "aa_conv": _augmented_conv,
+    "aa_conv_downsampled": _augmented_conv,
+    "aa_conv_stride2": _augmented_conv,
+    "aa_bottleneck": _augmented_bottleneck,
+    "botnet_attention": _relative,
+    "contnet_block": _cont_block,
+    "contnet_block_down": _cont_block,
+    "contnet_block_last": _cont_block,
+    "contnet_small_fixture": _contnet,
+    "lr_layer": _relation,
+    "lr_layer_product": _relation,
+    "lr_layer_stride2": _relation,
+    "lrnet_small_fixture": _lrnet,
 }
 NAMES = tuple(_BUILDERS)

@@ -87,7 +87,7 @@ def test_on_the_ascend_path(name, rng):
 @pytest.mark.parametrize(
     ("name", "norms"),
     # Of a ResNet none is left; a SAN keeps those before a ReLU: one or two of each block and stage.
-    [("resnet26", 0), ("acmix_resnet26", 0), ("sasa_resnet26", 0), ("botnet50", 0),
+    [("resnet26", 0), ("acmix_resnet26", 0), ("attention_resnet26", 0), ("botnet50", 0),
      ("acmix_san10", 6)],
 )  # fmt: skip
 def test_batch_norms_behind_convolutions_are_gone(name, norms):

@@ -41,6 +41,27 @@ def test_equals_the_definition(height, width, mostly_pynative, rng):
     assert_matches(net, oracle(2), inputs, rng)
 
 
+def test_keys_may_have_other_channels_than_values(mode, rng):
+    net = RelativeAttention(6, 2, map_size=(3, 4), qk_channels=10)
+    randomise(net, rng)
+    inputs = [rng.standard_normal((2, channels, 3, 4)) for channels in (10, 10, 6)]
+
+    def run(inputs, p):
+        q, k, v = inputs
+        out = np.zeros(v.shape)
+        heads = zip(*(np.split(x, 2, 1) for x in (q, k, v, out)), strict=True)
+        for queries, keys, values, result in heads:
+            for y, x in np.ndindex(3, 4):
+                seen = keys + p["relative_height"][2 - y : 5 - y].T[None, :, :, None]
+                seen = seen + p["relative_width"][3 - x : 7 - x].T[None, :, None, :]
+                logits = np.einsum("bc,bcij->bij", queries[:, :, y, x], seen) * 5**-0.5
+                weights = oracles.softmax(logits.reshape(2, -1)).reshape(2, 3, 4)
+                result[:, :, y, x] = np.einsum("bij,bcij->bc", weights, values)
+        return out
+
+    assert_matches(net, run, inputs, rng)
+
+
 def test_the_map_it_is_made_for_uses_the_vectors_unstretched():
     table = np.arange(5.0)
     np.testing.assert_array_equal(stretched(table, 3), table)

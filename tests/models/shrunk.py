@@ -8,14 +8,22 @@ A family that is not listed here is tested in its full size: slow, but tested.
 
 from __future__ import annotations
 
+from acmix.models.aa_resnet import AAResNet
+from acmix.models.contnet import ContNet
+from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT
 from acmix.models.registry import list_models, model_entry
 from acmix.models.resnet import ResNet
 from acmix.models.san import SAN
+from acmix.models.sasa_resnet import SASAResNet
 from acmix.models.swin import Swin
 
 SMALL = {
     ResNet: {"width": 12, "depths": (1, 1, 1, 2)},
+    AAResNet: {"width": 12, "depths": (1, 1, 1, 1), "num_heads": 2},
+    SASAResNet: {"width": 4, "depths": (1, 2), "num_heads": 2},
+    LRNet: {"depths": (1, 2), "widths": (8, 16), "stem_width": 8},
+    ContNet: {"depths": (1, 2), "width": 8, "mlp_dims": (12, 12), "num_heads": (1, 2)},
     SAN: {"channels": (32, 64), "depths": (1, 1), "kernel_sizes": (3, 3)},
     PVT: {
         "depths": (1, 2),
@@ -30,7 +38,14 @@ SMALL = {
 
 # The two stages of a ResNet are as wide as the last two of four: how the convolution path is
 # computed depends on it.
-SHALLOW = {ResNet: {"width": 48, "depths": (1, 2)}, Swin: {"depths": (2, 1)}}
+SHALLOW = {
+    ResNet: {"width": 48, "depths": (1, 2)},
+    AAResNet: {"width": 24, "depths": (1, 1)},
+    SASAResNet: {"depths": (1, 1)},
+    LRNet: {"depths": (1, 1)},
+    ContNet: {"depths": (1, 1)},
+    Swin: {"depths": (2, 1)},
+}
 
 WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}
 """Parameters the classifier does not see: a class token is not convolved, and it alone is read."""

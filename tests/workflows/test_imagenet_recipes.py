@@ -113,7 +113,11 @@ def batch(config: Config) -> int:
     return config.data.batch_size * config.train.accumulate
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def of_appendix_b(path: Path) -> bool:
+    return "appendix B" in path.read_text().partition("_base_")[0]
+
+
+@pytest.mark.parametrize("path", filter(of_appendix_b, FILES), ids=lambda path: path.stem)
 def test_optimisation_is_that_of_appendix_b(path):
     config = load_config(path)
     assert (config.data.image_size, config.loss.label_smoothing) == (224, 0.1)
@@ -128,3 +132,16 @@ def test_optimisation_is_that_of_appendix_b(path):
         assert (config.data.rand_augment, config.data.rand_augment_std) == (9, 0.5)
         assert config.data.random_erasing == 0.25
         assert config.model.drop_path_rate > 0
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem.startswith("contnet")], ids=lambda path: path.stem
+)
+def test_optimisation_is_that_of_contnet(path):
+    config = load_config(path)
+    assert (config.optim.name, config.optim.lr, config.optim.weight_decay) == ("adamw", 5e-4, 0.5)
+    assert (config.optim.no_decay, config.optim.lr_batch) == ("1d", None)
+    assert (config.schedule.warmup_epochs, config.schedule.min_lr) == (10, 0)
+    assert (config.train.epochs, config.loss.label_smoothing) == (200, 0.1)
+    assert (config.data.mixup, config.data.cutmix, config.data.random_erasing) == (0.8, 1.0, 0)
+    assert config.model.drop_path_rate is None

@@ -8,8 +8,10 @@ import numpy as np
 from mindspore import nn
 
 from acmix.convert import pvt, san
+from acmix.convert.contnet import CONTNET
 from acmix.convert.detection import CASCADE_MASK_RCNN, MASK_RCNN, RETINANET, UNREAD
 from acmix.convert.dialects import recognise
+from acmix.convert.lrnet import LRNET
 from acmix.convert.resnet import RESNET
 from acmix.convert.rules import Family
 from acmix.convert.segmentation import SEGMENTATION
@@ -20,18 +22,37 @@ from acmix.layers.acmix import ACmix
 from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
 from acmix.layers.attention.patchwise import PatchwiseAttention
+from acmix.layers.attention.relative import RelativeAttention
+from acmix.layers.attention.standalone import StandaloneAttention
 from acmix.layers.attention.window import WindowAttention
+from acmix.layers.augmented_conv import AugmentedConv
+from acmix.layers.local_relation import LocalRelationConv
+from acmix.models.aa_resnet import AAResNet
+from acmix.models.contnet import ContBlock, ContNet
 from acmix.models.detection import CascadeMaskRCNN, MaskRCNN, RetinaNet
+from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT, PVTBlock
-from acmix.models.resnet import Bottleneck, ResNet
+from acmix.models.residual import BasicBlock, Bottleneck
+from acmix.models.resnet import ResNet
 from acmix.models.san import SAN, SANBlock
+from acmix.models.sasa_resnet import SASAResNet
 from acmix.models.segmentation import Segmenter
 from acmix.models.swin import Swin, SwinBlock
 
 FAMILIES: dict[type[nn.Cell], Family] = {
     ResNet: RESNET,
+    AAResNet: RESNET,
+    SASAResNet: RESNET,
     Bottleneck: RESNET,
+    BasicBlock: RESNET,
+    AugmentedConv: RESNET,
     LocalAttention: RESNET,
+    RelativeAttention: RESNET,
+    StandaloneAttention: RESNET,
+    LRNet: LRNET,
+    LocalRelationConv: LRNET,
+    ContNet: CONTNET,
+    ContBlock: CONTNET,
     Swin: SWIN,
     SwinBlock: SWIN,
     WindowAttention: SWIN,

@@ -1,22 +1,47 @@
-"""ResNet with the names of torchvision; ResNet-ACmix with those of LeapLabTHU/ACmix."""
+"""ResNet with the names of torchvision; ResNet-ACmix with those of LeapLabTHU/ACmix.
+
+Inside of BoTNet's attention the names are timm's, of augmented convolutions those of
+kamenbliznashki/chexpert.
+"""
 
 from __future__ import annotations
 
 from acmix.convert.dialects import Dialect
 from acmix.convert.layers import ACMIX_PATHS, BATCH_COUNTER, COMMON
-from acmix.convert.rules import POINTWISE, Family, Rule
+from acmix.convert.rules import POINTWISE, TRANSPOSED, Family, Rule
 from acmix.layers.acmix import ACmix
+from acmix.layers.attention.relative import RelativeAttention
+from acmix.layers.augmented_conv import AugmentedConv
+
+_LOCAL = (
+    Rule("qkv.weight", ("conv1.weight", "conv2.weight", "conv3.weight"), POINTWISE),
+    Rule("qkv.bias", ("conv1.bias", "conv2.bias", "conv3.bias")),
+    Rule("attention.position_weight", ("conv_p.weight",), POINTWISE),
+    Rule("attention.position_bias", ("conv_p.bias",)),
+    *ACMIX_PATHS,
+)
+_RELATIVE = (
+    Rule("qkv.weight", ("qkv.weight",), POINTWISE),
+    Rule("attention.relative_height", ("pos_embed.height_rel",)),
+    Rule("attention.relative_width", ("pos_embed.width_rel",)),
+)
+_AUGMENTED = (
+    Rule("qkv.weight", ("in_proj_qkv.weight",), POINTWISE),
+    Rule("attention.relative_height", ("key_rel_h",), TRANSPOSED),
+    Rule("attention.relative_width", ("key_rel_w",), TRANSPOSED),
+    Rule("proj.weight", ("out_proj.weight",)),
+)
+
+
+def _operator(cell: ACmix) -> tuple[Rule, ...]:
+    return _RELATIVE if isinstance(cell.attention, RelativeAttention) else _LOCAL
+
 
 RESNET = Family(
     rules={
         **COMMON,
-        ACmix: (
-            Rule("qkv.weight", ("conv1.weight", "conv2.weight", "conv3.weight"), POINTWISE),
-            Rule("qkv.bias", ("conv1.bias", "conv2.bias", "conv3.bias")),
-            Rule("attention.position_weight", ("conv_p.weight",), POINTWISE),
-            Rule("attention.position_bias", ("conv_p.bias",)),
-            *ACMIX_PATHS,
-        ),
+        ACmix: _operator,
+        AugmentedConv: _AUGMENTED,
     },
     renames=((r"^stages\.(\d+)", lambda match: f"layer{int(match[1]) + 1}"),),
     ignored=BATCH_COUNTER,

@@ -33,6 +33,8 @@ POINTWISE = Transform(
     lambda array: array.reshape((*array.shape, 1, 1)),
 )
 """A 1x1 convolution's weight (C_out, C_in, 1, 1) to a matrix (C_out, C_in)."""
+TRANSPOSED = Transform(lambda array: array.T, lambda array: array.T)
+"""A matrix to its transpose."""
 
 
 @dataclass(frozen=True)

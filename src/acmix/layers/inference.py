@@ -132,10 +132,12 @@ def fixed_conv(
     return cell
 
 
-def fixed_linear(weight: np.ndarray, bias: np.ndarray | None, data_format: str) -> nn.Cell:
+def fixed_linear(
+    weight: np.ndarray, bias: np.ndarray | None, data_format: str, stride: int = 1
+) -> nn.Cell:
     """Make a 1x1 convolution (``NCHW``) or a linear layer (``NHWC``) of weight (C_out, C_in)."""
     if data_format == "NCHW":
-        return fixed_conv(weight[:, :, None, None], bias)
+        return fixed_conv(weight[:, :, None, None], bias, stride)
     return fixed_dense(weight, bias)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 from mindspore.common.initializer import TruncatedNormal, initializer
 
+from acmix.errors import check
 from acmix.layers.inference import absorb_input, fixed_linear
 from acmix.ops.linear import project, split_rows
 
@@ -21,10 +22,12 @@ class QKVProjection(nn.Cell):
         data_format: ``NCHW`` or ``NHWC``, of the input and the output.
         has_bias: whether there is a bias.
         std: standard deviation of the initial weight, 1 / sqrt(C_in) if None.
+        stride: q, k and v are those of the pixels ``[::stride, ::stride]``, for ``NCHW``.
 
     Shape:
         x, context: (B, C_in, H, W), or (B, H, W, C_in) for ``NHWC``; the context may be smaller.
-        Output: the same with the channels of q, of k and of v.
+        Output: the same with the channels of q, of k and of v, and sides divided by ``stride``,
+        rounded up.
     """
 
     def __init__(
@@ -34,9 +37,14 @@ class QKVProjection(nn.Cell):
         data_format: str,
         has_bias: bool = True,
         std: float | None = None,
+        stride: int = 1,
     ):
         super().__init__()
-        self.channels, self.data_format = channels, data_format
+        check(
+            stride == 1 or data_format == "NCHW",
+            f"stride must be 1 for data_format='{data_format}', got {stride}.",
+        )
+        self.channels, self.data_format, self.stride = channels, data_format, stride
         init = TruncatedNormal(in_channels**-0.5 if std is None else std)
         total = sum(channels)
         self.weight = Parameter(initializer(init, (total, in_channels)), name="weight")
@@ -52,9 +60,9 @@ class QKVProjection(nn.Cell):
         if self.bias is not None:
             biases = split_rows(self.bias, self.channels)
         return (
-            project(x, weights[0], biases[0], self.data_format),
-            project(context, weights[1], biases[1], self.data_format),
-            project(context, weights[2], biases[2], self.data_format),
+            project(x, weights[0], biases[0], self.data_format, self.stride),
+            project(context, weights[1], biases[1], self.data_format, self.stride),
+            project(context, weights[2], biases[2], self.data_format, self.stride),
         )
 
     def freeze(self, used: bool = True) -> FrozenQKV:
@@ -63,9 +71,15 @@ class QKVProjection(nn.Cell):
 
     def macs(self, x_shape: tuple[int, ...], context_shape: tuple[int, ...]) -> dict[str, int]:
         """Multiply-adds: C_in per number of q, k and v."""
-        axis = 1 if self.data_format == "NCHW" else 3
-        in_channels, (query, key, value) = x_shape[axis], self.channels
-        pixels, keys = (int(np.prod(shape)) // in_channels for shape in (x_shape, context_shape))
+        maps, (query, key, value) = self.data_format == "NCHW", self.channels
+        in_channels = x_shape[1 if maps else 3]
+        pixels, keys = (
+            batch * -(-height // self.stride) * -(-width // self.stride)
+            for batch, height, width in (
+                (shape[0], *(shape[2:] if maps else shape[1:3]))
+                for shape in (x_shape, context_shape)
+            )
+        )
         return {"projection": in_channels * (pixels * query + keys * (key + value))}
 
 
@@ -93,7 +107,7 @@ class FrozenQKV(nn.Cell):
         if projection.bias is not None:
             biases = np.split(projection.bias.asnumpy(), cuts)
         self.q, self.k, self.v = (
-            fixed_linear(weight, bias, projection.data_format)
+            fixed_linear(weight, bias, projection.data_format, projection.stride)
             for weight, bias in zip(weights, biases, strict=True)
         )
 

@@ -17,10 +17,57 @@ register_models(
         for layers, depths in _RESNET_DEPTHS.items()
     }
     | {
-        f"sasa_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
+        f"attention_resnet{layers}": {"depths": depths, "mixer": "acmix", "combine": "attention"}
         for layers, depths in _RESNET_DEPTHS.items()
     }
-    | {"botnet50": {"depths": _RESNET_DEPTHS[50], "mixer": ("conv", "conv", "conv", "relative")}},
+    | {
+        "botnet50": {
+            "depths": _RESNET_DEPTHS[50],
+            "mixer": ("conv", "conv", "conv", "relative"),
+            "zero_start": True,
+        }
+    },
+)
+
+register_models(
+    "acmix.models.sasa_resnet:SASAResNet",
+    {f"sasa_resnet{layers}": {"depths": depths} for layers, depths in _RESNET_DEPTHS.items()},
+)
+
+_AUGMENTED = {"mixer": ("conv", "augmented_halved", "augmented", "augmented")}
+
+register_models(
+    "acmix.models.aa_resnet:AAResNet",
+    {
+        "aa_resnet34": {
+            "depths": (3, 4, 6, 3),
+            "block": "basic",
+            "key_share": 0.25,
+            "value_share": 0.25,
+            **_AUGMENTED,
+        },
+        "aa_resnet50": {"depths": (3, 4, 6, 3), **_AUGMENTED},
+        "aa_resnet101": {"depths": (3, 4, 23, 3), **_AUGMENTED},
+    },
+)
+
+register_models(
+    "acmix.models.lrnet:LRNet",
+    {"lrnet26": {"depths": (2, 2, 2, 2)}, "lrnet50": {"depths": (3, 4, 6, 3)}},
+)
+
+register_models(
+    "acmix.models.contnet:ContNet",
+    {
+        "contnet_tiny": {
+            "depths": (1, 1, 1, 1),
+            "width": 48,
+            "mlp_dims": (196, 392, 768, 768),
+        },
+        "contnet_small": {"depths": (1, 1, 1, 1)},
+        "contnet_medium": {"depths": (2, 2, 2, 2)},
+        "contnet_base": {"depths": (3, 4, 6, 3), "dropout": 0.1, "last_dropout": 0.2},
+    },
 )
 
 _SAN_DEPTHS = {10: (2, 1, 2, 4, 1), 15: (3, 2, 3, 5, 2), 19: (3, 3, 4, 6, 3)}

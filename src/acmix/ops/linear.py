@@ -9,7 +9,9 @@ from mindspore import Tensor, ops
 from acmix.ops.constants import tensor_constant
 
 
-def project(x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str) -> Tensor:
+def project(
+    x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str, stride: int = 1
+) -> Tensor:
     """Apply a 1x1 convolution.
 
     Args:
@@ -17,14 +19,16 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str) ->
         weight: (C_out, C_in).
         bias: (C_out,) or None.
         data_format: ``NCHW`` or ``NHWC``.
+        stride: between the pixels that are projected, for ``NCHW``.
 
     Returns:
-        (B, C_out, H, W) or (B, H, W, C_out).
+        (B, C_out, ceil(H / stride), ceil(W / stride)) or (B, H, W, C_out).
     """
     outputs, inputs = weight.shape
     weight = weight.astype(x.dtype)
     if data_format == "NCHW":
-        conv = ops.Conv2D(outputs, (1, 1), pad_mode="valid", stride=(1, 1), dilation=(1, 1))
+        step = (stride, stride)
+        conv = ops.Conv2D(outputs, (1, 1), pad_mode="valid", stride=step, dilation=(1, 1))
         y = conv(x, weight.reshape((outputs, inputs, 1, 1)))
         return y if bias is None else ops.bias_add(y, bias.astype(x.dtype))
     _, height, width, _ = x.shape

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmix.ops.padding import reflect_index
+from acmix.ops.padding import LOWEST, reflect_index
 
-MASKED = -1e4  # finite in float16, where -inf or -1e9 would turn a softmax into NaN
+MASKED = LOWEST  # -inf or -1e9 would turn a softmax in float16 into NaN
 _BLOCK_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16)
 _GATHER_COST = 0.5  # a gathered element against a computed logit; see docs/performance.md
 
@@ -39,6 +39,8 @@ class Plan:
         mask: (queries per block, keys per block) float32, added to the logits.
         output: (H' * W',) where each output pixel stands among the queries, None if in order.
         out_size: (H', W').
+        block: rows and columns of a block's queries.
+        halo: rows and columns of a block's keys.
     """
 
     blocks: int
@@ -47,6 +49,8 @@ class Plan:
     mask: np.ndarray
     output: np.ndarray | None
     out_size: tuple[int, int]
+    block: tuple[int, int] = (0, 0)
+    halo: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class _Axis:
     out_length: int
 
 
-def _axis_blocks(length: int, kernel: int, stride: int, dilation: int, block: int) -> _Axis:
+def _axis_blocks(
+    length: int, kernel: int, stride: int, dilation: int, block: int, padded: bool = False
+) -> _Axis:
     """Cut one axis into blocks of queries whose keys lie on one lattice of step ``dilation``.
 
     Outputs ``step`` apart look at the same lattice, so that a block never holds a key that none of
@@ -76,7 +82,14 @@ def _axis_blocks(length: int, kernel: int, stride: int, dilation: int, block: in
             keys.append(chosen[0] * stride + dilation * (relative - kernel // 2))
     offset = relative[None] - advance * np.arange(block)[:, None]
     mask = (offset >= 0) & (offset < kernel)
-    return _Axis(np.stack(outputs), reflect_index(np.stack(keys), length), mask, out_length)
+    position = np.stack(keys)
+    if padded:
+        border = dilation * (kernel // 2)
+        # Beyond the border are only keys of the copies that fill up a ragged block.
+        position = np.clip(position + border, 0, length + 2 * border - 1)
+    else:
+        position = reflect_index(position, length)
+    return _Axis(np.stack(outputs), position, mask, out_length)
 
 
 def _multiplicity(length: int, kernel: int, stride: int, dilation: int) -> np.ndarray:
@@ -107,9 +120,9 @@ def _whole_plan(height: int, width: int, kernel: int, stride: int, dilation: int
     return Plan(1, queries, None, mask, None, out_size)
 
 
-def _halo_plan(height: int, width: int, row_axis: _Axis, column_axis: _Axis, stride: int) -> Plan:
+def _halo_plan(width: int, row_axis: _Axis, column_axis: _Axis, stride: int, border: int) -> Plan:
     queries = _outer(row_axis.outputs * stride, column_axis.outputs * stride, width)
-    keys = _outer(row_axis.keys, column_axis.keys, width)
+    keys = _outer(row_axis.keys, column_axis.keys, width + 2 * border)
     inside = row_axis.mask[:, None, :, None] & column_axis.mask[None, :, None, :]
     inside = inside.reshape(queries.shape[2] * queries.shape[3], -1)
     out_size = row_axis.out_length, column_axis.out_length
@@ -123,6 +136,8 @@ def _halo_plan(height: int, width: int, row_axis: _Axis, column_axis: _Axis, str
         np.where(inside, 0.0, MASKED).astype(np.float32),
         output.astype(np.int32),
         out_size,
+        block=(queries.shape[2], queries.shape[3]),
+        halo=(keys.shape[2], keys.shape[3]),
     )
 
 
@@ -135,6 +150,7 @@ def neighbourhood_plan(
     dilation: int,
     head_dim: int,
     impl: str = "auto",
+    padded: bool = False,
 ) -> Plan:
     """Choose and build the cheapest formulation for a map.
 
@@ -149,6 +165,8 @@ def neighbourhood_plan(
         dilation: step between the keys of a neighbourhood, in pixels.
         head_dim: d, channels per head.
         impl: ``auto``, ``halo`` or ``whole``.
+        padded: for ``halo``: the keys are those of the map that is padded on all sides by what the
+            neighbourhoods reach beyond it, not those that reflection finds.
     """
     if impl == "whole":
         return _whole_plan(height, width, kernel_size, stride, dilation)
@@ -156,7 +174,7 @@ def neighbourhood_plan(
     def axes(length: int) -> list[_Axis]:
         longest = max(2, -(-length // stride))
         sizes = [size for size in _BLOCK_SIZES if size <= longest]
-        return [_axis_blocks(length, kernel_size, stride, dilation, size) for size in sizes]
+        return [_axis_blocks(length, kernel_size, stride, dilation, size, padded) for size in sizes]
 
     def cost(row_axis: _Axis, column_axis: _Axis) -> float:
         keys = row_axis.keys.size * column_axis.keys.size
@@ -169,4 +187,5 @@ def neighbourhood_plan(
     whole_cost = pixels * best[0].out_length * best[1].out_length
     if impl == "auto" and whole_cost <= cost(*best):
         return _whole_plan(height, width, kernel_size, stride, dilation)
-    return _halo_plan(height, width, *best, stride)
+    border = dilation * (kernel_size // 2) if padded else 0
+    return _halo_plan(width, *best, stride, border)

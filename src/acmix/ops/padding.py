@@ -5,10 +5,23 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Tensor, ops
 
+LOWEST = -1e4
+"""Stands for minus infinity: finite in float16."""
+
 
 def zero_pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     """Zero-pad the two spatial axes of (B, C, H, W)."""
     return _zero_pad(_zero_pad(x, 2, top, bottom), 3, left, right)
+
+
+def lowest_pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+    """Pad the two spatial axes of (B, C, H, W) by -1e4, which a maximum does not choose."""
+    return _pad(_pad(x, 2, top, bottom, LOWEST), 3, left, right, LOWEST)
+
+
+def lowest_pad_rows(x: Tensor, count: int) -> Tensor:
+    """Append ``count`` columns of -1e4 to (R, C)."""
+    return _pad(x, 1, 0, count, LOWEST)
 
 
 def zero_pad_tokens(x: Tensor, bottom: int, right: int) -> Tensor:
@@ -31,7 +44,11 @@ def zero_pad_sequence(x: Tensor, front: int) -> Tensor:
 
 
 def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Zero-pad one axis by concatenation: on CPU ``ops.Pad`` takes twenty times as long."""
+    return _pad(x, axis, before, after, 0.0)
+
+
+def _pad(x: Tensor, axis: int, before: int, after: int, value: float) -> Tensor:
+    """Pad one axis by concatenation: on CPU ``ops.Pad`` takes twenty times as long."""
     if before == 0 and after == 0:
         return x
     # Zeros made from x, since the size of the batch may be known at run time only; by a product,
@@ -41,6 +58,8 @@ def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     end = tuple([1 if i == axis else (x.shape[i] if i else 1) for i in range(x.ndim)])
     first = ops.StridedSlice(end_mask=1)(x, (0,) * x.ndim, end, (1,) * x.ndim)
     line = ops.Mul()(ops.stop_gradient(first), 0.0)
+    if value:
+        line = line + value
     return ops.cat((line,) * before + (x,) + (line,) * after, axis)
 
 

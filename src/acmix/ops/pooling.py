@@ -31,3 +31,11 @@ def average_pool(maps: Tensor, size: int) -> Tensor:
     if bottom == 0 and right == 0:
         return pooled
     return pooled * _correction(height, width, size).astype(maps.dtype)
+
+
+def halve(maps: Tensor) -> Tensor:
+    """Average 3x3 pixels around every second one: (B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2)).
+
+    Zeros around the map take part, as in AvgPool of stride 2 and padding 1.
+    """
+    return ops.AvgPool(3, 2, pad_mode="valid")(zero_pad(maps, 1, 1, 1, 1))

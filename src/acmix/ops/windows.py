@@ -91,6 +91,14 @@ def window_mask(height: int, width: int, window_size: int, shift: int) -> np.nda
     return np.where(allowed, 0.0, MASKED).astype(np.float32)[:, None]
 
 
+def mask_of_heads(
+    height: int, width: int, window_size: int, shift: int, num_heads: int
+) -> np.ndarray | None:
+    """Return :func:`window_mask` for every head: (windows * N, w^2, w^2), or None."""
+    mask = window_mask(height, width, window_size, shift)
+    return None if mask is None else np.repeat(mask[:, 0], num_heads, 0)
+
+
 def relative_position_index(window_size: int) -> np.ndarray:
     """Return the row of the (2w-1)^2 bias table for each pair of pixels of a window: (w^4,)."""
     coordinates = np.stack(np.meshgrid(*[np.arange(window_size)] * 2, indexing="ij")).reshape(2, -1)

@@ -105,7 +105,7 @@ def check_finite(values: Mapping[str, np.ndarray], source: str) -> None:
 
 
 def forget(cell: nn.Cell, *names: str) -> None:
-    """Remove Parameters from a Cell and set None; assigning None alone would keep a Parameter."""
+    """Remove Parameters or Cells from a Cell and set None; assigning None alone would keep them."""
     for name in names:
         delattr(cell, name)
         setattr(cell, name, None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mindspore import Tensor, nn
 
+from acmix.errors import check
 from acmix.utils.cells import Shape
 from acmix.utils.registry import Registry
 
@@ -57,6 +58,15 @@ class AttentionMode(nn.Cell):
     def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
         """Return the multiply-adds outside of child Cells, by kind: none."""
         return {}
+
+
+def check_neighbourhood(kernel_size: int, stride: int = 1) -> None:
+    """Raise UserError unless a neighbourhood has a pixel in its centre and a stride is positive."""
+    check(
+        kernel_size >= 1 and kernel_size % 2 == 1,
+        f"kernel_size must be an odd number of at least 1, got {kernel_size}.",
+    )
+    check(stride >= 1, f"stride must be at least 1, got {stride}.")
 
 
 ATTENTION: Registry[type[AttentionMode]] = Registry("attention mode")

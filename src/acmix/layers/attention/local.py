@@ -10,7 +10,7 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import Uniform, initializer
 
 from acmix.errors import check, suggest
-from acmix.layers.attention.base import register_attention
+from acmix.layers.attention.base import check_neighbourhood, register_attention
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.rearrange import Rearrange
 from acmix.ops.constants import constant, tensor_constant
@@ -106,11 +106,7 @@ class LocalAttention(SoftmaxAttention):
         impl: str = "auto",
     ):
         super().__init__(dim, num_heads)
-        check(
-            kernel_size >= 1 and kernel_size % 2 == 1,
-            f"kernel_size must be an odd number of at least 1, got {kernel_size}.",
-        )
-        check(stride >= 1, f"stride must be at least 1, got {stride}.")
+        check_neighbourhood(kernel_size, stride)
         check(dilation >= 1, f"dilation must be at least 1, got {dilation}.")
         check(impl in IMPLEMENTATIONS, f"impl='{impl}' is unknown.{suggest(impl, IMPLEMENTATIONS)}")
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation

@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
-from acmix.layers.attention.base import AttentionMode, register_attention
+from acmix.layers.attention.base import AttentionMode, check_neighbourhood, register_attention
 from acmix.layers.blocks import batch_norm, torch_conv
 from acmix.ops.resample import reflect_pad
 from acmix.ops.unfold import shifted_columns, unfold, unfold_rows
@@ -80,10 +80,7 @@ class PatchwiseAttention(AttentionMode):
         share_planes: int = 8,
     ):
         super().__init__()
-        check(
-            kernel_size >= 1 and kernel_size % 2 == 1,
-            f"kernel_size must be an odd number of at least 1, got {kernel_size}.",
-        )
+        check_neighbourhood(kernel_size)
         check(
             share_planes >= 1 and dim % share_planes == 0,
             f"share_planes must divide out_channels, got {share_planes} and {dim}.",

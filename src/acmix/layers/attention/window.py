@@ -23,6 +23,7 @@ from acmix.utils.parameters import forget
 _window_rows = tensor_constant(windows.window_rows)
 _image_rows = tensor_constant(windows.image_rows)
 _window_mask = tensor_constant(windows.window_mask)
+_mask_of_heads = tensor_constant(windows.mask_of_heads)
 _relative_position_index = tensor_constant(windows.relative_position_index)
 
 
@@ -48,6 +49,7 @@ class WindowAttention(SoftmaxAttention):
         window_size: w.
         shift_size: pixels, 0 to w - 1.
         shift_always: shift maps no larger than a window too, as Swin's code for dense tasks does.
+        position_bias: whether there is a table, and b is not zero.
 
     Shape:
         q, k, v and output: (B, H, W, C), any H and W of at least 1.
@@ -63,6 +65,7 @@ class WindowAttention(SoftmaxAttention):
         window_size: int = 7,
         shift_size: int = 0,
         shift_always: bool = False,
+        position_bias: bool = True,
     ):
         super().__init__(dim, num_heads)
         check(window_size >= 1, f"window_size must be at least 1, got {window_size}.")
@@ -74,16 +77,19 @@ class WindowAttention(SoftmaxAttention):
         self.shift_always = shift_always
         self.rearrange = Rearrange()
         self.area = window_size**2
-        self.relative_position_bias_table = Parameter(
-            initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
-            name="relative_position_bias_table",
-        )
+        self.position_bias = position_bias
+        self.relative_position_bias_table: Any = None
+        if position_bias:
+            self.relative_position_bias_table = Parameter(
+                initializer(TruncatedNormal(0.02), ((2 * window_size - 1) ** 2, num_heads)),
+                name="relative_position_bias_table",
+            )
         self.fixed_bias: Any = None
         self.proj = dense(dim, dim)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the bias table."""
-        return {"relative_position_bias_table"}
+        return {"relative_position_bias_table"} if self.position_bias else set()
 
     def active_shift(self, height: int, width: int) -> int:
         """Return the shift used for an H x W map: as a rule none if one window covers a side."""
@@ -98,11 +104,15 @@ class WindowAttention(SoftmaxAttention):
         q = self._windows(rescale(q, self.scale), rows, back)
         k, v = self._windows(k, rows, back), self._windows(v, rows, back)
 
-        bias = self._bias() if self.fixed_bias is None else self.fixed_bias
-        if _has_mask(*size):
-            bias = _window_mask(*size) + bias
-            bias = bias.reshape((-1, self.area, self.area))
-        logits = self.add(self.logits(q, k).astype(mstype.float32), bias)
+        logits = self.logits(q, k).astype(mstype.float32)
+        if self.position_bias:
+            bias = self._bias() if self.fixed_bias is None else self.fixed_bias
+            if _has_mask(*size):
+                bias = _window_mask(*size) + bias
+                bias = bias.reshape((-1, self.area, self.area))
+            logits = self.add(logits, bias)
+        elif _has_mask(*size):
+            logits = self.add(logits, _mask_of_heads(*size, self.num_heads))
         attention = self.softmax(logits).astype(v.dtype).reshape((-1, self.area, self.area))
 
         out = self.weighted_sum(attention, v).reshape((-1, rows.shape[0], self.head_dim))
@@ -119,7 +129,7 @@ class WindowAttention(SoftmaxAttention):
 
     def for_inference(self) -> nn.Cell:
         """Replace the table by the biases that are looked up in it."""
-        if self.fixed_bias is None:
+        if self.position_bias and self.fixed_bias is None:
             self.fixed_bias = frozen(self._bias().asnumpy(), "fixed_bias")
             forget(self, "relative_position_bias_table")
         return self

@@ -120,7 +120,7 @@ def _detector(name: str, label: str, flops: str = "", reason: str = "") -> Paper
 
 PAPER_DETECTORS = (
     _detector("resnet50", "ResNet 50"),
-    _detector("sasa_resnet50", "SASA", "226", _RESNET_DETECTOR),
+    _detector("attention_resnet50", "SASA", "226", _RESNET_DETECTOR),
     _detector("acmix_resnet50", "ResNet-ACmix 50", "230", _RESNET_DETECTOR),
     _detector("san19", "SAN 19", "229"),
     _detector("acmix_san19", "SAN-ACmix 19", "233"),
