@@ -45,6 +45,7 @@ PARAMS = {
     "conv_swin_tiny": 39_030_088,
     "swin_tiny": 28_288_354,
     "swin_small": 49_606_258,
+    "swin_base": 87_768_224,
     "acmix_swin_tiny": 28_649_908,
     "acmix_swin_small": 50_345_080,
 }

@@ -50,12 +50,13 @@ register_models(
     },
 )
 
-_SWIN_DEPTHS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2)}
+_SWIN_DEPTHS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2), "base": (2, 2, 18, 2)}
+_SWIN_WIDTHS: dict[str, dict] = {"base": {"embed_dim": 128, "num_heads": (4, 8, 16, 32)}}
 
 register_models(
     "acmix.models.swin:Swin",
     {
-        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer}
+        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer, **_SWIN_WIDTHS.get(size, {})}
         for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
         for size, depths in _SWIN_DEPTHS.items()
     }
