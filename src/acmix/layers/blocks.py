@@ -49,25 +49,50 @@ def conv(
 
 
 def torch_conv(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, has_bias: bool = True
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    has_bias: bool = True,
+    padding: int = 0,
+    groups: int = 1,
 ) -> nn.Conv2d:
-    """Make an unpadded convolution with torch's default initialiser, as SAN, PVT and Swin."""
-    bound = (in_channels * kernel_size**2) ** -0.5
+    """Make a convolution with torch's default initialiser, as SAN, PVT and Swin."""
+    bound = (in_channels // groups * kernel_size**2) ** -0.5
     return nn.Conv2d(
         in_channels,
         out_channels,
         kernel_size,
         stride,
-        pad_mode="valid",
+        pad_mode="pad" if padding else "valid",
+        padding=padding,
+        group=groups,
         has_bias=has_bias,
         weight_init=Uniform(bound),
         bias_init=Uniform(bound),
     )
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+def patch_conv(
+    in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, padding: int = 0
+) -> nn.Conv2d:
+    """Make a linear layer over patches of maps (B, C, H, W), initialised as :func:`dense`."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        pad_mode="pad" if padding else "valid",
+        padding=padding,
+        has_bias=True,
+        weight_init=TruncatedNormal(0.02),
+        bias_init="zeros",
+    )
+
+
+def batch_norm(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
     """Make a BatchNorm with torch's numbers: eps 1e-5, running mean keeps 0.9."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+    return nn.BatchNorm2d(channels, eps=epsilon, momentum=0.9)
 
 
 def layer_norm(channels: int, epsilon: float = 1e-5) -> LayerNorm:

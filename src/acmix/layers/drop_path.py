@@ -1,4 +1,4 @@
-"""Parts of tensors that are dropped in training: branches, channels."""
+"""Parts of tensors that are dropped in training: branches, channels, single numbers."""
 
 from __future__ import annotations
 
@@ -70,4 +70,11 @@ class DropChannels(Drop):
     """Dropout of whole maps (Tompson et al., CVPR 2015): drop channels of (B, C, H, W)."""
 
     axes = 2
+    argument = "dropout"
+
+
+class Dropout(Drop):
+    """Dropout (Srivastava et al., JMLR 2014): drop each number, whatever the shape."""
+
+    axes = 8  # more than a tensor has
     argument = "dropout"

@@ -20,15 +20,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from acmix.errors import check
 from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import PatchEmbed, layer_norm
 from acmix.layers.drop_path import drop_path_rates
-from acmix.models.backbone import Backbone, FeatureInfo
+from acmix.models.backbone import FeatureInfo
 from acmix.models.vit import (
     PositionEmbedding,
+    TokenBackbone,
     TransformerBlock,
     TransformerStage,
     global_mixer,
@@ -45,7 +46,7 @@ class PVTBlock(TransformerBlock):
         super().__init__(mixer, dim, mlp_ratio, drop_path_rate, NORM_EPSILON)
 
 
-class PVT(Backbone):
+class PVT(TokenBackbone):
     """A Pyramid Vision Transformer.
 
     Args:
@@ -130,11 +131,3 @@ class PVT(Backbone):
         self.finish(info, num_classes, features_only, out_indices)
         if not features_only:
             self.norm = layer_norm(self.num_features, NORM_EPSILON)
-
-    def stem(self, x: Tensor) -> Tensor:
-        """Return the images: every stage embeds its own patches."""
-        return x
-
-    def pooled(self, x: tuple[Tensor, Tensor]) -> Tensor:
-        """Normalise the class token."""
-        return self.norm(x[1])

@@ -18,6 +18,7 @@ from acmix.layers.blocks import Mlp, layer_norm
 from acmix.layers.class_token import ClassToken, TokenACmix, TokenAttention
 from acmix.layers.drop_path import DropPath
 from acmix.layers.gelu import GELU
+from acmix.models.backbone import Backbone
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
@@ -235,3 +236,24 @@ class TransformerStage(nn.Cell):
             token, x = ops.split(x, (1, height * width), 1)
         x = to_maps(x.reshape((-1, height, width, channels)))
         return x if token is None else (x, token.reshape((-1, channels)))
+
+
+class TokenBackbone(Backbone):
+    """A backbone whose stages embed their own patches, and whose last one gives a class token.
+
+    The classifier reads the token, behind ``norm``. Maps leave it out and are not normalised.
+    """
+
+    norm: nn.Cell
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Return the images."""
+        return x
+
+    def to_feature(self, x: Tensor | tuple[Tensor, Tensor], index: int) -> Tensor:
+        """Leave the class token out."""
+        return x[0] if isinstance(x, tuple) else x
+
+    def pooled(self, x: tuple[Tensor, Tensor]) -> Tensor:
+        """Normalise the class token."""
+        return self.norm(x[1])
