@@ -32,6 +32,10 @@ class ClassToken(nn.Cell):
         """Put the token in front."""
         return put_in_front(x, self.cls_token)
 
+    def macs(self, x_shape: Shape) -> dict[str, int]:
+        """Count nothing: the token is put beside the others."""
+        return {}
+
 
 class TokenAttention(GlobalAttention):
     """Global attention in which E tokens without a place in the map take part, as a class token.

@@ -13,6 +13,7 @@ from acmix.layers.attention.base import register_attention
 from acmix.layers.attention.global_ import GlobalAttention
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import rescale
+from acmix.utils.cells import Shape
 
 
 def line_relations(length: int, axis: int) -> np.ndarray:
@@ -103,3 +104,9 @@ class GatedPositionalAttention(GlobalAttention):
         logits = self.product(weight, _line_relations(length, axis))
         attention = self.softmax(logits.reshape((self.num_heads * length, length)))
         return attention.reshape((self.num_heads, length, length))
+
+    def macs(self, q_shape: Shape, k_shape: Shape, v_shape: Shape) -> dict[str, int]:
+        """Multiply-adds of the definition: q k and a v, and w r once for all images."""
+        counts = super().macs(q_shape, k_shape, v_shape)
+        pairs = (q_shape[1] * q_shape[2]) ** 2
+        return {**counts, "position": 3 * self.num_heads * pairs}
