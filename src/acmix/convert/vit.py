@@ -46,16 +46,16 @@ def _acmix(cell: ACmix) -> tuple[Rule, ...]:
 def _patch_attention(projection: str, proj: str, first: str, second: str) -> tuple[Rule, ...]:
     """Return the rules of a layer of tokens-to-token by the names of its linear layers."""
     return (
-        Rule("embed.norm.gamma", ("norm1.weight",)),
-        Rule("embed.norm.beta", ("norm1.bias",)),
-        Rule("embed.linear.weight", (f"{projection}.weight",)),
-        Rule("embed.linear.bias", (f"{projection}.bias",)),
+        Rule("embed.gamma", ("norm1.weight",)),
+        Rule("embed.beta", ("norm1.bias",)),
+        Rule("embed.weight", (f"{projection}.weight",)),
+        Rule("embed.bias", (f"{projection}.bias",)),
         Rule("proj.weight", (f"{proj}.weight",), _AS_MAP),
         Rule("proj.bias", (f"{proj}.bias",)),
-        Rule("mlp_in.norm.gamma", ("norm2.weight",)),
-        Rule("mlp_in.norm.beta", ("norm2.bias",)),
-        Rule("mlp_in.linear.weight", (f"{first}.weight",)),
-        Rule("mlp_in.linear.bias", (f"{first}.bias",)),
+        Rule("mlp_in.gamma", ("norm2.weight",)),
+        Rule("mlp_in.beta", ("norm2.bias",)),
+        Rule("mlp_in.weight", (f"{first}.weight",)),
+        Rule("mlp_in.bias", (f"{first}.bias",)),
         Rule("mlp_out.weight", (f"{second}.weight",), _AS_MAP),
         Rule("mlp_out.bias", (f"{second}.bias",)),
     )

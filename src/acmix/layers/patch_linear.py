@@ -6,13 +6,14 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import TruncatedNormal, initializer
 
-from acmix.layers.blocks import dense, layer_norm
 from acmix.layers.inference import frozen
 from acmix.ops.constants import tensor_constant
 from acmix.ops.resample import box_mean
 from acmix.utils.cells import Shape
+from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
 
@@ -50,16 +51,35 @@ class PatchLinear(nn.Cell):
         epsilon: float = 1e-5,
     ):
         super().__init__()
-        self.in_channels, self.kernel_size = in_channels, kernel_size
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size = kernel_size
         self.stride, self.padding, self.epsilon = stride, padding, epsilon
-        self.norm: Any = layer_norm(in_channels * kernel_size**2, epsilon)
-        self.linear: Any = dense(in_channels * kernel_size**2, out_channels, has_bias)
+        # No Cells for norm and linear layer: they would not be called, and mixed precision puts
+        # another Cell around a norm.
+        inputs = in_channels * kernel_size**2
+        self.gamma: Any = Parameter(initializer("ones", (inputs,)), name="gamma")
+        self.beta: Any = Parameter(initializer("zeros", (inputs,)), name="beta")
+        self.weight: Any = Parameter(
+            initializer(TruncatedNormal(0.02), (out_channels, inputs)), name="weight"
+        )
+        self.bias: Any = None
+        if has_bias:
+            self.bias = Parameter(initializer("zeros", (out_channels,)), name="bias")
         self.fast_broadcast = current_target().fast_broadcast
         self.conv = ops.Conv2D(
-            out_channels, kernel_size, pad_mode="pad", pad=padding, stride=stride
+            out_channels,
+            (kernel_size, kernel_size),  # the ONNX exporter takes pairs only
+            pad_mode="pad",
+            pad=(padding,) * 4,
+            stride=(stride, stride),
+            dilation=(1, 1),
         )
         self.kernel: Any = None
         self.constant: Any = None
+
+    def no_weight_decay(self) -> set[str]:
+        """Name the parameters that must not decay: those of the norm."""
+        return {"gamma", "beta"} if self.kernel is None else set()
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply; see the class."""
@@ -77,13 +97,12 @@ class PatchLinear(nn.Cell):
 
     def _composed(self) -> tuple[Tensor, Tensor]:
         """Return the kernels (C, C_in, k, k) and the constant (C,)."""
-        weight = self.linear.weight
-        outputs, inputs = weight.shape
-        kernel = weight * self.norm.gamma.reshape((1, -1))
+        outputs, inputs = self.weight.shape
+        kernel = self.weight * self.gamma.reshape((1, -1))
         kernel = kernel - ops.matmul(kernel, _average(inputs))
-        constant = ops.matmul(weight, self.norm.beta.reshape((-1, 1))).reshape((-1,))
-        if self.linear.has_bias:
-            constant = constant + self.linear.bias
+        constant = ops.matmul(self.weight, self.beta.reshape((-1, 1))).reshape((-1,))
+        if self.bias is not None:
+            constant = constant + self.bias
         size = self.kernel_size
         return kernel.reshape((outputs, self.in_channels, size, size)), constant
 
@@ -105,7 +124,7 @@ class PatchLinear(nn.Cell):
         if self.kernel is None:
             kernel, constant = (value.asnumpy().copy() for value in self._composed())
             self.kernel, self.constant = frozen(kernel, "kernel"), frozen(constant, "constant")
-            del self.norm, self.linear
+            forget(self, "gamma", "beta", "weight", *(("bias",) if self.bias is not None else ()))
         return self
 
     def macs(self, x_shape: Shape) -> dict[str, int]:
@@ -114,10 +133,8 @@ class PatchLinear(nn.Cell):
         pixels = 1
         for length in (height, width):
             pixels *= (length + 2 * self.padding - self.kernel_size) // self.stride + 1
-        outputs, inputs = self.linear.weight.shape if self.kernel is None else (
-            self.kernel.shape[0], self.in_channels * self.kernel_size**2
-        )  # fmt: skip
-        return {"linear": batch * pixels * outputs * inputs}
+        inputs = self.in_channels * self.kernel_size**2
+        return {"linear": batch * pixels * self.out_channels * inputs}
 
 
 @tensor_constant
