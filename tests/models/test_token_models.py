@@ -85,7 +85,7 @@ def test_values_of_convit_start_as_its_input():
 
 
 @pytest.mark.parametrize("labels", [np.array([0, 3], np.int32), np.eye(10, dtype=np.float32)[:2]])
-def test_conformer_learns_by_both_classifiers_and_answers_by_their_sum(labels, rng, mode):
+def test_conformer_learns_by_both_classifiers_and_answers_by_their_sum(labels, mostly_pynative):
     golden, arrays = load_golden("conformer_small_fixture"), load("conformer_small_fixture")
     separate = [arrays.out_conv, arrays.out_trans]
     model = build("conformer_small_fixture")

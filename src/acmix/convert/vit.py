@@ -12,7 +12,7 @@ from acmix.convert.rules import POINTWISE, Family, Rule, Transform
 from acmix.layers.acmix import ACmix
 from acmix.layers.attention.gated_positional import GatedPositionalAttention
 from acmix.layers.patch_attention import PatchPerformer, PatchSoftmaxAttention
-from acmix.models.conformer import Expand, Squeeze
+from acmix.models.conformer_blocks import Expand, Squeeze
 from acmix.models.cvt import ConvolutionalAttention
 from acmix.models.t2t import TokensToToken
 

@@ -89,11 +89,16 @@ class PatchLinear(nn.Cell):
         y = self.conv(x, kernel.astype(x.dtype))
         _, channels, height, width = y.shape
         scale = self._inverse_deviation(x.astype(ms.float32)).astype(x.dtype)
-        if not self.fast_broadcast:  # a product spreads it faster
-            spread = _ones(channels).astype(x.dtype)
-            scale = ops.matmul(spread, scale.reshape((-1, 1, height * width)))
-            scale = scale.reshape((-1, channels, height, width))
-        return ops.bias_add(y * scale, constant.astype(x.dtype))
+        constant = constant.astype(x.dtype)
+        if self.fast_broadcast:
+            return y * scale + constant.reshape((1, channels, 1, 1))
+        # Products spread both faster. A BiasAdd behind another operator than a convolution is wrong
+        # in ONNX files.
+        scale = scale.reshape((-1, 1, height * width))
+        y = y.reshape((-1, channels, height * width))
+        y = y * ops.matmul(_ones(channels).astype(x.dtype), scale)
+        y = y + ops.matmul(constant.reshape((channels, 1)), scale * 0 + 1)
+        return y.reshape((-1, channels, height, width))
 
     def _composed(self) -> tuple[Tensor, Tensor]:
         """Return the kernels (C, C_in, k, k) and the constant (C,)."""
