@@ -68,12 +68,11 @@ SHALLOW = {
 
 WITHOUT_GRADIENT = {
     PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)",
-    ConViT: r"stages\.0\.blocks\.(1\.attn\.(beta|conv_path\..+)|.+\.position_bias)",
+    ConViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
     T2TViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
     CvT: r"stages\.2\.blocks\.0\.attn\.conv_proj_q\..+",
 }
-"""Parameters the classifier does not see: a class token is not convolved, and it alone is read.
-A bias of ConViT's positions moves all logits of a softmax alike."""
+"""Parameters the classifier does not see: a class token is not convolved, and it alone is read."""
 
 
 def arguments(name: str) -> dict:

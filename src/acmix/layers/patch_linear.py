@@ -9,6 +9,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal, initializer
 
+from acmix.layers.full_precision import FullPrecision
 from acmix.layers.inference import frozen
 from acmix.ops.constants import tensor_constant
 from acmix.ops.resample import box_mean
@@ -17,7 +18,7 @@ from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
 
-class PatchLinear(nn.Cell):
+class PatchLinear(FullPrecision):
     r"""Unfold k x k patches, normalise each over its C_in k^2 numbers, apply a linear layer.
 
     .. math:: W \big(\gamma\, \frac{u - \mu}{\sqrt{\overline{u^2} - \mu^2 + \epsilon}}
@@ -26,8 +27,8 @@ class PatchLinear(nn.Cell):
 
     with the kernels :math:`K = W \gamma` less the mean of each, as their product with a constant
     patch is what :math:`\mu` takes away. This is one convolution and two box averages, exactly; the
-    unfolded patches would be k^2 / stride^2 times the input. The averages are float32: their
-    difference cancels.
+    unfolded patches would be k^2 / stride^2 times the input. The convolution has the precision of
+    the input; kernels and averages, whose difference cancels, stay float32 under mixed precision.
 
     Args:
         in_channels: C_in.

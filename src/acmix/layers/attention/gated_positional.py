@@ -68,8 +68,10 @@ class GatedPositionalAttention(GlobalAttention):
         super().__init__(dim, num_heads)
         weight, ones = local_start(num_heads), np.ones(num_heads, np.float32)
         self.position_weight: Any = Parameter(Tensor(weight), name="position_weight")
-        # Cancels in the softmax and gets no gradient; kept as released checkpoints hold it.
-        self.position_bias: Any = Parameter(Tensor(0 * ones), name="position_bias")
+        # Cancels in the softmax: not used and not trained. Released checkpoints hold it.
+        self.position_bias: Any = Parameter(
+            Tensor(0 * ones), name="position_bias", requires_grad=False
+        )
         self.gating: Any = Parameter(Tensor(ones), name="gating")
         self.product = ops.MatMul()
 
@@ -79,18 +81,21 @@ class GatedPositionalAttention(GlobalAttention):
         q, k = self._heads(self.sequence(rescale(q, self.scale))), self._heads(self.sequence(k))
         v = self._heads(self.sequence(v))
         attention = self.softmax(self.logits(q, k)).astype(v.dtype)
-        gate = ops.sigmoid(self.gating.astype(mstype.float32)).reshape((self.num_heads, 1))
         by_content = self.weighted_sum(attention, v).reshape(
             (-1, self.num_heads, q.shape[1] * self.head_dim)
         )
-        by_position = self._positional(v, height, width, gate)
-        out = by_content * (1 - gate).astype(v.dtype) + by_position
+        closed = 1 - self._gate()
+        out = by_content * closed.astype(v.dtype) + self._positional(v, height, width)
         out = self.joined(out, height * width)
         return out.reshape((-1, height, width, self.dim))
 
-    def _positional(self, v: Tensor, height: int, width: int, gate: Tensor) -> Tensor:
+    def _gate(self) -> Tensor:
+        """Return the share of the positions of each head, (N, 1)."""
+        return ops.sigmoid(self.gating.astype(mstype.float32)).reshape((self.num_heads, 1))
+
+    def _positional(self, v: Tensor, height: int, width: int) -> Tensor:
         """Return the gate's share of attention by position, (B, N, L * d)."""
-        rows = self._along(height, 1) * gate.reshape((self.num_heads, 1, 1))
+        rows = self._along(height, 1) * self._gate().reshape((self.num_heads, 1, 1))
         columns = self._along(width, 0).reshape((self.num_heads, 1, width, width))
         v = v.reshape((-1, self.num_heads, height, width * self.head_dim))
         v = ops.matmul(rows.astype(v.dtype), v)
