@@ -119,7 +119,7 @@ class PatchPerformer(PatchAttention, FullPrecision):
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply the layer."""
-        dtype, x = x.dtype, self.embed(x)
+        x = self.embed(x)
         _, _, height, width = x.shape
         x = x.reshape((-1, 3 * self.dim, height * width)).astype(ms.float32)
         k, q, v = ops.split(x, self.dim, 1)
@@ -129,7 +129,7 @@ class PatchPerformer(PatchAttention, FullPrecision):
         if not self.fast_broadcast:  # a product spreads it faster
             scale = ops.matmul(_ones(self.dim), scale)
         attended = self.product(self.by_columns(v, k), q) * scale
-        return self.transform(v, attended, height, width).astype(dtype)
+        return self.transform(v, attended, height, width)
 
     def _features(self, z: Tensor) -> Tensor:
         """Return the features (B, m, L) of vectors (B, C, L)."""

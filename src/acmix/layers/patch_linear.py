@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal, initializer
@@ -18,6 +17,42 @@ from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
 
+class ScaledConv(nn.Cell):
+    """A convolution with given kernels, times a number for each pixel, plus one for each channel.
+
+    Shape:
+        x: (B, C_in, H, W). kernel: (C, C_in, k, k). scale: (B, 1, H', W'). constant: (C,).
+        Output: (B, C, H', W').
+    """
+
+    def __init__(self, channels: int, kernel_size: int, stride: int, padding: int):
+        super().__init__()
+        self.channels = channels
+        self.fast_broadcast = current_target().fast_broadcast
+        self.conv = ops.Conv2D(
+            channels,
+            (kernel_size, kernel_size),  # the ONNX exporter takes pairs only
+            pad_mode="pad",
+            pad=(padding,) * 4,
+            stride=(stride, stride),
+            dilation=(1, 1),
+        )
+
+    def construct(self, x: Tensor, kernel: Tensor, scale: Tensor, constant: Tensor) -> Tensor:
+        """Compute it."""
+        y = self.conv(x, kernel)
+        if self.fast_broadcast:
+            return y * scale + constant.reshape((1, self.channels, 1, 1))
+        # Products spread both faster. A BiasAdd behind another operator than a convolution is wrong
+        # in ONNX files.
+        _, _, height, width = y.shape
+        scale = scale.reshape((-1, 1, height * width))
+        y = y.reshape((-1, self.channels, height * width))
+        y = y * ops.matmul(_ones(self.channels).astype(y.dtype), scale)
+        y = y + ops.matmul(constant.reshape((self.channels, 1)), scale * 0 + 1)
+        return y.reshape((-1, self.channels, height, width))
+
+
 class PatchLinear(FullPrecision):
     r"""Unfold k x k patches, normalise each over its C_in k^2 numbers, apply a linear layer.
 
@@ -27,8 +62,8 @@ class PatchLinear(FullPrecision):
 
     with the kernels :math:`K = W \gamma` less the mean of each, as their product with a constant
     patch is what :math:`\mu` takes away. This is one convolution and two box averages, exactly; the
-    unfolded patches would be k^2 / stride^2 times the input. The convolution has the precision of
-    the input; kernels and averages, whose difference cancels, stay float32 under mixed precision.
+    unfolded patches would be k^2 / stride^2 times the input. Under mixed precision kernels and
+    averages, whose difference cancels, stay float32, and the convolution does not.
 
     Args:
         in_channels: C_in.
@@ -66,15 +101,7 @@ class PatchLinear(FullPrecision):
         self.bias: Any = None
         if has_bias:
             self.bias = Parameter(initializer("zeros", (out_channels,)), name="bias")
-        self.fast_broadcast = current_target().fast_broadcast
-        self.conv = ops.Conv2D(
-            out_channels,
-            (kernel_size, kernel_size),  # the ONNX exporter takes pairs only
-            pad_mode="pad",
-            pad=(padding,) * 4,
-            stride=(stride, stride),
-            dilation=(1, 1),
-        )
+        self.apply_to = ScaledConv(out_channels, kernel_size, stride, padding)
         self.kernel: Any = None
         self.constant: Any = None
 
@@ -87,19 +114,7 @@ class PatchLinear(FullPrecision):
         kernel, constant = self.kernel, self.constant
         if kernel is None:
             kernel, constant = self._composed()
-        y = self.conv(x, kernel.astype(x.dtype))
-        _, channels, height, width = y.shape
-        scale = self._inverse_deviation(x.astype(ms.float32)).astype(x.dtype)
-        constant = constant.astype(x.dtype)
-        if self.fast_broadcast:
-            return y * scale + constant.reshape((1, channels, 1, 1))
-        # Products spread both faster. A BiasAdd behind another operator than a convolution is wrong
-        # in ONNX files.
-        scale = scale.reshape((-1, 1, height * width))
-        y = y.reshape((-1, channels, height * width))
-        y = y * ops.matmul(_ones(channels).astype(x.dtype), scale)
-        y = y + ops.matmul(constant.reshape((channels, 1)), scale * 0 + 1)
-        return y.reshape((-1, channels, height, width))
+        return self.apply_to(x, kernel, self._inverse_deviation(x), constant)
 
     def _composed(self) -> tuple[Tensor, Tensor]:
         """Return the kernels (C, C_in, k, k) and the constant (C,)."""
