@@ -29,12 +29,13 @@ class PatchAttention(nn.Cell):
         in_channels: C_in of the maps that the patches are taken from.
         dim: C.
         kernel_size, stride, padding: of the patches.
-        has_bias: of the projection.
         dropout: behind the output projection and the MLP, in training.
 
     Shape:
         (B, C_in, H, W) to (B, C, H', W').
     """
+
+    has_bias = True  # of the projection
 
     def __init__(
         self,
@@ -43,17 +44,20 @@ class PatchAttention(nn.Cell):
         kernel_size: int,
         stride: int,
         padding: int,
-        has_bias: bool,
-        dropout: float,
+        dropout: float = 0.0,
     ):
         super().__init__()
-        self.dim = dim
-        self.embed = PatchLinear(in_channels, 3 * dim, kernel_size, stride, padding, has_bias)
+        self.dim, self.width = dim, in_channels * kernel_size**2
+        self.embed = PatchLinear(in_channels, 3 * dim, kernel_size, stride, padding, self.has_bias)
         self.proj = patch_conv(dim, dim)
         self.mlp_in = PatchLinear(dim, dim)
         self.gelu = GELU()
         self.mlp_out = patch_conv(dim, dim)
         self.dropout, self.dropout2 = Dropout(dropout), Dropout(dropout)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what the attention needs."""
 
     def transform(self, values: Tensor, attended: Tensor, height: int, width: int) -> Tensor:
         """Apply what follows the attention: (B, C, L) twice to (B, C, H', W')."""
@@ -67,17 +71,11 @@ class PatchAttention(nn.Cell):
 class PatchSoftmaxAttention(PatchAttention):
     """Attention with one head of every patch to all; its scale is that of the patch's width."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        dim: int,
-        kernel_size: int,
-        stride: int,
-        padding: int,
-        dropout: float = 0.0,
-    ):
-        super().__init__(in_channels, dim, kernel_size, stride, padding, False, dropout)
-        self.attention = ChannelFirstAttention(dim, 1, (in_channels * kernel_size**2) ** -0.5)
+    has_bias = False
+
+    def prepare(self) -> None:
+        """Make the attention."""
+        self.attention = ChannelFirstAttention(self.dim, 1, self.width**-0.5)
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply the layer."""
@@ -98,20 +96,12 @@ class PatchPerformer(PatchAttention, FullPrecision):
     precision, and all that is made of them; the projections around them are not.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        dim: int,
-        kernel_size: int,
-        stride: int,
-        padding: int,
-        dropout: float = 0.0,
-    ):
-        super().__init__(in_channels, dim, kernel_size, stride, padding, True, dropout)
-        self.features = dim // 2
+    def prepare(self) -> None:
+        """Draw the features."""
+        self.features = self.dim // 2
         self.fast_broadcast = current_target().fast_broadcast
         self.w: Any = Parameter(
-            Tensor(_orthogonal_rows(self.features, dim)), name="w", requires_grad=False
+            Tensor(_orthogonal_rows(self.features, self.dim)), name="w", requires_grad=False
         )
         self.product = ops.BatchMatMul()
         self.by_columns = ops.BatchMatMul(transpose_b=True)

@@ -120,7 +120,8 @@ class PatchLinear(FullPrecision):
         """Return the kernels (C, C_in, k, k) and the constant (C,)."""
         outputs, inputs = self.weight.shape
         kernel = self.weight * self.gamma.reshape((1, -1))
-        kernel = kernel - ops.matmul(kernel, _average(inputs))
+        mean = ops.matmul(kernel, _channel_average(inputs).reshape((inputs, 1)))
+        kernel = kernel - ops.matmul(mean, _ones(inputs).reshape((1, inputs)))
         constant = ops.matmul(self.weight, self.beta.reshape((-1, 1))).reshape((-1,))
         if self.bias is not None:
             constant = constant + self.bias
@@ -161,11 +162,6 @@ class PatchLinear(FullPrecision):
 @tensor_constant
 def _ones(count: int) -> np.ndarray:
     return np.ones((count, 1), np.float32)
-
-
-@tensor_constant
-def _average(count: int) -> np.ndarray:
-    return np.full((count, count), 1 / count, np.float32)
 
 
 @tensor_constant
