@@ -145,7 +145,11 @@ def test_bench_of_a_run_writes_samples(run, tmp_path, capsys):
 
 def test_list_and_summary(capsys):
     assert main(["list", "acmix_swin*"]) == 0
-    assert capsys.readouterr().out.split() == ["acmix_swin_small", "acmix_swin_tiny"]
+    assert capsys.readouterr().out.split() == [
+        "acmix_swin_base",
+        "acmix_swin_small",
+        "acmix_swin_tiny",
+    ]
     assert main(["summary", "resnet26", "--total", "--input-size", "64x32"]) == 0
     assert "13,696,552" in capsys.readouterr().out
 

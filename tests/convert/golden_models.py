@@ -12,11 +12,15 @@ from mindspore import nn
 from acmix import ACmix
 from acmix.layers.augmented_conv import AugmentedConv
 from acmix.layers.local_relation import LocalRelationConv
+from acmix.models.conformer import Conformer
 from acmix.models.contnet import ContBlock, ContNet
+from acmix.models.convit import ConViT
+from acmix.models.cvt import CvT
 from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT
 from acmix.models.residual import Bottleneck
 from acmix.models.swin import Swin
+from acmix.models.t2t import T2TViT
 
 _FOLDER = Path(__file__).parent.parent / "golden"
 
@@ -192,6 +196,46 @@ def _contnet(meta: dict[str, Any], conv_impl: str) -> ContNet:
     )
 
 
+def _convit(meta: dict[str, Any], conv_impl: str) -> ConViT:
+    return ConViT(
+        meta["embed_dim"],
+        meta["depth"],
+        meta["local_up_to_layer"],
+        meta["num_heads"],
+        num_classes=meta["num_classes"],
+        image_size=meta["img_size"],
+    )
+
+
+def _t2t(meta: dict[str, Any], conv_impl: str) -> T2TViT:
+    return T2TViT(
+        meta["embed_dim"],
+        meta["depth"],
+        meta["num_heads"],
+        meta["mlp_ratio"],
+        meta["tokens_type"],
+        meta["token_dim"],
+        num_classes=meta["num_classes"],
+        image_size=meta["img_size"],
+    )
+
+
+def _cvt(meta: dict[str, Any], conv_impl: str) -> CvT:
+    return CvT(meta["depth"], meta["dims"], meta["heads"], num_classes=meta["num_classes"])
+
+
+def _conformer(meta: dict[str, Any], conv_impl: str) -> Conformer:
+    third = meta["depth"] // 3
+    return Conformer(
+        (third, third, third - 1, 1),
+        int(64 * meta["channel_ratio"]),
+        meta["embed_dim"],
+        meta["num_heads"],
+        meta["mlp_ratio"],
+        num_classes=meta["num_classes"],
+    )
+
+
 _BUILDERS = {
     "acmix_resnet_op": _local_acmix,
     "acmix_resnet_op_stride2": _local_acmix,
@@ -214,5 +258,10 @@ _BUILDERS = {
     "lr_layer_product": _relation,
     "lr_layer_stride2": _relation,
     "lrnet_small_fixture": _lrnet,
+    "convit_small_fixture": _convit,
+    "t2t_performer_small": _t2t,
+    "t2t_transformer_small": _t2t,
+    "cvt_small_fixture": _cvt,
+    "conformer_small_fixture": _conformer,
 }
 NAMES = tuple(_BUILDERS)

@@ -27,7 +27,7 @@ from acmix.workflows.runs import build_model
 from acmix.workflows.weights import save_model
 
 HEADED = (*DETECTORS, *SEGMENTERS)
-NETWORKS = exhaustive(names(), default=["acmix_swin_small"])
+NETWORKS = exhaustive(names(), default=["acmix_swin_base"])
 STRUCTURE = {"Call", "MakeTuple", "TupleGetItem", "Depend", "Load", "Return", "UpdateState"}
 
 

@@ -104,7 +104,7 @@ def cases(names, quick):
 
 
 # Unfused networks have an error function, the detector too.
-QUICK = [("acmix_swin_small", False), ("acmix_san10", True)]
+QUICK = [("acmix_swin_base", False), ("acmix_san10", True)]
 
 
 @pytest.mark.onnx

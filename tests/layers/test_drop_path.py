@@ -7,7 +7,7 @@ from mindspore import Tensor, nn
 
 from acmix.errors import UserError
 from acmix.export import fuse
-from acmix.layers.drop_path import DropChannels, DropPath
+from acmix.layers.drop_path import DropChannels, Dropout, DropPath
 from acmix.utils.parameters import get_value, set_value
 
 
@@ -33,7 +33,19 @@ def test_whole_channels_are_dropped_each_by_itself(mode):
     np.testing.assert_allclose(first[first > 0], 1 / 0.75, rtol=1e-6)
 
 
-@pytest.mark.parametrize("cls", [DropPath, DropChannels])
+def test_single_numbers_are_dropped_each_by_itself(mode):
+    ms.set_seed(1)
+    layer = Dropout(0.25).set_train()
+    out = layer(Tensor(np.ones((3, 40, 9, 7), np.float32))).asnumpy()
+    kept = out > 0
+    assert kept.mean() == pytest.approx(0.75, abs=0.02)
+    for axis in range(4):
+        along = np.moveaxis(kept, axis, 0).reshape(kept.shape[axis], -1)
+        assert np.abs(np.corrcoef(along[:-1].ravel(), along[1:].ravel())[0, 1]) < 0.05
+    np.testing.assert_allclose(out[kept], 1 / 0.75, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [DropPath, DropChannels, Dropout])
 def test_a_restored_state_draws_the_same_again(cls):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     layer = cls(0.5).set_train()
@@ -45,7 +57,7 @@ def test_a_restored_state_draws_the_same_again(cls):
     np.testing.assert_array_equal(layer(x).asnumpy(), first)
 
 
-@pytest.mark.parametrize("cls", [DropPath, DropChannels])
+@pytest.mark.parametrize("cls", [DropPath, DropChannels, Dropout])
 def test_nothing_is_dropped_but_in_training(cls):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     x = Tensor(np.ones((30, 4, 2, 2), np.float32))
@@ -54,7 +66,9 @@ def test_nothing_is_dropped_but_in_training(cls):
     assert isinstance(fuse(nn.SequentialCell(cls(0.5)))[0], nn.Identity)
 
 
-@pytest.mark.parametrize(("cls", "name"), [(DropPath, "drop_path_rate"), (DropChannels, "dropout")])
+@pytest.mark.parametrize(
+    ("cls", "name"), [(DropPath, "drop_path_rate"), (DropChannels, "dropout"), (Dropout, "dropout")]
+)
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_rates_are_checked(cls, name, rate):
     with pytest.raises(UserError, match=f"{name} must be at least 0 and below 1, got {rate}"):

@@ -9,7 +9,7 @@ from mindspore import nn, ops
 from acmix import ACmix
 from acmix.errors import UserError
 from acmix.layers.attention.global_ import GlobalAttention
-from acmix.models.pvt import TokenACmix, TokenAttention
+from acmix.layers.class_token import TokenACmix, TokenAttention
 
 
 def sequence(x):

@@ -8,7 +8,7 @@ import pytest
 from against_oracle import assert_matches, randomise
 from mindspore import Tensor
 
-from acmix.layers.gelu import GELU, inference_gelu
+from acmix.layers.gelu import GELU, QuickGELU, inference_gelu
 from acmix.layers.norm import LayerNorm
 from acmix.ops.gelu import SCALE, scaled_gelu
 from acmix.utils.modes import built_for
@@ -37,6 +37,16 @@ def exact(x):
 
 def test_gelu_and_its_gradient(mode, rng):
     assert_matches(GELU(), lambda x, _: exact(x[0]), [rng.standard_normal((4, 50)) * 2], rng)
+
+
+def test_quick_gelu_its_gradient_and_its_form(mode, rng):
+    def quick(x):
+        return x / (1 + np.exp(-1.702 * x))
+
+    assert_matches(QuickGELU(), lambda x, _: quick(x[0]), [rng.standard_normal((4, 50)) * 2], rng)
+    form, x = QuickGELU().scaled(), np.linspace(-9, 9, 101, dtype=np.float32)
+    y = form.function(Tensor(x * np.float32(form.before))).asnumpy() * form.after
+    np.testing.assert_allclose(y, quick(x), atol=1e-6)
 
 
 def test_gelu_without_an_error_function_is_within_3e_6():

@@ -9,7 +9,10 @@ A family that is not listed here is tested in its full size: slow, but tested.
 from __future__ import annotations
 
 from acmix.models.aa_resnet import AAResNet
+from acmix.models.conformer import Conformer
 from acmix.models.contnet import ContNet
+from acmix.models.convit import ConViT
+from acmix.models.cvt import CvT
 from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT
 from acmix.models.registry import list_models, model_entry
@@ -17,6 +20,7 @@ from acmix.models.resnet import ResNet
 from acmix.models.san import SAN
 from acmix.models.sasa_resnet import SASAResNet
 from acmix.models.swin import Swin
+from acmix.models.t2t import T2TViT
 
 SMALL = {
     ResNet: {"width": 12, "depths": (1, 1, 1, 2)},
@@ -34,6 +38,30 @@ SMALL = {
         "image_size": 48,
     },
     Swin: {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 12), "window_size": 4},
+    ConViT: {
+        "embed_dim": 36,
+        "depth": 3,
+        "local_depth": 2,
+        "num_heads": 9,
+        "mlp_ratio": 2.0,
+        "image_size": 48,
+    },
+    T2TViT: {
+        "embed_dim": 36,
+        "depth": 2,
+        "num_heads": 9,
+        "mlp_ratio": 2.0,
+        "token_dim": 8,
+        "image_size": 48,
+    },
+    CvT: {"depths": (1, 1, 2), "embed_dims": (8, 16, 24), "num_heads": (1, 2, 3)},
+    Conformer: {
+        "depths": (2, 1, 1, 1),
+        "width": 16,
+        "embed_dim": 36,
+        "num_heads": 9,
+        "mlp_ratio": 2.0,
+    },
 }
 
 # The two stages of a ResNet are as wide as the last two of four: how the convolution path is
@@ -45,9 +73,17 @@ SHALLOW = {
     LRNet: {"depths": (1, 1)},
     ContNet: {"depths": (1, 1)},
     Swin: {"depths": (2, 1)},
+    ConViT: {"depth": 2, "local_depth": 1},
+    CvT: {"depths": (1, 1, 1)},
+    Conformer: {"depths": (1, 1, 1, 1)},
 }
 
-WITHOUT_GRADIENT = {PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)"}
+WITHOUT_GRADIENT = {
+    PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)",
+    ConViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
+    T2TViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
+    CvT: r"stages\.2\.blocks\.0\.attn\.conv_proj_q\..+",
+}
 """Parameters the classifier does not see: a class token is not convolved, and it alone is read."""
 
 
@@ -67,6 +103,11 @@ def shallow(name: str) -> dict:
     if isinstance(mixer, tuple):
         small["mixer"] = mixer[-len(small["depths"]) :]
     return small
+
+
+def stages(arguments: dict) -> int:
+    """Return the number of stages of a model, one if its arguments have no depths."""
+    return len(arguments.get("depths", (1,)))
 
 
 def distinct_models() -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from mindspore import Tensor
 
 from acmix.errors import UserError
-from acmix.ops.random import random_state, uniform
+from acmix.ops.random import ROW, random_state, uniform
 
 
 def algorithm_as_183(state, size):
@@ -27,10 +27,14 @@ def draw(mode, state, size):
     return function(Tensor(state, ms.int32))
 
 
-@pytest.mark.parametrize("state", [(1, 1, 1), (30268, 30306, 30322), (123, 4567, 29999)])
-def test_numbers_and_next_state_are_those_of_the_paper(mode, state):
-    numbers, following = draw(mode, state, 97)
-    expected, expected_state = algorithm_as_183(state, 97)
+@pytest.mark.parametrize(
+    ("state", "size"),
+    [((1, 1, 1), 97), ((30268, 30306, 30322), 97), ((123, 4567, 29999), 97),
+     ((30268, 30306, 30322), ROW), ((123, 4567, 29999), 2 * ROW + 3)],
+)  # fmt: skip
+def test_numbers_and_next_state_are_those_of_the_paper(mode, state, size):
+    numbers, following = draw(mode, state, size)
+    expected, expected_state = algorithm_as_183(state, size)
     np.testing.assert_allclose(numbers.asnumpy(), expected, atol=5e-7)
     assert tuple(following.asnumpy()) == expected_state
 

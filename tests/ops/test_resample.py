@@ -10,8 +10,10 @@ from mindspore import Tensor
 from acmix.ops.pooling import average_pool
 from acmix.ops.resample import (
     adaptive_average_pool,
+    box_mean,
     nearest,
     reflect_pad,
+    repeat,
     resize,
     resize_to_rows,
     upsample,
@@ -98,3 +100,24 @@ def test_pooling_averages_the_pixels_a_patch_has(maps):
     out = average_pool(Tensor(maps), 4).asnumpy()
     np.testing.assert_allclose(out[..., 0, 0], maps[..., :4].mean((2, 3)), atol=1e-6)
     np.testing.assert_allclose(out[..., 0, 1], maps[..., 4:].mean((2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("box", [(3, 2, 1), (7, 4, 2), (2, 1, 0), (1, 1, 0)])
+def test_boxes_average_with_the_zeros_around_a_map(maps, box):
+    size, stride, padding = box
+    padded = np.pad(maps, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    found = box_mean(Tensor(maps), *box).asnumpy()
+    rows, columns = ((side - size) // stride + 1 for side in padded.shape[2:])
+    assert found.shape[2:] == (rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            part = padded[:, :, i * stride :, j * stride :][:, :, :size, :size]
+            np.testing.assert_allclose(found[:, :, i, j], part.mean((2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_repeated_pixels_are_cut_to_size(maps, ratio):
+    height, width = maps.shape[2] * ratio - (ratio > 1), maps.shape[3] * ratio - ratio // 2
+    expected = maps.repeat(ratio, 2).repeat(ratio, 3)[:, :, :height, :width]
+    found = repeat(Tensor(maps), ratio, height, width).asnumpy()
+    np.testing.assert_array_equal(found, expected)

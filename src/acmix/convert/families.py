@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from mindspore import nn
 
-from acmix.convert import pvt, san
+from acmix.convert import pvt, san, vit
 from acmix.convert.contnet import CONTNET
 from acmix.convert.detection import CASCADE_MASK_RCNN, MASK_RCNN, RETINANET, UNREAD
 from acmix.convert.dialects import recognise
@@ -19,6 +19,7 @@ from acmix.convert.swin import SWIN
 from acmix.convert.with_backbone import with_backbone
 from acmix.errors import UserError
 from acmix.layers.acmix import ACmix
+from acmix.layers.attention.gated_positional import GatedPositionalAttention
 from acmix.layers.attention.global_ import GlobalAttention
 from acmix.layers.attention.local import LocalAttention
 from acmix.layers.attention.patchwise import PatchwiseAttention
@@ -28,7 +29,10 @@ from acmix.layers.attention.window import WindowAttention
 from acmix.layers.augmented_conv import AugmentedConv
 from acmix.layers.local_relation import LocalRelationConv
 from acmix.models.aa_resnet import AAResNet
+from acmix.models.conformer import Conformer
 from acmix.models.contnet import ContBlock, ContNet
+from acmix.models.convit import ConViT
+from acmix.models.cvt import CvT
 from acmix.models.detection import CascadeMaskRCNN, MaskRCNN, RetinaNet
 from acmix.models.lrnet import LRNet
 from acmix.models.pvt import PVT, PVTBlock
@@ -38,6 +42,7 @@ from acmix.models.san import SAN, SANBlock
 from acmix.models.sasa_resnet import SASAResNet
 from acmix.models.segmentation import Segmenter
 from acmix.models.swin import Swin, SwinBlock
+from acmix.models.t2t import T2TViT
 
 FAMILIES: dict[type[nn.Cell], Family] = {
     ResNet: RESNET,
@@ -62,6 +67,11 @@ FAMILIES: dict[type[nn.Cell], Family] = {
     PVT: pvt.PVT,
     PVTBlock: pvt.PVT,
     GlobalAttention: pvt.PVT,
+    ConViT: vit.CONVIT,
+    GatedPositionalAttention: vit.CONVIT,
+    T2TViT: vit.T2T_VIT,
+    CvT: vit.CVT,
+    Conformer: vit.CONFORMER,
 }
 """Families by class of the model or block, or of the attention of a separate ACmix."""
 

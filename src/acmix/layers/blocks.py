@@ -8,11 +8,11 @@ import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 
-from acmix.layers.gelu import GELU, inference_gelu
+from acmix.layers.gelu import GELU
 from acmix.layers.inference import absorb_input, absorb_output
 from acmix.layers.norm import LayerNorm
 from acmix.ops.linear import to_tokens
-from acmix.ops.padding import zero_pad
+from acmix.ops.padding import pad_to_multiple
 
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
@@ -49,25 +49,50 @@ def conv(
 
 
 def torch_conv(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, has_bias: bool = True
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    has_bias: bool = True,
+    padding: int = 0,
+    groups: int = 1,
 ) -> nn.Conv2d:
-    """Make an unpadded convolution with torch's default initialiser, as SAN, PVT and Swin."""
-    bound = (in_channels * kernel_size**2) ** -0.5
+    """Make a convolution with torch's default initialiser, as SAN, PVT and Swin."""
+    bound = (in_channels // groups * kernel_size**2) ** -0.5
     return nn.Conv2d(
         in_channels,
         out_channels,
         kernel_size,
         stride,
-        pad_mode="valid",
+        pad_mode="pad" if padding else "valid",
+        padding=padding,
+        group=groups,
         has_bias=has_bias,
         weight_init=Uniform(bound),
         bias_init=Uniform(bound),
     )
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+def patch_conv(
+    in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, padding: int = 0
+) -> nn.Conv2d:
+    """Make a linear layer over patches of maps (B, C, H, W), initialised as :func:`dense`."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        pad_mode="pad" if padding else "valid",
+        padding=padding,
+        has_bias=True,
+        weight_init=TruncatedNormal(0.02),
+        bias_init="zeros",
+    )
+
+
+def batch_norm(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
     """Make a BatchNorm with torch's numbers: eps 1e-5, running mean keeps 0.9."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+    return nn.BatchNorm2d(channels, eps=epsilon, momentum=0.9)
 
 
 def layer_norm(channels: int, epsilon: float = 1e-5) -> LayerNorm:
@@ -78,29 +103,30 @@ def layer_norm(channels: int, epsilon: float = 1e-5) -> LayerNorm:
 class PatchEmbed(nn.Cell):
     """Embed non-overlapping patches: (B, C_in, H, W) to (B, ceil(H / p), ceil(W / p), C).
 
+    A linear map, then a LayerNorm unless ``has_norm`` is false.
+
     A map whose sides are not multiples of the patch size is zero-padded.
     """
 
-    def __init__(self, in_channels: int, embed_dim: int, patch_size: int):
+    def __init__(self, in_channels: int, embed_dim: int, patch_size: int, has_norm: bool = True):
         super().__init__()
         self.patch_size = patch_size
         self.proj = torch_conv(in_channels, embed_dim, patch_size, patch_size)
-        self.norm = layer_norm(embed_dim)
+        self.norm = layer_norm(embed_dim) if has_norm else nn.Identity()
 
     def construct(self, x: Tensor) -> Tensor:
         """Pad, project, normalise."""
-        bottom, right = (-x.shape[2]) % self.patch_size, (-x.shape[3]) % self.patch_size
-        return self.norm(to_tokens(self.proj(zero_pad(x, 0, bottom, 0, right))))
+        return self.norm(to_tokens(self.proj(pad_to_multiple(x, self.patch_size))))
 
 
 class Mlp(nn.Cell):
-    """Two linear layers with an exact GELU between them: (*, C) to (*, C)."""
+    """Two linear layers with an exact GELU, or another one, between them: (*, C) to (*, C)."""
 
-    def __init__(self, dim: int, hidden_dim: int):
+    def __init__(self, dim: int, hidden_dim: int, activation: GELU | None = None):
         super().__init__()
         self.fc1 = dense(dim, hidden_dim)
         self.fc2 = dense(hidden_dim, dim)
-        self.gelu = GELU()
+        self.gelu = activation or GELU()
         self.scaled: Any = None
 
     def construct(self, x: Tensor) -> Tensor:
@@ -115,7 +141,7 @@ class Mlp(nn.Cell):
     def for_inference(self) -> nn.Cell:
         """Use the scaled GELU, with its factors in the linear layers."""
         if self.scaled is None:
-            form, hidden = inference_gelu(), len(self.fc1.weight)
+            form, hidden = self.gelu.scaled(), len(self.fc1.weight)
             absorb_output(self.fc1, np.full(hidden, form.before), np.zeros(hidden))
             absorb_input(self.fc2, np.full(hidden, form.after), np.zeros(hidden))
             self.scaled = form.function

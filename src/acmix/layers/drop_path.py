@@ -1,4 +1,4 @@
-"""Parts of tensors that are dropped in training: branches, channels."""
+"""Parts of tensors that are dropped in training: branches, channels, single numbers."""
 
 from __future__ import annotations
 
@@ -74,25 +74,7 @@ class DropChannels(Drop):
 
 
 class Dropout(Drop):
-    """Dropout (Srivastava et al., JMLR 15, 2014): drop single numbers of (B, ..., C).
+    """Dropout (Srivastava et al., JMLR 2014): drop each number, whatever the shape."""
 
-    An own random number for each would need a table as large as x. Each row and each channel has
-    one, and an element the fraction of their sum: it is uniform, and any two are independent.
-
-    Shape:
-        x: (B, ..., C), static. Output: the same.
-    """
-
+    axes = 8  # more than a tensor has
     argument = "dropout"
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Drop or scale."""
-        if self.random_state is None or not self.training:
-            return x
-        rows, channels = 1, x.shape[-1]
-        for size in x.shape[:-1]:
-            rows *= size
-        numbers = random.draw(self.random_state, rows + channels)
-        numbers = numbers[:rows].reshape((rows, 1)) + numbers[rows:].reshape((1, channels))
-        kept = ops.floor(numbers - ops.floor(numbers) + self.keep) / self.keep
-        return x * kept.astype(x.dtype).reshape(x.shape)

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from mindspore import Tensor, nn, ops
 
-from acmix.ops.gelu import SCALE, gelu, gelu_by_scaled_erf, normal_cdf, scaled_gelu
+from acmix.ops.gelu import SCALE, gelu, gelu_by_scaled_erf, normal_cdf, scaled_gelu, silu
 from acmix.utils.target import current_target
+
+_QUICK = 1.702
 
 
 class GELU(nn.Cell):
@@ -31,6 +33,31 @@ class GELU(nn.Cell):
         """Return the gradient by x."""
         density = ops.exp(x * (x * -0.5)) * (2 * math.pi) ** -0.5
         return (gradient * (normal_cdf(x) + x * density),)
+
+    def scaled(self) -> ScaledGELU:
+        """Return the form for inference, between linear layers that take factors."""
+        return inference_gelu()
+
+
+class QuickGELU(GELU):
+    r"""The approximation :math:`x\,\sigma(1.702\,x)` of GELU: arXiv:1606.08415, Sec. 2.
+
+    Shape:
+        Any to the same.
+    """
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply."""
+        return x * ops.sigmoid(x * _QUICK)
+
+    def bprop(self, x: Tensor, output: Tensor, gradient: Tensor) -> tuple[Tensor]:
+        """Return the gradient by x."""
+        gate = ops.sigmoid(x * _QUICK)
+        return (gradient * (gate + output * (1 - gate) * _QUICK),)
+
+    def scaled(self) -> ScaledGELU:
+        """Return the form for inference, between linear layers that take factors."""
+        return ScaledGELU(_QUICK, silu, 1 / _QUICK)
 
 
 class ScaledGELU(NamedTuple):

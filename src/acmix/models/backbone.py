@@ -33,7 +33,7 @@ class Backbone(nn.Cell):
 
     Attributes:
         feature_info: a :class:`FeatureInfo` per stage (of the chosen ones with ``features_only``).
-        num_features: channels of the last stage.
+        num_features: inputs of the classifier; as a rule, channels of the last stage.
         num_classes: outputs of the classifier, 0 for none.
     """
 
@@ -67,13 +67,17 @@ class Backbone(nn.Cell):
         num_classes: int,
         features_only: bool,
         out_indices: Sequence[int] | None,
+        num_features: int | None = None,
     ) -> None:
-        """Set the description of the stages, and the classifier or the choice of outputs."""
+        """Set the description of the stages, and the classifier or the choice of outputs.
+
+        ``num_features`` are the inputs of the classifier, by default the last stage's channels.
+        """
         check(
             features_only or out_indices is None,
             f"out_indices={out_indices} needs features_only=True.",
         )
-        self.num_features = feature_info[-1].channels
+        self.num_features = num_features or feature_info[-1].channels
         count = len(feature_info)
         chosen = tuple(range(count))
         if out_indices is not None:
@@ -104,11 +108,24 @@ class Backbone(nn.Cell):
         )
         check(num_classes >= 0, f"num_classes must not be negative, got {num_classes}.")
         self.num_classes = num_classes
-        classifier = dense(self.num_features, num_classes) if num_classes else nn.Identity()
+        classifier = self.make_classifier(num_classes) if num_classes else nn.Identity()
         setattr(self, self.classifier_name, classifier)
         self.compile_cache.clear()  # a graph compiled before holds the old classifier
 
     classifier_name = "head"
+
+    def make_classifier(self, num_classes: int) -> nn.Cell:
+        """Return a new classifier of :meth:`pooled` features."""
+        return dense(self.num_features, num_classes)
+
+    @classmethod
+    def has_training_logits(cls) -> bool:
+        """Whether training compares other logits with the labels than the model's output."""
+        return cls.training_logits is not Backbone.training_logits
+
+    def training_logits(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits (B, num_classes) of each classifier, over which the loss is a mean."""
+        return (self.construct(x),)
 
     def get_classifier(self) -> nn.Cell:
         """Return the classifier, an Identity if there is none."""

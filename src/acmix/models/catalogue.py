@@ -97,16 +97,67 @@ register_models(
     },
 )
 
-_SWIN_DEPTHS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2)}
+_SWIN_DEPTHS = {"tiny": (2, 2, 6, 2), "small": (2, 2, 18, 2), "base": (2, 2, 18, 2)}
+_SWIN_WIDTHS: dict[str, dict] = {"base": {"embed_dim": 128, "num_heads": (4, 8, 16, 32)}}
 
 register_models(
     "acmix.models.swin:Swin",
     {
-        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer}
+        f"{prefix}swin_{size}": {"depths": depths, "mixer": mixer, **_SWIN_WIDTHS.get(size, {})}
         for prefix, mixer in (("", "attention"), ("acmix_", "acmix"))
         for size, depths in _SWIN_DEPTHS.items()
     }
     | {"conv_swin_tiny": {"depths": _SWIN_DEPTHS["tiny"], "mixer": "conv"}},
+)
+
+_CONVIT_HEADS = {"tiny": 4, "small": 9, "base": 16}
+
+register_models(
+    "acmix.models.convit:ConViT",
+    {
+        f"convit_{size}{suffix}": {"embed_dim": channels * heads, "num_heads": heads}
+        for size, heads in _CONVIT_HEADS.items()
+        for suffix, channels in (("", 48), ("_plus", 64))
+    }
+    # Ours: no paper has it.
+    | {"acmix_convit_tiny": {"embed_dim": 192, "num_heads": 4, "mixer": "acmix"}},
+)
+
+_T2T_NARROW = {"embed_dim": 256, "num_heads": 4, "mlp_ratio": 2.0}
+_T2T_SIZES: dict[int, dict] = {
+    7: _T2T_NARROW,
+    10: _T2T_NARROW,
+    12: _T2T_NARROW,
+    14: {"embed_dim": 384, "num_heads": 6},
+    19: {"embed_dim": 448, "num_heads": 7},
+    24: {"embed_dim": 512, "num_heads": 8},
+}
+
+register_models(
+    "acmix.models.t2t:T2TViT",
+    {f"t2t_vit_{depth}": {"depth": depth, **size} for depth, size in _T2T_SIZES.items()}
+    | {
+        f"t2t_vit_t_{depth}": {"depth": depth, "tokens": "transformer", **_T2T_SIZES[depth]}
+        for depth in (14, 19, 24)
+    }
+    # Ours: no paper has it.
+    | {"acmix_t2t_vit_7": {"depth": 7, "mixer": "acmix", **_T2T_NARROW}},
+)
+
+register_models(
+    "acmix.models.cvt:CvT",
+    {"cvt_13": {"depths": (1, 2, 10)}, "cvt_21": {"depths": (1, 4, 16)}},
+)
+
+register_models(
+    "acmix.models.conformer:Conformer",
+    {
+        "conformer_tiny": {"width": 64},
+        "conformer_small": {"width": 256},
+        "conformer_base": {"width": 384, "embed_dim": 576, "num_heads": 9},
+        # Ours: no paper has it.
+        "acmix_conformer_tiny": {"width": 64, "mixer": "acmix"},
+    },
 )
 
 register_head("detectors", "retinanet", "acmix.models.detection.retinanet:RetinaNet")

@@ -20,6 +20,11 @@ def normal_cdf(x: Tensor) -> Tensor:
     return ops.erf(x * 2**-0.5) * 0.5 + 0.5
 
 
+def silu(x: Tensor) -> Tensor:
+    r"""Return :math:`x\,\sigma(x)`."""
+    return x * ops.sigmoid(x)
+
+
 def gelu_by_scaled_erf(y: Tensor) -> Tensor:
     r"""Return :math:`\sqrt 2` GELU(:math:`\sqrt 2 y`), exact to rounding."""
     return y * ops.erf(y) + y

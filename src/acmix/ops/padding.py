@@ -24,6 +24,11 @@ def lowest_pad_rows(x: Tensor, count: int) -> Tensor:
     return _pad(x, 1, 0, count, LOWEST)
 
 
+def pad_to_multiple(x: Tensor, size: int) -> Tensor:
+    """Zero-pad (B, C, H, W) at the bottom and right to sides that are multiples of ``size``."""
+    return zero_pad(x, 0, -x.shape[2] % size, 0, -x.shape[3] % size)
+
+
 def zero_pad_tokens(x: Tensor, bottom: int, right: int) -> Tensor:
     """Zero-pad the two spatial axes of (B, H, W, C) at their ends."""
     return _zero_pad(_zero_pad(x, 1, 0, bottom), 2, 0, right)
@@ -43,6 +48,11 @@ def zero_pad_sequence(x: Tensor, front: int) -> Tensor:
     return _zero_pad(x, 1, front, 0)
 
 
+def put_in_front(x: Tensor, token: Tensor) -> Tensor:
+    """Put one token (1, 1, C) before every sequence (B, L, C): to (B, 1 + L, C)."""
+    return ops.cat((_zeros(x, 1) + token.astype(x.dtype), x), 1)
+
+
 def _zero_pad(x: Tensor, axis: int, before: int, after: int) -> Tensor:
     return _pad(x, axis, before, after, 0.0)
 
@@ -51,16 +61,21 @@ def _pad(x: Tensor, axis: int, before: int, after: int, value: float) -> Tensor:
     """Pad one axis by concatenation: on CPU ``ops.Pad`` takes twenty times as long."""
     if before == 0 and after == 0:
         return x
+    line = _zeros(x, axis)
+    if value:
+        line = line + value
+    return ops.cat((line,) * before + (x,) + (line,) * after, axis)
+
+
+def _zeros(x: Tensor, axis: int) -> Tensor:
+    """Return zeros of the shape of ``x``, but for a 1 at an axis that is not the first."""
     # Zeros made from x, since the size of the batch may be known at run time only; by a product,
     # since the ONNX exporter knows no ZerosLike. The slice has no gradient, and on CPU no kernel
     # for one with an open size (2.8). A condition on the size would be a branch in the graph, and
     # Slice with a size of -1 is an empty slice in ONNX.
     end = tuple([1 if i == axis else (x.shape[i] if i else 1) for i in range(x.ndim)])
     first = ops.StridedSlice(end_mask=1)(x, (0,) * x.ndim, end, (1,) * x.ndim)
-    line = ops.Mul()(ops.stop_gradient(first), 0.0)
-    if value:
-        line = line + value
-    return ops.cat((line,) * before + (x,) + (line,) * after, axis)
+    return ops.Mul()(ops.stop_gradient(first), 0.0)
 
 
 def reflect_index(index: np.ndarray, length: int) -> np.ndarray:

@@ -23,6 +23,8 @@ from acmix.utils.parameters import make_parameter
 
 MULTIPLIERS = (171, 172, 170)
 MODULI = (30269, 30307, 30323)
+ROW = 4096
+"""Numbers that are drawn from one table; more of them are drawn in rows of as many."""
 
 
 def random_state(seed: int) -> np.ndarray:
@@ -64,7 +66,13 @@ def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
         float32 (size,) in [0, 1), and the next state (3,) int32.
     """
     moduli = _moduli()
-    sequence = ops.floor_mod(state.reshape(3, 1) * _jumps(size), moduli)
+    if size <= ROW:
+        sequence = ops.floor_mod(state.reshape(3, 1) * _jumps(size), moduli)
+    else:  # in rows: a table of all jumps would take as long to make as an epoch
+        rows = -(-size // ROW)
+        starts = ops.floor_mod(state.reshape(3, 1) * _row_jumps(rows), moduli)
+        sequence = starts.reshape(3, rows, 1) * _jumps(ROW).reshape(3, 1, ROW)
+        sequence = ops.floor_mod(sequence.reshape(3, rows * ROW), moduli)[:, :size]
     fractions = ops.ReduceSum()(sequence.astype(ms.float32) / moduli.astype(ms.float32), 0)
     return fractions - ops.floor(fractions), sequence[:, size - 1]
 
@@ -77,8 +85,18 @@ def _moduli() -> np.ndarray:
 @tensor_constant
 def _jumps(size: int) -> np.ndarray:
     """Powers 1..size of each multiplier: the i-th number of the sequence in one product."""
+    return _powers(range(1, size + 1))
+
+
+@tensor_constant
+def _row_jumps(rows: int) -> np.ndarray:
+    """Powers of each multiplier that lead to the state before every row."""
+    return _powers(range(0, rows * ROW, ROW))
+
+
+def _powers(exponents: range) -> np.ndarray:
     powers = [
-        [pow(multiplier, i, modulus) for i in range(1, size + 1)]
+        [pow(multiplier, i, modulus) for i in exponents]
         for multiplier, modulus in zip(MULTIPLIERS, MODULI, strict=True)
     ]
     return np.array(powers, np.int32)

@@ -52,11 +52,25 @@ def pooling_matrix(source: int, target: int) -> np.ndarray:
     return (taken / taken.sum(1, keepdims=True)).astype(np.float32)
 
 
+def box_matrix(length: int, size: int, stride: int, padding: int) -> np.ndarray:
+    """Return the matrix (n, length) of means over ``size`` pixels, of a zero-padded line."""
+    start = np.arange(0, length + 2 * padding - size + 1, stride)[:, None] - padding
+    pixel = np.arange(length)[None]
+    return ((pixel >= start) & (pixel < start + size)).astype(np.float32) / size
+
+
+def repeating_matrix(source: int, target: int, ratio: int) -> np.ndarray:
+    """Return the matrix (target, source) that repeats elements: i gets floor(i / ratio)."""
+    return np.eye(source, dtype=np.float32)[np.arange(target) // ratio]
+
+
 _reflection = tensor_constant(reflection_matrix)
 _nearest = tensor_constant(nearest_matrix)
 _bilinear = tensor_constant(bilinear_matrix)
 _pooling = tensor_constant(pooling_matrix)
 _upsampling = tensor_constant(upsampling_matrix)
+_box = tensor_constant(box_matrix)
+_repeating = tensor_constant(repeating_matrix)
 
 
 def reflect_pad(maps: Tensor, border: int) -> Tensor:
@@ -105,6 +119,24 @@ def nearest(maps: Tensor, height: int, width: int) -> Tensor:
     if (height, width) == (own_height, own_width):
         return maps
     return _resample(maps, _nearest(own_height, height), _nearest(own_width, width))
+
+
+def repeat(maps: Tensor, ratio: int, height: int, width: int) -> Tensor:
+    """Repeat pixels ``ratio`` x ``ratio`` times, and cut to (B, C, height, width); exact."""
+    if ratio == 1:
+        return maps
+    _, _, own_height, own_width = maps.shape
+    rows = _repeating(own_height, height, ratio)
+    return _resample(maps, rows, _repeating(own_width, width, ratio))
+
+
+def box_mean(maps: Tensor, size: int, stride: int, padding: int) -> Tensor:
+    """Average (B, C, H, W) over size x size boxes, zeros around the map counted."""
+    if size == 1 and stride == 1:
+        return maps
+    _, _, height, width = maps.shape
+    rows = _box(height, size, stride, padding)
+    return _resample(maps, rows, _box(width, size, stride, padding))
 
 
 def upsample(maps: Tensor, ratio: int, height: int, width: int) -> Tensor:

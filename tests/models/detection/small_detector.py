@@ -14,7 +14,7 @@ NUM_CLASSES = 4
 
 def small_detector(backbone="resnet26", body=None, **changes):
     body = {**shrunk.arguments(backbone), **(body or {})}
-    body.setdefault("out_indices", (-3, -2, -1)[-len(body["depths"]) :])
+    body.setdefault("out_indices", (-3, -2, -1)[-shrunk.stages(body) :])
     arguments = {
         "num_classes": NUM_CLASSES,
         "channels": 8,
@@ -27,7 +27,7 @@ def small_detector(backbone="resnet26", body=None, **changes):
 
 def small_two_stage(head="mask_rcnn", backbone="resnet26", body=None, **changes):
     body = {**shrunk.arguments(backbone), **(body or {})}
-    body["out_indices"] = tuple(range(len(body["depths"])))
+    body["out_indices"] = tuple(range(shrunk.stages(body)))
     arguments = {
         "num_classes": NUM_CLASSES,
         "channels": 8,

@@ -20,7 +20,7 @@ HEADS = {
 def small_segmenter(name="semantic_fpn_resnet26", body=None, **changes):
     head, backbone = split_name("segmenters", name)
     body = {**shrunk.shallow(backbone), **(body or {})}
-    body.setdefault("out_indices", tuple(range(-len(body["depths"]), 0)))
+    body.setdefault("out_indices", tuple(range(-shrunk.stages(body), 0)))
     return create_segmenter(
         name, **{"num_classes": NUM_CLASSES, "backbone": body, **HEADS[head], **changes}
     )

@@ -50,9 +50,18 @@ TABLE = {
     "upernet_acmix_swin_small": (81_998_588, 1033.89, 1043),
 }
 PADDED = {"upernet_swin_tiny": 944.39, "upernet_swin_small": 1037.42}
-NETWORKS = [f"{head}_{name}" for head in HEADS for name in shrunk.distinct_models()]
+
+
+def carries(name, head):
+    """Whether a model has the maps that a head needs: UperNet refuses a single one."""
+    return head != "upernet" or shrunk.stages(shrunk.shallow(name)) > 1
+
+
+NETWORKS = [
+    f"{head}_{name}" for head in HEADS for name in shrunk.distinct_models() if carries(name, head)
+]
 OF_EACH_FAMILY = [
-    f"{head}_{name}"
+    f"{head if carries(name, head) else 'semantic_fpn'}_{name}"
     for head, name in zip(cycle(HEADS), one_of_each_family(shrunk.distinct_models()), strict=False)
 ]
 WINDOWED = next(name for name in OF_EACH_FAMILY if "acmix_swin" in name)

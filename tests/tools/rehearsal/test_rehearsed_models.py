@@ -11,7 +11,7 @@ from acmix.tools.rehearsal import known
 STEPS = (
     ("acmix_resnet26", "O0", "fp32"),
     ("acmix_resnet26", "O2", "fp32"),
-    ("acmix_swin_small", "O0", "amp"),
+    ("acmix_swin_base", "O0", "amp"),
     ("retinanet_pvt_tiny", "O2", "amp"),
 )
 

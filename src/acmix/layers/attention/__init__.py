@@ -12,7 +12,15 @@ from typing import Any
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix_options import ACmixOptions
-from acmix.layers.attention import global_, local, patchwise, relative, standalone, window
+from acmix.layers.attention import (
+    gated_positional,
+    global_,
+    local,
+    patchwise,
+    relative,
+    standalone,
+    window,
+)
 from acmix.layers.attention.base import ATTENTION, AttentionMode, register_attention
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "AttentionMode",
     "attention_class",
     "build_attention",
+    "gated_positional",
     "global_",
     "local",
     "patchwise",

@@ -28,6 +28,7 @@ class GlobalAttention(SoftmaxAttention):
         num_heads: N, a divisor of C.
         in_channels: of the map that is reduced; C if None.
         sr_ratio: R.
+        scale: factor of q, 1 / sqrt(d) if None.
 
     Shape:
         q and output: (B, H, W, C). k, v: (B, H', W', C), the size being ``context_size(H, W)``.
@@ -35,8 +36,17 @@ class GlobalAttention(SoftmaxAttention):
 
     data_format = "NHWC"
 
-    def __init__(self, dim: int, num_heads: int, in_channels: int | None = None, sr_ratio: int = 1):
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        in_channels: int | None = None,
+        sr_ratio: int = 1,
+        scale: float | None = None,
+    ):
         super().__init__(dim, num_heads)
+        if scale is not None:
+            self.scale = scale
         check(sr_ratio >= 1, f"sr_ratio must be at least 1, got {sr_ratio}.")
         self.reduction = sr_ratio
         if sr_ratio > 1:
@@ -69,7 +79,10 @@ class GlobalAttention(SoftmaxAttention):
         length = q.shape[1]
         logits = self.logits(self._heads(rescale(q, self.scale)), self._heads(k))
         attention = self.softmax(logits).astype(v.dtype)
-        out = self.weighted_sum(attention, self._heads(v))
+        return self.joined(self.weighted_sum(attention, self._heads(v)), length)
+
+    def joined(self, out: Tensor, length: int) -> Tensor:
+        """Join the heads' outputs (B * N, L, d) and project them: (B, L, C)."""
         out = out.reshape((-1, self.num_heads, length, self.head_dim))
         return self.proj(out.transpose(0, 2, 1, 3).reshape((-1, length, self.dim)))
 

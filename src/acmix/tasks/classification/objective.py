@@ -7,6 +7,7 @@ from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.layers.full_precision import FullPrecision
+from acmix.models.backbone import Backbone
 from acmix.ops.losses import label_targets, softmax_cross_entropy
 from acmix.tasks.classification.metric import ClassificationMetric
 
@@ -48,25 +49,37 @@ class ClassificationLoss(FullPrecision):
 
     Labels are classes (B,), int32, or soft labels (B, K'), float32, of mixed samples; smoothing
     applies to both. K' is less than K if the model has more outputs than the data set has classes.
-    The loss is float32 for every precision of the model; a batch without labels has loss 0.
+    The loss is float32 for every precision of the model; a batch without labels has loss 0. A model
+    with several classifiers gives the mean of their losses, see :meth:`Backbone.training_logits`.
     """
 
     def __init__(self, model: nn.Cell, label_smoothing: float = 0.0):
         super().__init__(auto_prefix=False)
         self.model = model
         self.label_smoothing = label_smoothing
+        self.separate = isinstance(model, Backbone) and model.has_training_logits()
 
     def construct(self, images: Tensor, labels: Tensor) -> tuple[Tensor]:
         """Return ``(loss,)`` of images (B, C, H, W) and labels (B,) int32 or (B, K') float32."""
-        logits = self.model(images).astype(ms.float32)
+        if not self.separate:
+            return (self.cross_entropy(self.model(images), labels),)
+        outputs = self.model.training_logits(images)
+        total = self.cross_entropy(outputs[0], labels)
+        for logits in outputs[1:]:
+            total = total + self.cross_entropy(logits, labels)
+        return (total / len(outputs),)
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross entropy of logits (B, K) over the labels that are not -1."""
+        logits = logits.astype(ms.float32)
         if labels.ndim == 2:
-            return (self.soft_cross_entropy(logits, labels.astype(ms.float32)),)
+            return self.soft_cross_entropy(logits, labels.astype(ms.float32))
         classes = ops.maximum(labels, 0)
         targets = label_targets(classes, logits.shape[1], self.label_smoothing)
         losses = softmax_cross_entropy(logits, targets)
         counted = (labels >= 0).astype(ms.float32)
         total = ops.ReduceSum()(losses * counted)
-        return (total / ops.maximum(ops.ReduceSum()(counted), 1.0),)
+        return total / ops.maximum(ops.ReduceSum()(counted), 1.0)
 
     def soft_cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross entropy of logits (B, K) and target probabilities (B, K')."""
