@@ -65,6 +65,11 @@ def names() -> list[str]:
     return [*shrunk.distinct_models(), *DETECTORS, *SEGMENTERS]
 
 
+def representatives() -> list[str]:
+    """Those that tests run; the others hold nothing that these do not."""
+    return [*shrunk.representatives(), *DETECTORS, *SEGMENTERS]
+
+
 def family(name: str) -> str:
     if name in SEGMENTERS:
         return "segmentation"

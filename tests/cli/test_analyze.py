@@ -11,7 +11,7 @@ from PIL import Image
 
 from acmix import create_model
 from acmix.cli import main
-from acmix.tools.analysis import complexity, paper
+from acmix.tools.analysis import complexity, count_tables, paper
 from acmix.utils.parameters import set_value
 from acmix.workflows.weights import save_model
 
@@ -82,8 +82,8 @@ def test_complexity_prints_theory_and_practice(monkeypatch, capsys):
 
 def test_summary_prints_the_table_of_the_paper(monkeypatch, tmp_path, capsys):
     models = tuple(row for row in paper.PAPER_MODELS if row.name == "resnet26")
-    table = replace(paper.COUNT_TABLES["paper"], rows=models)
-    monkeypatch.setitem(paper.COUNT_TABLES, "paper", table)
+    table = replace(count_tables.COUNT_TABLES["paper"], rows=models)
+    monkeypatch.setitem(count_tables.COUNT_TABLES, "paper", table)
     counts = str(tmp_path / "counts.json")
     assert main(["summary", "--table", "paper", "--markdown", "--json", counts]) == 0
     printed = capsys.readouterr().out

@@ -108,7 +108,7 @@ QUICK = [("acmix_swin_base", False), ("acmix_san10", True)]
 
 
 @pytest.mark.onnx
-@pytest.mark.parametrize(("name", "fused"), cases(shrunk.distinct_models(), QUICK))
+@pytest.mark.parametrize(("name", "fused"), cases(shrunk.representatives(), QUICK))
 def test_classifiers_agree_with_onnxruntime(name, fused, rng, tmp_path):
     model = draw_anew(create_model(name, num_classes=5, **shrunk.arguments(name)), rng)
     agrees(model, fuse(model) if fused else model, (1, 3, 48, 48), rng, tmp_path)

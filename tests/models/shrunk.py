@@ -112,9 +112,19 @@ def stages(arguments: dict) -> int:
 
 def distinct_models() -> list[str]:
     """One name for each architecture that is left when depth and width no longer differ."""
-    chosen = {}
+    chosen: dict[tuple, str] = {}
     for name in list_models():
-        entry = model_entry(name)
-        merged = {**entry.arguments, **arguments(name)}
-        chosen.setdefault((entry.cls, repr(sorted(merged.items()))), name)
+        chosen.setdefault(_architecture(name), name)
     return sorted(chosen.values())
+
+
+def representatives() -> list[str]:
+    """The distinct models without the plain twins of those with ACmix, which hold all they do."""
+    twins = {name.removeprefix("acmix_") for name in list_models("acmix_*")}
+    plain = {_architecture(name) for name in twins & set(list_models())}
+    return [name for name in distinct_models() if _architecture(name) not in plain]
+
+
+def _architecture(name: str) -> tuple:
+    entry = model_entry(name)
+    return entry.cls, repr(sorted({**entry.arguments, **arguments(name)}.items()))

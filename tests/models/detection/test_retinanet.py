@@ -7,6 +7,7 @@ import pytest
 from mindspore import Tensor, nn
 from models import shrunk
 from models.detection.small_detector import NUM_CLASSES, Detect, Losses, batch, small_detector
+from variants import exhaustive
 
 from acmix.config import OptimConfig
 from acmix.engine.optim import create_optimizer
@@ -18,7 +19,7 @@ from acmix.models.fpn import level_sizes
 from acmix.tools.analysis.macs import trace
 from acmix.utils.parameters import get_value, set_value
 
-FAMILIES = shrunk.distinct_models()
+FAMILIES = shrunk.representatives()
 
 
 def gradient_of(network):
@@ -238,7 +239,7 @@ def test_overfitting_one_image_finds_its_objects(rng):
 # --- every backbone -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", exhaustive(FAMILIES, ["acmix_resnet26", "acmix_pvt_large"]))
 def test_every_backbone_trains_and_detects_at_an_odd_size(name, rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     settings = PostProcess(score_threshold=0.0, top_k=50, max_candidates=80, max_detections=20)

@@ -19,7 +19,7 @@ from acmix.layers.full_precision import FullPrecision
 from acmix.models.detection import PostProcess
 
 HEADS = ("mask_rcnn", "cascade_mask_rcnn")
-FAMILIES = shrunk.distinct_models()
+FAMILIES = ["resnet26", *shrunk.representatives()]
 TINY = {"width": 8, "depths": (1, 1)}
 
 

@@ -57,12 +57,11 @@ def carries(name, head):
     return head != "upernet" or shrunk.stages(shrunk.shallow(name)) > 1
 
 
-NETWORKS = [
-    f"{head}_{name}" for head in HEADS for name in shrunk.distinct_models() if carries(name, head)
-]
+BACKBONES = ["resnet26", *shrunk.representatives()]
+NETWORKS = [f"{head}_{name}" for head in HEADS for name in BACKBONES if carries(name, head)]
 OF_EACH_FAMILY = [
     f"{head if carries(name, head) else 'semantic_fpn'}_{name}"
-    for head, name in zip(cycle(HEADS), one_of_each_family(shrunk.distinct_models()), strict=False)
+    for head, name in zip(cycle(HEADS), one_of_each_family(shrunk.representatives()), strict=False)
 ]
 WINDOWED = next(name for name in OF_EACH_FAMILY if "acmix_swin" in name)
 PYRAMID, PERCEPTION = "semantic_fpn_resnet26", "upernet_resnet26"

@@ -11,8 +11,9 @@ from mindspore import nn
 from acmix import create_model, list_models
 from acmix.errors import UserError
 from acmix.tasks import task_of_network
+from acmix.tools.analysis.count_tables import COUNT_TABLES, CountTable
 from acmix.tools.analysis.counts import Count, count_networks, counts_from_json, counts_to_json
-from acmix.tools.analysis.paper import COUNT_TABLES, PAPER_MODELS, CountTable, PaperNetwork
+from acmix.tools.analysis.paper import PAPER_MODELS, PaperNetwork
 from acmix.tools.analysis.paper_table import render_count_table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -172,3 +173,28 @@ def test_two_stage_detectors_have_the_counts_of_the_public_implementations():
     for name, (params, gmacs) in public.items():
         assert (counts[name].size, counts[name].params) == ((800, 1333), params)
         assert counts[name].macs / 1e9 == pytest.approx(gmacs, abs=0.005)
+
+
+def test_the_comparison_names_its_sources_and_reasons():
+    rows = COUNT_TABLES["comparison"].rows
+    assert len({row.name for row in rows}) == len(rows)
+    assert {row.name for row in rows} <= set(list_models())
+    assert all(row.source and row.score and row.params and row.flops for row in rows)
+    counts = [Count(row.name, (224, 224), 10**7, 10**9, 10**9) for row in rows]
+    text = render_count_table(COUNT_TABLES["comparison"], counts)
+    (line,) = [line for line in text.splitlines() if "contnet_base" in line]
+    assert "arXiv 2104.13497" in line
+    assert "81.8" in line
+
+
+def test_scores_are_drawn_a_line_for_a_family(tmp_path):
+    from acmix.tools.analysis.plots import _family, plot_scores
+
+    rows = COUNT_TABLES["comparison"].rows
+    families = {_family(row.label) for row in rows}
+    assert {"ResNet", "ResNet-ACmix", "Swin", "Swin-ACmix", "PVT", "ConViT", "T2T-ViT"} < families
+    counts = [Count(row.name, (224, 224), 10**7, 10**9, 10**9) for row in rows[:4]]
+    plot_scores(rows, counts, tmp_path / "scores.png")
+    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match="no published scores"):
+        plot_scores(COUNT_TABLES["detectors"].rows, counts, tmp_path / "none.png")

@@ -20,7 +20,7 @@ from acmix.workflows.runs import named_config
 TINY = {"embed_dim": 12, "depths": (1,), "num_heads": (2,), "window_size": 4}
 
 
-NAMES = audited_models.names()
+NAMES = audited_models.representatives()
 # Of a family that with ACmix operators, if it has one: they come first.
 AUDITED = first_of_each(sorted(NAMES), audited_models.family)
 KINDS = ("inference", "training")

@@ -21,7 +21,8 @@ from acmix.models import create_model
 from acmix.models.registry import split_name
 from acmix.tasks import TASKS
 from acmix.tasks.detection.objective import DetectionInference
-from acmix.tools.analysis.paper import COUNT_TABLES, SPEED_TABLES
+from acmix.tools.analysis.count_tables import COUNT_TABLES
+from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.bench import backends, models, peak
 from acmix.tools.bench.candidates import training_step
 from acmix.tools.bench.setting import Setting

@@ -1,4 +1,4 @@
-"""``acmix summary``: counts of parameters and multiply-adds."""
+"""``acmix summary``: counts of parameters and multiply-adds, beside published ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLE = "acmix summary swin_tiny acmix_swin_tiny"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    from acmix.tools.analysis.paper import COUNT_TABLES
+    from acmix.tools.analysis.count_tables import COUNT_TABLES
 
     parser.add_argument("models", nargs="*", metavar="MODEL", help=MODELS_HELP)
     parser.add_argument("--table", choices=tuple(COUNT_TABLES), help="count a table of the paper")
@@ -40,6 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--total", action="store_true", help="print one line per model, without layers"
     )
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the published scores of --table over our counts"
+    )
     add_json(parser, "the counts")
     add_load(parser, "counts saved by --json, with --table in its layout")
     add_markdown(parser)
@@ -47,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Count networks or load counts, and print them."""
-    from acmix.tools.analysis.paper import COUNT_TABLES
+    from acmix.tools.analysis.count_tables import COUNT_TABLES
 
     check(
         bool(options.models) != bool(options.table or options.load),
@@ -59,6 +62,11 @@ def run(options: Namespace) -> None:
     else:
         counts = _load(options.load) if options.load else _count_table(options)
         print(_render_table(counts, options) if options.table else _totals(counts, options))
+    if options.plot:
+        from acmix.tools.analysis.plots import plot_scores
+
+        check(bool(options.table), "--plot: it draws a table; name one with --table.")
+        plot_scores(COUNT_TABLES[options.table].rows, counts, options.plot)
     if options.json:
         from acmix.tools.analysis.counts import counts_to_json
 
@@ -88,8 +96,8 @@ def _count_models(options: Namespace) -> list[Count]:
 def _count_table(options: Namespace) -> list[Count]:
     """Count the networks of one of the paper's tables."""
     from acmix.tasks import task_of_network
+    from acmix.tools.analysis.count_tables import COUNT_TABLES
     from acmix.tools.analysis.counts import count_networks
-    from acmix.tools.analysis.paper import COUNT_TABLES
     from acmix.tools.bench.models import default_size
 
     arguments = {row.name: row.arguments for row in COUNT_TABLES[options.table].rows}
@@ -108,7 +116,7 @@ def _load(patterns: Sequence[str]) -> list[Count]:
 
 
 def _render_table(counts: list[Count], options: Namespace) -> str:
-    from acmix.tools.analysis.paper import COUNT_TABLES
+    from acmix.tools.analysis.count_tables import COUNT_TABLES
     from acmix.tools.analysis.paper_table import render_count_table
 
     return render_count_table(COUNT_TABLES[options.table], counts, style(options))

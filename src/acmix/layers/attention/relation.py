@@ -15,6 +15,7 @@ from acmix.errors import check, suggest
 from acmix.layers.attention.base import check_neighbourhood
 from acmix.layers.attention.softmax import SoftmaxAttention
 from acmix.layers.blocks import conv
+from acmix.layers.full_precision import FullPrecision
 from acmix.layers.inference import frozen
 from acmix.layers.rearrange import Rearrange
 from acmix.ops import halo
@@ -88,9 +89,8 @@ class LocalRelation(SoftmaxAttention):
             similarity in SIMILARITIES,
             f"similarity='{similarity}' is unknown.{suggest(similarity, SIMILARITIES)}",
         )
-        self.kernel_size, self.stride, self.squared = kernel_size, stride, similarity == "squared"
-        self.rearrange = Rearrange()
-        self.product = ops.BatchMatMul()
+        self.kernel_size, self.stride = kernel_size, stride
+        self.similarities = _Similarities(num_heads, kernel_size, similarity == "squared")
         self.geometry: Any = nn.SequentialCell(
             conv(2, num_heads, 1, has_bias=True),
             nn.ReLU(),
@@ -103,7 +103,7 @@ class LocalRelation(SoftmaxAttention):
         _, _, height, width = k.shape
         plan = (height, width, self.kernel_size, self.stride, self.head_dim)
         queries, keys, out_height, out_width = _facts(*plan)
-        logits = self.product(self._queries(q, plan, queries), self._keys(k, plan, keys))
+        logits = self.similarities(q, k, plan, queries, keys)
         logits = self.add(logits, self._bias(plan, queries, keys))
         weights = self.softmax(logits).astype(v.dtype).reshape((-1, queries, keys))
         rows = to_tokens(v).reshape((-1, height * width * self.num_heads, self.head_dim))
@@ -116,30 +116,6 @@ class LocalRelation(SoftmaxAttention):
     def _rows(self, plan: tuple[int, ...], queries: int) -> int:
         """Return the number of rows of an image's queries."""
         return _query_elements(self.num_heads, *plan).shape[0]
-
-    def _queries(self, q: Tensor, plan: tuple[int, ...], count: int) -> Tensor:
-        """Return (2 q, 1), or (q, 1): (B * blocks * G, M, 2)."""
-        q = q.astype(mstype.float32)
-        q = q + q if self.squared else q
-        elements = q.reshape((-1, q.shape[1] * q.shape[2] * q.shape[3], 1))
-        there = _query_elements(self.num_heads, *plan)
-        q = self.rearrange(elements, there, _output_elements(self.num_heads, *plan))
-        q = q.reshape((-1, count, 1))
-        return ops.cat((q, ops.stop_gradient(q) * 0.0 + 1.0), 2)
-
-    def _keys(self, k: Tensor, plan: tuple[int, ...], count: int) -> Tensor:
-        """Return (k, -k^2) or (k, 0), (0, -1e4) beyond the border: (B * blocks * G, 2, keys)."""
-        k = k.astype(mstype.float32)
-        border = (self.kernel_size // 2,) * 4
-        second = -(k * k) if self.squared else k * 0.0
-        k, second = zero_pad(k, *border), lowest_pad(second, *border)
-        _, groups, height, width = k.shape
-        maps = (-1, groups, 1, height * width)
-        pair = ops.cat((k.reshape(maps), second.reshape(maps)), 2)
-        # Whole pixels are taken, so that the index holds each key once, not once per group.
-        pixels = pair.reshape((-1, 2 * groups, height * width)).transpose(0, 2, 1)
-        pixels = take_rows(pixels, _key_pixels(*plan)).reshape((-1, count, 2 * groups))
-        return pixels.transpose(0, 2, 1).reshape((-1, 2, count))
 
     def _bias(self, plan: tuple[int, ...], queries: int, keys: int) -> Tensor:
         """Return the prior of each query's and key's offset, (G, M, keys)."""
@@ -170,3 +146,42 @@ class LocalRelation(SoftmaxAttention):
         batch, groups, height, width = q_shape
         per_pixel = self.kernel_size**2 * (groups + self.dim)
         return {"attention": batch * height * width * per_pixel}
+
+
+class _Similarities(FullPrecision):
+    """The similarity of each query to each key of its halo: (B * blocks * G, M, keys), float32."""
+
+    def __init__(self, num_heads: int, kernel_size: int, squared: bool):
+        super().__init__()
+        self.num_heads, self.kernel_size, self.squared = num_heads, kernel_size, squared
+        self.rearrange = Rearrange()
+        self.product = ops.BatchMatMul()
+
+    def construct(
+        self, q: Tensor, k: Tensor, plan: tuple[int, ...], queries: int, keys: int
+    ) -> Tensor:
+        """Multiply pairs of numbers."""
+        return self.product(self._queries(q, plan, queries), self._keys(k, plan, keys))
+
+    def _queries(self, q: Tensor, plan: tuple[int, ...], count: int) -> Tensor:
+        """Return (2 q, 1), or (q, 1): (B * blocks * G, M, 2)."""
+        elements = q.reshape((-1, q.shape[1] * q.shape[2] * q.shape[3], 1))
+        there = _query_elements(self.num_heads, *plan)
+        q = self.rearrange(elements, there, _output_elements(self.num_heads, *plan))
+        q = q.reshape((-1, count, 1)).astype(mstype.float32)  # a Cell below is in half precision
+        q = q + q if self.squared else q
+        return ops.cat((q, ops.stop_gradient(q) * 0.0 + 1.0), 2)
+
+    def _keys(self, k: Tensor, plan: tuple[int, ...], count: int) -> Tensor:
+        """Return (k, -k^2) or (k, 0), (0, -1e4) beyond the border: (B * blocks * G, 2, keys)."""
+        k = k.astype(mstype.float32)
+        border = (self.kernel_size // 2,) * 4
+        second = -(k * k) if self.squared else k * 0.0
+        k, second = zero_pad(k, *border), lowest_pad(second, *border)
+        _, groups, height, width = k.shape
+        maps = (-1, groups, 1, height * width)
+        pair = ops.cat((k.reshape(maps), second.reshape(maps)), 2)
+        # Whole pixels are taken, so that the index holds each key once, not once per group.
+        pixels = pair.reshape((-1, 2 * groups, height * width)).transpose(0, 2, 1)
+        pixels = take_rows(pixels, _key_pixels(*plan)).reshape((-1, count, 2 * groups))
+        return pixels.transpose(0, 2, 1).reshape((-1, 2, count))

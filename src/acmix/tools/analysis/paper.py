@@ -24,6 +24,7 @@ class PaperNetwork:
         score: top-1 accuracy or mIoU in percent, as printed; empty if not kept here.
         reason: cause of a difference from our count.
         arguments: arguments of the backbone that the recipe sets, too.
+        source: of the printed numbers.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PaperNetwork:
     score: str = ""
     reason: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "the ACmix paper"
 
 
 _RESNET = (
@@ -269,40 +271,3 @@ SPEED_TABLES = {
     ),
 }
 """Speed tables by name. Imports no MindSpore, so the command-line parser can use it."""
-
-
-@dataclass(frozen=True)
-class CountTable:
-    """A table of parameters and multiply-adds.
-
-    Attributes:
-        rows: networks, all counted at one size.
-        kind: what the rows are, in the singular.
-        score: title of the column of printed scores; empty for none.
-        decimals: of the multiply-adds in billions.
-        conditions: what the counts depend on besides the size of images.
-    """
-
-    rows: tuple[PaperNetwork, ...]
-    kind: str
-    score: str = ""
-    decimals: int = 1
-    conditions: str = ""
-
-
-COUNT_TABLES = {
-    "paper": CountTable(PAPER_MODELS, "model", "top-1 (paper's)", decimals=3),
-    "detectors": CountTable(
-        PAPER_DETECTORS,
-        "detector",
-        conditions="80 classes; Mask R-CNN and Cascade have 1000 proposals and 100 masks",
-    ),
-    "segmentation": CountTable(
-        PAPER_SEGMENTERS,
-        "segmenter",
-        "mIoU (paper's)",
-        conditions="150 classes; UperNet's auxiliary head, which only training runs, is in the "
-        "parameters alone; Swin's windows are padded without a mask, as in its code",
-    ),
-}
-"""Tables of parameters and multiply-adds by name."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from acmix.tools.analysis.count_tables import CountTable
 from acmix.tools.analysis.counts import Count
-from acmix.tools.analysis.paper import CountTable, PaperNetwork
+from acmix.tools.analysis.paper import PaperNetwork
 from acmix.utils.table import Style, render_table
 
 
@@ -16,9 +17,11 @@ def render_count_table(table: CountTable, counts: Sequence[Count], style: Style 
     """
     notes = _Notes()
     has_params, has_score = any(row.params for row in table.rows), bool(table.score)
+    printed = "printed" if table.sources else "paper"
     header = [
-        table.kind, "params (M)", *["paper"] * has_params, "GMACs",
-        "with bias, norm, ReLU, pooling", "paper", *[table.score] * has_score, "note",
+        table.kind, "params (M)", *[printed] * has_params, "GMACs",
+        "with bias, norm, ReLU, pooling", printed, *[table.score] * has_score,
+        *["source"] * table.sources, "note",
     ]  # fmt: skip
     by_name = {count.name: count for count in counts}
     cells = []
@@ -30,7 +33,7 @@ def render_count_table(table: CountTable, counts: Sequence[Count], style: Style 
         cells.append(
             [f"{row.label}, {row.name}", f"{ours.params / 1e6:.2f}", *[row.params] * has_params,
              *flops, row.flops or "-", *[row.score] * has_score,
-             "" if _fits(row, ours) else notes.number(row.reason)]
+             *[row.source] * table.sources, "" if _fits(row, ours) else notes.number(row.reason)]
         )  # fmt: skip
     text = notes.below(render_table(header, cells, style), style)
     if not table.conditions:

@@ -1,4 +1,4 @@
-"""Plots of path weights over depth and over epochs, and of attention maps."""
+"""Plots of path weights over depth and epochs, of attention maps, and of published scores."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from acmix.errors import check
+from acmix.tools.analysis.counts import Count
+from acmix.tools.analysis.paper import PaperNetwork
 from acmix.tools.analysis.path_bias import PathBias, check_comparable, path_biases
 from acmix.tools.saved_results import parsing
 from acmix.utils.figures import save_figure
@@ -84,6 +86,55 @@ def plot_path_curves(metrics_files: Mapping[str, str | Path], target: str | Path
         if count <= 12:
             row[1].legend(fontsize=6)
     save_figure(figure, Path(target))
+
+
+def plot_scores(rows: Sequence[PaperNetwork], counts: Sequence[Count], target: str | Path) -> None:
+    """Draw published scores over our multiply-adds and parameters, a line per family (Fig. 4).
+
+    Args:
+        rows: networks with a score.
+        counts: of these; rows without a count are left out.
+        target: picture to write; its suffix names the format.
+
+    Raises:
+        UserError: no counted row has a score.
+    """
+    by_name = {count.name: count for count in counts}
+    families: dict[str, list[PaperNetwork]] = {}
+    for row in rows:
+        if row.score and row.name in by_name:
+            families.setdefault(_family(row.label), []).append(row)
+    check(bool(families), "--plot: this table has no published scores to draw.")
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5.5), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (title, unit) in zip(
+        panels, (("macs", "multiply-adds, G"), ("params", "parameters, M")), strict=True
+    ):
+        for index, (family, members) in enumerate(families.items()):
+            scale = 1e9 if title == "macs" else 1e6
+            points = sorted(
+                (getattr(by_name[row.name], title) / scale, float(row.score)) for row in members
+            )
+            ours = "ACmix" in family
+            axes.plot(
+                *zip(*points, strict=True), label=family, color=f"C{index % 10}",
+                marker="*" if ours else "o", markersize=11 if ours else 5,
+                linestyle="-" if ours else "--", linewidth=2 if ours else 1,
+            )  # fmt: skip
+        axes.set(xlabel=f"{unit} (counted here)", xscale="log")
+        axes.grid(alpha=0.3)
+    panels[0].set(ylabel="top-1, % (published, not ours)")
+    panels[1].legend(fontsize=7, loc="lower right", ncols=2)
+    save_figure(figure, Path(target))
+
+
+def _family(label: str) -> str:
+    """Return a label without its size, the last word or what follows the last dash."""
+    words = label.split(" ")
+    return " ".join(words[:-1]) if len(words) > 1 else label.rpartition("-")[0]
 
 
 def plot_attention(
