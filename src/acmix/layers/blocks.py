@@ -35,17 +35,9 @@ def conv(
     has_bias: bool = False,
 ) -> nn.Conv2d:
     """Make a convolution with the residual networks' initialiser: He normal over fan-out."""
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride,
-        pad_mode="pad",
-        padding=padding,
-        has_bias=has_bias,
-        weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
-        bias_init="zeros",
-    )
+    init = HeNormal(mode="fan_out", nonlinearity="relu")
+    size = in_channels, out_channels, kernel_size, stride
+    return _conv(*size, padding, has_bias, init, "zeros", pad_mode="pad")
 
 
 def torch_conv(
@@ -59,34 +51,41 @@ def torch_conv(
 ) -> nn.Conv2d:
     """Make a convolution with torch's default initialiser, as SAN, PVT and Swin."""
     bound = (in_channels // groups * kernel_size**2) ** -0.5
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride,
-        pad_mode="pad" if padding else "valid",
-        padding=padding,
-        group=groups,
-        has_bias=has_bias,
-        weight_init=Uniform(bound),
-        bias_init=Uniform(bound),
-    )
+    size = in_channels, out_channels, kernel_size, stride
+    return _conv(*size, padding, has_bias, Uniform(bound), Uniform(bound), group=groups)
 
 
 def patch_conv(
     in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, padding: int = 0
 ) -> nn.Conv2d:
     """Make a linear layer over patches of maps (B, C, H, W), initialised as :func:`dense`."""
+    size = in_channels, out_channels, kernel_size, stride
+    return _conv(*size, padding, True, TruncatedNormal(0.02), "zeros")
+
+
+def _conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int,
+    padding: int,
+    has_bias: bool,
+    weight_init: Any,
+    bias_init: Any,
+    pad_mode: str = "",
+    group: int = 1,
+) -> nn.Conv2d:
     return nn.Conv2d(
         in_channels,
         out_channels,
         kernel_size,
         stride,
-        pad_mode="pad" if padding else "valid",
+        pad_mode=pad_mode or ("pad" if padding else "valid"),
         padding=padding,
-        has_bias=True,
-        weight_init=TruncatedNormal(0.02),
-        bias_init="zeros",
+        group=group,
+        has_bias=has_bias,
+        weight_init=weight_init,
+        bias_init=bias_init,
     )
 
 

@@ -15,6 +15,14 @@ from acmix.ops.padding import put_in_front
 from acmix.utils.cells import Shape
 
 
+def split_tokens(x: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Split a sequence (B, E + H * W, C) into the map (B, H, W, C) and the tokens (B, 1, E, C)."""
+    _, length, channels = x.shape
+    count = length - height * width
+    tokens, x = ops.split(x, (count, height * width), 1)
+    return x.reshape((-1, height, width, channels)), tokens.reshape((-1, 1, count, channels))
+
+
 class ClassToken(nn.Cell):
     """Put a learned class token in front: (B, L, C) to (B, 1 + L, C)."""
 
@@ -50,15 +58,12 @@ class TokenAttention(GlobalAttention):
     ) -> tuple[Tensor, Tensor]:
         """Attend; see the class."""
         _, height, width, _ = q.shape
-        count = tokens[0].shape[2]
         out = self.attend(
             ops.cat((self.sequence(tokens[0]), self.sequence(q)), 1),
             ops.cat((self.sequence(tokens[1]), self.sequence(k)), 1),
             ops.cat((self.sequence(tokens[2]), self.sequence(v)), 1),
         )
-        of_tokens, out = ops.split(out, (count, height * width), 1)
-        of_tokens = of_tokens.reshape((-1, 1, count, self.dim))
-        return out.reshape((-1, height, width, self.dim)), of_tokens
+        return split_tokens(out, height, width)
 
     def macs(
         self,

@@ -14,7 +14,7 @@ from acmix.layers.drop_path import Dropout
 from acmix.layers.full_precision import FullPrecision
 from acmix.layers.gelu import GELU
 from acmix.layers.patch_linear import PatchLinear
-from acmix.ops.constants import tensor_constant
+from acmix.ops.constants import column_of_ones, tensor_constant
 from acmix.utils.cells import Shape
 from acmix.utils.target import current_target
 
@@ -114,10 +114,10 @@ class PatchPerformer(PatchAttention, FullPrecision):
         x = x.reshape((-1, 3 * self.dim, height * width)).astype(ms.float32)
         k, q, v = ops.split(x, self.dim, 1)
         q, k = self._features(q), self._features(k)
-        sums = ops.matmul(k, _ones(height * width))  # (B, m, 1)
+        sums = ops.matmul(k, column_of_ones(height * width))  # (B, m, 1)
         scale = 1 / (self.by_rows(sums, q) + 1e-8)
         if not self.fast_broadcast:  # a product spreads it faster
-            scale = ops.matmul(_ones(self.dim), scale)
+            scale = ops.matmul(column_of_ones(self.dim), scale)
         attended = self.product(self.by_columns(v, k), q) * scale
         return self.transform(v, attended, height, width)
 
@@ -129,11 +129,7 @@ class PatchPerformer(PatchAttention, FullPrecision):
 
     def macs(self, x_shape: Shape) -> dict[str, int]:
         """Multiply-adds of the features, of their products with v and of the sums."""
-        embed = self.embed
-        pixels = x_shape[0]
-        for length in x_shape[2:]:
-            pixels *= (length + 2 * embed.padding - embed.kernel_size) // embed.stride + 1
-        return {"attention": pixels * self.features * (4 * self.dim + 1)}
+        return {"attention": self.embed.count_patches(x_shape) * self.features * (4 * self.dim + 1)}
 
 
 def _orthogonal_rows(rows: int, columns: int) -> np.ndarray:
@@ -146,8 +142,3 @@ def _orthogonal_rows(rows: int, columns: int) -> np.ndarray:
 @tensor_constant
 def _halves(rows: int, columns: int) -> np.ndarray:
     return np.full((rows, columns), -0.5, np.float32)
-
-
-@tensor_constant
-def _ones(count: int) -> np.ndarray:
-    return np.ones((count, 1), np.float32)

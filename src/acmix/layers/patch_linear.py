@@ -10,7 +10,7 @@ from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.layers.full_precision import FullPrecision
 from acmix.layers.inference import frozen
-from acmix.ops.constants import tensor_constant
+from acmix.ops.constants import column_of_ones, tensor_constant
 from acmix.ops.resample import box_mean
 from acmix.utils.cells import Shape
 from acmix.utils.parameters import forget
@@ -48,7 +48,7 @@ class ScaledConv(nn.Cell):
         _, _, height, width = y.shape
         scale = scale.reshape((-1, 1, height * width))
         y = y.reshape((-1, self.channels, height * width))
-        y = y * ops.matmul(_ones(self.channels).astype(y.dtype), scale)
+        y = y * ops.matmul(column_of_ones(self.channels).astype(y.dtype), scale)
         y = y + ops.matmul(constant.reshape((self.channels, 1)), scale * 0 + 1)
         return y.reshape((-1, self.channels, height, width))
 
@@ -121,7 +121,7 @@ class PatchLinear(FullPrecision):
         outputs, inputs = self.weight.shape
         kernel = self.weight * self.gamma.reshape((1, -1))
         mean = ops.matmul(kernel, _channel_average(inputs).reshape((inputs, 1)))
-        kernel = kernel - ops.matmul(mean, _ones(inputs).reshape((1, inputs)))
+        kernel = kernel - ops.matmul(mean, column_of_ones(inputs).reshape((1, inputs)))
         constant = ops.matmul(self.weight, self.beta.reshape((-1, 1))).reshape((-1,))
         if self.bias is not None:
             constant = constant + self.bias
@@ -151,17 +151,15 @@ class PatchLinear(FullPrecision):
 
     def macs(self, x_shape: Shape) -> dict[str, int]:
         """Multiply-adds of the linear layer."""
-        batch, _, height, width = x_shape
-        pixels = 1
-        for length in (height, width):
-            pixels *= (length + 2 * self.padding - self.kernel_size) // self.stride + 1
         inputs = self.in_channels * self.kernel_size**2
-        return {"linear": batch * pixels * self.out_channels * inputs}
+        return {"linear": self.count_patches(x_shape) * self.out_channels * inputs}
 
-
-@tensor_constant
-def _ones(count: int) -> np.ndarray:
-    return np.ones((count, 1), np.float32)
+    def count_patches(self, x_shape: Shape) -> int:
+        """Return how many patches a batch of maps (B, C_in, H, W) has."""
+        count = x_shape[0]
+        for length in x_shape[2:]:
+            count *= (length + 2 * self.padding - self.kernel_size) // self.stride + 1
+        return count
 
 
 @tensor_constant

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import mindspore as ms
-import numpy as np
 from mindspore import Tensor, ops
 
 from acmix.layers.full_precision import FullPrecision
-from acmix.ops.constants import tensor_constant
+from acmix.ops.constants import column_of_ones
 from acmix.utils.target import current_target
 
 
@@ -45,10 +44,5 @@ class _Softmax(FullPrecision):
         shape = logits.shape
         weights = weights.reshape((-1, shape[-1]))
         gradient = gradient.reshape((-1, shape[-1]))
-        mean = ops.MatMul()(weights * gradient, _ones(shape[-1]))
+        mean = ops.MatMul()(weights * gradient, column_of_ones(shape[-1]))
         return ((weights * (gradient - mean)).reshape(shape),)
-
-
-@tensor_constant
-def _ones(count: int) -> np.ndarray:
-    return np.ones((count, 1), np.float32)

@@ -16,9 +16,9 @@ from mindspore import Tensor, nn, ops
 
 from acmix.errors import check
 from acmix.layers.acmix_options import ACmixOptions
-from acmix.layers.blocks import batch_norm, conv, layer_norm
+from acmix.layers.blocks import layer_norm
 from acmix.layers.drop_path import drop_path_rates
-from acmix.models.backbone import Backbone, FeatureInfo
+from acmix.models.backbone import FeatureInfo
 from acmix.models.conformer_blocks import (
     EPSILON,
     PATCH,
@@ -28,11 +28,11 @@ from acmix.models.conformer_blocks import (
     FirstBlock,
     TwoHeads,
 )
+from acmix.models.residual import ResidualNetwork
 from acmix.models.vit import TransformerBlock, global_mixer, mixer_options
-from acmix.ops.padding import zero_pad
 
 
-class Conformer(Backbone):
+class Conformer(ResidualNetwork):
     """A residual network and a transformer with a class token, coupled.
 
     The classifier's output is the sum of two logits. Training sees each of them, see
@@ -59,7 +59,7 @@ class Conformer(Backbone):
     """
 
     default_options = ACmixOptions(qkv_std=0.02)
-    fold_norm_into_previous = (("conv1", "bn1"),)
+    classifier_name = "head"
 
     def __init__(
         self,
@@ -83,10 +83,7 @@ class Conformer(Backbone):
             f"depths must be those of 4 stages, the last of 1 block, got {depths}.",
         )
         check(width % SQUEEZE == 0, f"width must be a multiple of {SQUEEZE}, got {width}.")
-        self.conv1 = conv(in_channels, STEM_WIDTH, 7, 2, padding=3)
-        self.bn1 = batch_norm(STEM_WIDTH)
-        self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, pad_mode="valid")
+        self.make_stem(in_channels, STEM_WIDTH)
         trans_blocks = [
             TransformerBlock(
                 global_mixer(embed_dim, num_heads, options, with_token=True),
@@ -128,12 +125,6 @@ class Conformer(Backbone):
     def make_classifier(self, num_classes: int) -> nn.Cell:
         """Return a classifier of each branch."""
         return TwoHeads(self.num_features - self.embed_dim, self.embed_dim, num_classes)
-
-    def stem(self, x: Tensor) -> Tensor:
-        """Reduce (B, in_channels, H, W) to (B, 64, H / 4, W / 4)."""
-        x = self.relu(self.bn1(self.conv1(x)))
-        # After a ReLU zero padding is as good as padding by minus infinity, and it exports.
-        return self.maxpool(zero_pad(x, 1, 1, 1, 1))
 
     def to_feature(self, x: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Take the map."""

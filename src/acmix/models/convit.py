@@ -16,7 +16,7 @@ from mindspore import Tensor, nn
 from acmix.errors import check
 from acmix.layers.acmix import ACmix
 from acmix.layers.acmix_options import ACmixOptions
-from acmix.layers.blocks import PatchEmbed, layer_norm
+from acmix.layers.blocks import PatchEmbed
 from acmix.layers.class_token import ClassToken
 from acmix.layers.drop_path import drop_path_rates
 from acmix.models.backbone import FeatureInfo
@@ -59,6 +59,7 @@ class ConViT(TokenBackbone):
     """
 
     default_options = ACmixOptions(qkv_bias=False, qkv_std=0.02)
+    norm_epsilon = NORM_EPSILON
 
     def __init__(
         self,
@@ -105,8 +106,6 @@ class ConViT(TokenBackbone):
         self.stages = nn.CellList([stage])
         info = FeatureInfo(embed_dim, patch_size, "stages.0")
         self.finish((info,), num_classes, features_only, out_indices)
-        if not features_only:
-            self.norm = layer_norm(embed_dim, NORM_EPSILON)
 
 
 def local_mixer(dim: int, num_heads: int, options: ACmixOptions) -> ACmix:

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn, ops
 from acmix.errors import check
 from acmix.layers.attention.channel_first import ChannelFirstAttention
 from acmix.layers.blocks import batch_norm, dense, layer_norm, patch_conv, torch_conv
-from acmix.layers.class_token import ClassToken
+from acmix.layers.class_token import ClassToken, split_tokens
 from acmix.layers.drop_path import drop_path_rates
 from acmix.layers.gelu import QuickGELU
 from acmix.models.backbone import FeatureInfo
@@ -87,10 +87,7 @@ class ConvolutionalAttention(nn.Cell):
         out = self.proj(self.attention(q, k, v).transpose(0, 2, 1))
         if tokens is None:
             return out.reshape((-1, height, width, self.dim))
-        count = tokens.shape[2]
-        of_tokens, out = ops.split(out, (count, height * width), 1)
-        of_tokens = of_tokens.reshape((-1, 1, count, self.dim))
-        return out.reshape((-1, height, width, self.dim)), of_tokens
+        return split_tokens(out, height, width)
 
     def _joined(self, linear: nn.Cell, maps: Tensor, extra: Tensor | None) -> Tensor:
         """Put the tokens in front of a map and apply a linear layer: (B, C, E + L)."""
@@ -161,5 +158,3 @@ class CvT(TokenBackbone):
             before = dim
         self.stages = nn.CellList(stages)
         self.finish(info, num_classes, features_only, out_indices)
-        if not features_only:
-            self.norm = layer_norm(self.num_features)

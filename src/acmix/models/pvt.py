@@ -24,7 +24,7 @@ from mindspore import nn
 
 from acmix.errors import check
 from acmix.layers.acmix_options import ACmixOptions
-from acmix.layers.blocks import PatchEmbed, layer_norm
+from acmix.layers.blocks import PatchEmbed
 from acmix.layers.drop_path import drop_path_rates
 from acmix.models.backbone import FeatureInfo
 from acmix.models.vit import (
@@ -72,6 +72,7 @@ class PVT(TokenBackbone):
     """
 
     default_options = ACmixOptions(qkv_std=0.02)
+    norm_epsilon = NORM_EPSILON
 
     def __init__(
         self,
@@ -129,5 +130,3 @@ class PVT(TokenBackbone):
             before = dim
         self.stages = nn.CellList(stages)
         self.finish(info, num_classes, features_only, out_indices)
-        if not features_only:
-            self.norm = layer_norm(self.num_features, NORM_EPSILON)

@@ -135,7 +135,8 @@ class Place(NamedTuple):
 class ResidualNetwork(Backbone):
     """Stem, stages of residual blocks that halve the map and double the channels, classifier.
 
-    A family calls :meth:`make_stem` and then :meth:`make_stages` in its constructor.
+    A family calls :meth:`make_stem` and then :meth:`make_stages` in its constructor, or makes
+    stages of its own.
     """
 
     classifier_name = "fc"

@@ -15,7 +15,7 @@ from mindspore import Tensor, nn
 
 from acmix.errors import check, suggest
 from acmix.layers.acmix_options import ACmixOptions
-from acmix.layers.blocks import layer_norm, patch_conv
+from acmix.layers.blocks import patch_conv
 from acmix.layers.drop_path import drop_path_rates
 from acmix.layers.patch_attention import PatchPerformer, PatchSoftmaxAttention
 from acmix.models.backbone import FeatureInfo
@@ -129,5 +129,3 @@ class T2TViT(TokenBackbone):
         self.stages = nn.CellList([stage])
         info = FeatureInfo(embed_dim, REDUCTION, "stages.0")
         self.finish((info,), num_classes, features_only, out_indices)
-        if not features_only:
-            self.norm = layer_norm(embed_dim)

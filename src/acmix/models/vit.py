@@ -5,6 +5,7 @@ PVT, ConViT, T2T-ViT, CvT and Conformer are made of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from acmix.errors import check, suggest
 from acmix.layers.acmix import ACmix
 from acmix.layers.acmix_options import ACmixOptions
 from acmix.layers.blocks import Mlp, layer_norm
-from acmix.layers.class_token import ClassToken, TokenACmix, TokenAttention
+from acmix.layers.class_token import ClassToken, TokenACmix, TokenAttention, split_tokens
 from acmix.layers.drop_path import DropPath
 from acmix.layers.gelu import GELU
-from acmix.models.backbone import Backbone
+from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
@@ -111,9 +112,7 @@ class TransformerBlock(nn.Cell):
             rows = height if length == pixels else 1
             out = self.attn(x.reshape((-1, rows, length // rows, self.dim)))
             return out.reshape((-1, length, self.dim))
-        token, x = ops.split(x, (1, pixels), 1)
-        token = token.reshape((-1, 1, 1, self.dim))
-        out, token = self.attn(x.reshape((-1, height, width, self.dim)), token)
+        out, token = self.attn(*split_tokens(x, height, width))
         return ops.cat((token.reshape((-1, 1, self.dim)), out.reshape((-1, pixels, self.dim))), 1)
 
 
@@ -244,7 +243,20 @@ class TokenBackbone(Backbone):
     The classifier reads the token, behind ``norm``. Maps leave it out and are not normalised.
     """
 
-    norm: nn.Cell
+    norm_epsilon = 1e-5
+
+    def finish(
+        self,
+        feature_info: Sequence[FeatureInfo],
+        num_classes: int,
+        features_only: bool,
+        out_indices: Sequence[int] | None,
+        num_features: int | None = None,
+    ) -> None:
+        """Make the norm of the token, too; see :meth:`Backbone.finish`."""
+        super().finish(feature_info, num_classes, features_only, out_indices, num_features)
+        if not features_only:
+            self.norm = layer_norm(self.num_features, self.norm_epsilon)
 
     def stem(self, x: Tensor) -> Tensor:
         """Return the images."""

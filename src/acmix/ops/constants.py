@@ -45,3 +45,9 @@ def tensor_constant(function: Callable[..., np.ndarray | None]) -> Callable[...,
         return Tensor(function(*args))
 
     return constant(evaluate)
+
+
+@tensor_constant
+def column_of_ones(count: int) -> np.ndarray:
+    """Return ones (count, 1): a product with it adds up, one with its transpose spreads."""
+    return np.ones((count, 1), np.float32)

@@ -109,13 +109,10 @@ class LocalRelation(SoftmaxAttention):
         rows = to_tokens(v).reshape((-1, height * width * self.num_heads, self.head_dim))
         v = take_rows(rows, _value_rows(self.num_heads, *plan))
         out = self.weighted_sum(weights, v.reshape((-1, keys, self.head_dim)))
+        count = _query_elements(self.num_heads, *plan).shape[0]
         order = _output_rows(self.num_heads, *plan)
-        out = take_rows(out.reshape((-1, self._rows(plan, queries), self.head_dim)), order)
+        out = take_rows(out.reshape((-1, count, self.head_dim)), order)
         return to_maps(out.reshape((-1, out_height, out_width, self.dim)))
-
-    def _rows(self, plan: tuple[int, ...], queries: int) -> int:
-        """Return the number of rows of an image's queries."""
-        return _query_elements(self.num_heads, *plan).shape[0]
 
     def _bias(self, plan: tuple[int, ...], queries: int, keys: int) -> Tensor:
         """Return the prior of each query's and key's offset, (G, M, keys)."""
