@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import sys
 from typing import TextIO
 
@@ -13,12 +14,18 @@ from acmix.utils.text import printable
 
 _LONGEST = 1000
 _LAYOUT = "\n\t"  # of tables; the log's other control characters come from names
+_STYLES = {"header": "1", "best": "1;32", "warning": "33"}
+"""SGR codes of ANSI: bold, bold green, yellow."""
 
 
 def set_up_console(log: TextIO) -> None:
-    """Log to ``log``, and let no name of a file or class change the terminal."""
+    """Log to ``log``, and let no name of a file or class change the terminal.
+
+    A record may name a style by ``extra={"style": "best"}``; colours are for terminals only, and
+    not where the variable NO_COLOR is set.
+    """
     handler = logging.StreamHandler(log)
-    handler.setFormatter(_PrintableFormatter("%(message)s"))
+    handler.setFormatter(_PrintableFormatter("%(message)s", _has_colours(log)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
@@ -51,8 +58,17 @@ def _bounded(text: str) -> str:
     return f"{text[: _LONGEST - 300]} [...] {text[-300:]}"
 
 
+def _has_colours(stream: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
 class _PrintableFormatter(logging.Formatter):
     """Keeps the layout of a message; its arguments, which may be names, stay on one line."""
+
+    def __init__(self, layout: str, colours: bool):
+        super().__init__(layout)
+        self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.args, tuple):
@@ -61,4 +77,7 @@ class _PrintableFormatter(logging.Formatter):
             record.args = tuple(
                 arg if isinstance(arg, numbers) else printable(arg) for arg in record.args or ()
             )
-        return printable(super().format(record), keep=_LAYOUT)
+        text = printable(super().format(record), keep=_LAYOUT)
+        default = "warning" if record.levelno >= logging.WARNING else ""
+        code = _STYLES.get(getattr(record, "style", default))
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self._colours else text

@@ -19,3 +19,5 @@ class FitResult:
     stopped_by: str | None = None
     """Name of the signal that ended training early. If then ``progress.is_concluded`` is false, a
     resumed run begins with the evaluation."""
+    example: str | None = None
+    """Path of an image file of the validation split, to try a prediction on; None if unknown."""

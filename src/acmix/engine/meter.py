@@ -52,16 +52,35 @@ class Meter:
         self._rows: list[Row] = []
         self._results: list[tuple[int, float, StepResult]] = []
         self._images = 0
+        self._compilation = 0.0
         self.start()
 
     def start(self) -> None:
         """Start the clock; evaluation and saving before it do not count as training."""
         self._start = time.perf_counter()
 
-    def add(self, step: int, rate: float, result: StepResult, images: int) -> None:
-        """Add a step that took ``images`` images on this device at a learning rate."""
+    def add(
+        self,
+        step: int,
+        rate: float,
+        result: StepResult,
+        images: int,
+        compilation: float | None = None,
+    ) -> None:
+        """Add a step that took ``images`` images on this device at a learning rate.
+
+        Args:
+            step: its number.
+            rate: the learning rate.
+            result: of the step.
+            images: number of its images on this device.
+            compilation: seconds of a step that compiles, which counts for no speed.
+        """
         self._results.append((step, rate, result))
-        self._images += images * self.devices
+        if compilation is None:
+            self._images += images * self.devices
+        else:
+            self._compilation += compilation
 
     def state(self) -> dict[str, Any]:
         """Return the steps since the last line for a checkpoint, as JSON can hold them.
@@ -96,8 +115,9 @@ class Meter:
         Returns:
             Losses by their names, over the steps where they were finite (NaN if there is none);
             ``grad_norm`` over the steps that updated the parameters; ``skipped``, the number of
-            others; ``images_per_second`` of all devices (None if this process trained none);
-            ``seconds`` of wall time. Empty if no step is known.
+            others; ``images_per_second`` of all devices, without the steps that compile (None if
+            there were no others in this process); ``seconds`` of wall time. Empty if no step is
+            known.
         """
         self.read()
         if not self._rows:
@@ -112,7 +132,7 @@ class Meter:
             **dict(zip(self.loss_names, means.tolist(), strict=True)),
             "grad_norm": float(norms[taken].mean()) if taken.any() else None,
             "skipped": int((~taken).sum()),
-            "images_per_second": self._images / seconds if self._images else None,
+            "images_per_second": self._speed(seconds),
             "seconds": seconds,
         }
         self._reset()
@@ -141,8 +161,12 @@ class Meter:
             )
         return None
 
+    def _speed(self, seconds: float) -> float | None:
+        return self._images / (seconds - self._compilation) if self._images else None
+
     def _reset(self) -> None:
         self.nonfinite = None
         self._rows, self._results = [], []
         self._images = 0
+        self._compilation = 0.0
         self.start()

@@ -59,11 +59,11 @@ class Milestones:
 
     def next_rate(self, progress: Progress) -> float:
         """Return the learning rate of the step after ``progress``."""
-        return self.rates[self._index(progress)]
+        return self.rates[self.done(progress)]
 
     def last_rate(self, progress: Progress) -> float:
         """Return the learning rate of the step that led to ``progress``."""
-        return self.rates[max(0, self._index(progress) - 1)]
+        return self.rates[max(0, self.done(progress) - 1)]
 
     def epochs(self, progress: Progress) -> float:
         """Return the completed epochs, with a fraction inside an epoch."""
@@ -76,15 +76,34 @@ class Milestones:
             return f"{progress.step} steps are done, train.steps={self.train.steps}"
         return f"{progress.epoch} epochs are done, train.epochs={self.train.epochs}"
 
-    def bar(self, progress: Progress) -> tuple[str, int, int]:
-        """Return title, length and present place of the progress bar, the last two in steps."""
-        if self.train.steps is not None:
-            return "steps", self.train.steps, progress.step
-        title = f"epoch {progress.epoch + 1}/{self.train.epochs}"
-        return title, progress.steps_per_epoch, progress.steps_inside(self.global_batch)
+    @property
+    def total(self) -> int:
+        """Steps of the whole run, of :meth:`done`."""
+        return len(self.rates)
 
-    def _index(self, progress: Progress) -> int:
-        """Return the place of the next step in :attr:`rates`.
+    @property
+    def epochs_of_run(self) -> int | None:
+        """Length of the run in epochs; None if it is measured in steps."""
+        return None if self.train.steps is not None else self.train.epochs
+
+    def title(self, progress: Progress) -> str:
+        """Return which part of the run ``progress`` is in, or has just completed."""
+        if self.train.steps is not None:
+            return "steps"
+        begun = progress.inside_epoch or progress.epoch == 0
+        return f"epoch {progress.epoch + begun}/{self.train.epochs}"
+
+    def evaluations_left(self, progress: Progress) -> int:
+        """Return how many evaluations are due up to the end of the run."""
+        done, total = self.done(progress), self.total
+        if self.train.eval_steps is not None:
+            interval = self.train.eval_steps
+        else:
+            interval = progress.steps_per_epoch * self.train.eval_interval
+        return -(-total // interval) - done // interval  # the end is one, whatever the interval
+
+    def done(self, progress: Progress) -> int:
+        """Return the steps of the run that are done, which is the place of the next in its rates.
 
         Without ``train.steps`` it follows the epochs, which another number of workers divides into
         another number of steps.

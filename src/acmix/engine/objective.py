@@ -9,6 +9,9 @@ from mindspore import nn
 
 from acmix.parallel import World
 
+VALIDATION_LOSS = "val_loss"
+"""Name of the loss in :meth:`Metric.compute`, of tasks that know one without training targets."""
+
 
 class Metric(Protocol):
     """Accumulates outputs and targets over batches."""

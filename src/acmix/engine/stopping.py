@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
 from mindspore import Tensor
 
 from acmix.engine.evaluate import Dataset, evaluate
 from acmix.engine.grouping import Batch
-from acmix.engine.objective import Objective
+from acmix.engine.objective import Metric, Objective
 from acmix.engine.train_step import StepResult
 from acmix.parallel import World
 from acmix.utils.activity import doing
 from acmix.utils.interruption import BEFORE_TRAINING, Interrupted, Interruption
 
 IN_EVALUATION = "in an evaluation: the checkpoint before it is whole"
+
+
+class Evaluation(NamedTuple):
+    """Result of an evaluation."""
+
+    metric: Metric
+    """Of the images of all ranks."""
+    values: dict[str, float]
+    """Of :meth:`Metric.compute`."""
 
 
 class Stopping:
@@ -78,8 +88,8 @@ class Stopping:
         previous, self._previous = self._previous, result.stop
         self.now = float(previous) > 0
 
-    def metrics(self, objective: Objective, data: Dataset, step: int) -> dict[str, float]:
-        """Return the metrics on ``data``, the same on all ranks.
+    def evaluate(self, objective: Objective, data: Dataset, step: int) -> Evaluation:
+        """Return the metric of ``data`` and its values, which are the same on all ranks.
 
         Args:
             objective: provides network and metric.
@@ -94,7 +104,7 @@ class Stopping:
             metric = evaluate(objective, _Interruptible(data, self, step), self.world)
             doing(f"computing the metrics after step {step}")
             if alone:
-                return metric.compute()
+                return Evaluation(metric, metric.compute())
         metrics = None
         if self.world.is_first:  # COCO's evaluation takes minutes and gives the same on all
             try:
@@ -105,7 +115,7 @@ class Stopping:
         metrics = self.world.broadcast(metrics)
         if metrics is None:
             raise self.interruption.interrupted(IN_EVALUATION)
-        return metrics
+        return Evaluation(metric, metrics)
 
     def check(self) -> None:
         """Raise Interrupted, on all ranks, if one of them got a signal."""

@@ -10,25 +10,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from acmix.config import Config
 from acmix.engine.checkpoint import Progress, training_state
 from acmix.engine.checkpoint_folder import file_name
 from acmix.engine.configured_step import create_train_step
+from acmix.engine.console import StepTime, TrainingConsole
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset
 from acmix.engine.fit_result import FitResult
-from acmix.engine.grouping import Group, batches_of_steps, with_progress_bar
+from acmix.engine.grouping import Group, batches_of_steps
 from acmix.engine.identity import check_same_run
 from acmix.engine.meter import Meter
 from acmix.engine.milestones import Milestones
-from acmix.engine.objective import Objective
+from acmix.engine.objective import Metric, Objective
 from acmix.engine.profile import profile_training
 from acmix.engine.resume import broadcast_state, resume_run
 from acmix.engine.run_dir import RunDir
 from acmix.engine.schedule import configured_learning_rates
-from acmix.engine.stopping import Stopping
+from acmix.engine.stopping import Evaluation, Stopping
 from acmix.engine.train_step import StepResult
 from acmix.errors import UserError, check
 from acmix.parallel import World
@@ -68,6 +67,8 @@ class Trainer:
         world: the devices that train together. Each has a Trainer and its own shard of the data.
             Only the Trainer of the first device writes.
         interruption: receives signals before training, too; None makes one.
+        headline: titles of the metrics that the console shows, by name; None for the monitored one.
+        evaluated: called on the first device with every metric, when its line is written.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class Trainer:
         world: World | None = None,
         about: Mapping[str, Any] | None = None,
         interruption: Interruption | None = None,
+        headline: Mapping[str, str] | None = None,
+        evaluated: Callable[[Metric], None] | None = None,
     ):
         self.objective = objective
         self.config = config
@@ -86,6 +89,8 @@ class Trainer:
         self.scalars = scalars
         self.world = world or World()
         self.about = dict(about or {})
+        self.headline = headline or {objective.monitor: objective.monitor}
+        self.evaluated = evaluated
         self.step = create_train_step(objective.train_network, config, self.world)
         self.network, self.scaler = self.step.network, self.step.scaler
         self.ema = None
@@ -125,7 +130,7 @@ class Trainer:
         )
         rates = configured_learning_rates(self.config, steps_per_epoch, self.world.size)
         milestones = Milestones(train, rates, self._global_batch)
-        with logging_redirect_tqdm(), self.stopping.interruption:
+        with self.stopping.interruption:
             with self.stopping.until_begun():
                 doing("preparing the run")
                 progress = self._initialise(resume, steps_per_epoch)
@@ -133,7 +138,16 @@ class Trainer:
                     self._profile(train_data, progress, milestones.next_rate(progress))
             if milestones.is_end(progress) and progress.is_concluded:
                 logger.info("Nothing is left to train: %s.", milestones.left(progress))
-            progress = self._train(progress, train_data, val_data, milestones)
+            self._console = TrainingConsole(
+                milestones,
+                progress,
+                self.headline,
+                devices=self.world.size,
+                interruption=self.stopping.interruption,
+                shown=self.world.is_first,
+            )
+            with self._console:
+                progress = self._train(progress, train_data, val_data, milestones)
         is_whole = milestones.is_end(progress) and progress.is_concluded
         stopped = None if is_whole else self.stopping.reason
         return FitResult(progress, self._metrics, time.perf_counter() - start, stopped)
@@ -149,7 +163,7 @@ class Trainer:
         try:
             if not progress.is_concluded:  # the run ended during an evaluation
                 progress = self._conclude(progress, val_data, milestones)
-            self._meter.start()
+            self._start_clocks()
             while not (milestones.is_end(progress) or self.stopping.now):
                 progress = self._train_stretch(progress, train_data, milestones)
                 if not progress.pending:
@@ -157,11 +171,16 @@ class Trainer:
                 self._save(progress)  # first: no error of the evaluation may cost the steps
                 if not self.stopping.now:
                     progress = self._conclude(progress, val_data, milestones)
-                    self._meter.start()
+                    self._start_clocks()
         except Interrupted:
             if progress.is_concluded:  # before the first step
                 raise
         return progress
+
+    def _start_clocks(self) -> None:
+        """Leave evaluation and saving out of the speed of training."""
+        self._meter.start()
+        self._console.resume()
 
     @property
     def _global_batch(self) -> int:
@@ -221,13 +240,12 @@ class Trainer:
         self.network.set_train(True)
         batches = self.stopping.reading(data.epoch(progress.epoch, done * accumulate))
         groups = batches_of_steps(batches, accumulate)
-        for group in with_progress_bar(groups, *milestones.bar(progress)):
+        for group in groups:
             rate = milestones.next_rate(progress)
-            doing(f"step {progress.step + 1}", progress.step + 1, meets=self.world.size > 1)
-            with self.stopping.until_begun():
+            with self.stopping.until_begun(), self._console.step(progress.step + 1, group) as timed:
                 result = self._take_step(group, rate)
             progress = milestones.after_step(progress)
-            self._meter.add(progress.step, rate, result, sum(len(batch[0]) for batch in group))
+            self._count(progress, rate, result, group, timed)
             self.stopping.after_step(result)
             if milestones.is_milestone(progress):  # fit saves, evaluates and logs
                 self._check_convergence(progress.step, rate)
@@ -251,17 +269,31 @@ class Trainer:
     ) -> Progress:
         """Evaluate a saved milestone if it is due, and log its line."""
         record = self._record(progress, milestones)
+        found = None
         if val_data and milestones.evaluates(progress):
-            self._metrics, seconds = self._evaluate(val_data, progress)
+            found, seconds = self._evaluate(val_data, progress)
+            self._metrics = found.values
             record |= self._metrics | {"eval_seconds": seconds}
             progress = self._with_best(progress, self._metrics)
         if self.scalars is not None:
             record["scalars"] = self.scalars()
         self._log(record)
+        self._console.row(progress, record)
         progress = replace(progress, pending=False)
         if self.world.is_first:
             self.run_dir.checkpoints.conclude(self.state, progress, self.about)
+            if found is not None and self.evaluated is not None:
+                self.evaluated(found.metric)
         return progress
+
+    def _count(
+        self, progress: Progress, rate: float, result: StepResult, group: Group, timed: StepTime
+    ) -> None:
+        """Add a step to the means and to what the console shows."""
+        images = sum(len(batch[0]) for batch in group)
+        compilation = timed.seconds if timed.compiles else None
+        self._meter.add(progress.step, rate, result, images, compilation)
+        self._console.after_step(progress, rate, result, images, timed)
 
     def _take_step(self, group: Group, rate: float) -> StepResult:
         """Update the parameters and their moving average."""
@@ -296,19 +328,22 @@ class Trainer:
                 "leave such steps out with train.on_nonfinite=skip."
             )
 
-    def _evaluate(self, data: Dataset, progress: Progress) -> tuple[dict[str, float], float]:
-        """Return the metrics and the seconds of an evaluation."""
+    def _evaluate(self, data: Dataset, progress: Progress) -> tuple[Evaluation, float]:
+        """Return the result and the seconds of an evaluation."""
         start = time.perf_counter()
         try:
-            with self.ema.applied() if self.ema is not None else nullcontext():
-                metrics = self.stopping.metrics(self.objective, data, progress.step)
+            with (
+                self.ema.applied() if self.ema is not None else nullcontext(),
+                self._console.evaluating(data) as shown,
+            ):
+                found = self.stopping.evaluate(self.objective, shown, progress.step)
         except UserError as error:
             raise UserError(
                 f"{error} This was the evaluation after step {progress.step}. The "
                 f"checkpoint before it is {self.run_dir.checkpoints.path / file_name(progress)}; "
                 "--resume auto evaluates it first and goes on."
             ) from error
-        return metrics, time.perf_counter() - start
+        return found, time.perf_counter() - start
 
     def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
         value = metrics[self.objective.monitor]
@@ -323,7 +358,6 @@ class Trainer:
             self.run_dir.checkpoints.save(self.state, progress, self._meter.state(), self.about)
 
     def _log(self, record: dict[str, Any]) -> None:
+        self._console.take(record)
         if self.world.is_first:
             self.run_dir.log(record)
-        shown = {name: value for name, value in record.items() if isinstance(value, (int, float))}
-        logger.info("  ".join(f"{name} {value:.5g}" for name, value in shown.items()))

@@ -88,6 +88,5 @@ def _lossy(stream: TextIO) -> TextIO:
     with contextlib.suppress(OSError):
         stream.flush()
     buffer = open(stream.fileno(), "wb", closefd=False)  # noqa: SIM115
-    return LossyStream(
-        buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering
-    )
+    by_line = stream.line_buffering or stream.write_through  # the latter with PYTHONUNBUFFERED
+    return LossyStream(buffer, stream.encoding, "backslashreplace", line_buffering=by_line)

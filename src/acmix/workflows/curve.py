@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from acmix.engine.objective import VALIDATION_LOSS
 from acmix.errors import UserError, check
 from acmix.utils.figures import save_figure
 from acmix.utils.reading import read_bytes
@@ -16,34 +17,48 @@ _MAX_BYTES = 2**30  # a hundred times what 300 epochs of ImageNet write
 
 
 def plot_training_curve(
-    metrics_file: str | Path, target: str | Path, metrics: Sequence[str]
+    metrics_file: str | Path, target: str | Path, headline: Mapping[str, str]
 ) -> None:
-    """Plot loss, learning rate and validation metrics of a run over its steps.
+    """Plot losses, learning rate and validation metrics of a run over its steps.
+
+    The first metric that the run has chooses the best step, which is marked.
 
     Args:
         metrics_file: ``metrics.jsonl`` of a run folder: one object per line with ``step``,
             ``loss``, ``lr`` and, on some lines, validation metrics.
         target: picture to write; the suffix selects the format.
-        metrics: names of the metrics to plot; absent ones are skipped.
+        headline: titles of the metrics to plot, by name; absent ones are skipped.
 
     Raises:
         UserError: the file is missing, is not JSON lines, or contains no loss.
     """
     records = read_records(Path(metrics_file))
-    series = {name: _series(records, name) for name in ("loss", "lr", *metrics)}
+    names = ("loss", VALIDATION_LOSS, "lr", *headline)
+    series = {name: _series(records, name) for name in names}
     check(bool(series["loss"]), f"metrics file: {metrics_file} holds no 'step' with a 'loss'.")
-    drawn = [name for name in metrics if series[name]]
+    drawn = [name for name in headline if series[name]]
+    best = _best(series[drawn[0]]) if drawn else None
 
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    loss, rate, *rest = figure.subplots(1, 3 if drawn else 2)
-    _draw(loss, "loss", series["loss"])
-    _draw(rate, "learning rate", series["lr"])
-    for axes in rest:
+    figure = Figure(figsize=(4 + 4.5 * (1 + bool(drawn)), 3.8), layout="constrained")
+    losses, *scores, rate = figure.subplots(1, 2 + bool(drawn))
+    _draw(losses, "loss", series["loss"], "training")
+    if series[VALIDATION_LOSS]:
+        _draw(losses, "loss", series[VALIDATION_LOSS], "validation")
+        losses.legend()
+    for axes in scores:
         for name in drawn:
-            _draw(axes, "validation", series[name], label=name)
+            _draw(axes, "validation", series[name], headline[name])
+        if best is not None:
+            value = f"{headline[drawn[0]]} {best[1]:.4f}"
+            where = _place(records, best[0])
+            axes.plot(*best, marker="*", color="black", markersize=12, linestyle="none",
+                      label=f"best: {value} at {where}")  # fmt: skip
         axes.legend()
+    if best is not None:
+        losses.axvline(best[0], color="black", linewidth=0.8, linestyle=":")
+    _draw(rate, "learning rate", series["lr"])
     save_figure(figure, Path(target))
 
 
@@ -82,6 +97,20 @@ def _number(value: Any) -> float | None:
         return float(value) if type(value) in (int, float) else None
     except OverflowError:  # an integer of more than 308 digits
         return None
+
+
+def _best(points: list[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the first point with the largest value; None if no value is a number."""
+    known = [point for point in points if math.isfinite(point[1])]
+    return max(known, key=lambda point: point[1]) if known else None
+
+
+def _place(records: list[dict[str, Any]], step: float) -> str:
+    """Return the epoch that ends at ``step``, or the step itself."""
+    epochs = [_number(r["epoch"]) for r in records if r.get("step") == step and r.get("epoch")]
+    if epochs and epochs[-1] is not None and epochs[-1] % 1 == 0:
+        return f"epoch {epochs[-1]:.0f}"
+    return f"step {step:.0f}"
 
 
 def _draw(

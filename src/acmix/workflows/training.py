@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from acmix.config import Config
@@ -21,8 +22,8 @@ from acmix.tasks import get_task
 from acmix.utils.activity import doing
 from acmix.utils.interruption import BEFORE_TRAINING, Interruption
 from acmix.workflows.classes import known_class_names, match_classes
-from acmix.workflows.curve import plot_training_curve
 from acmix.workflows.pretrained import load_pretrained
+from acmix.workflows.run_pictures import RunPictures
 from acmix.workflows.runs import build_model, set_up_runtime
 from acmix.workflows.weights import load_model
 
@@ -65,13 +66,15 @@ def _train_in(
             run_dir.check_unused()
         with interruption.ending_at_once(BEFORE_TRAINING):
             trainer, data = _prepare(config, resume, run_dir, world, target, interruption)
+        pictures = RunPictures(get_task(config.task), run_dir.path, data[1].classes)
+        trainer.evaluated = pictures
         result = trainer.fit(*data, resume)
         if world.is_first:
-            curve = run_dir.path / "curve.png"
-            headline = tuple(get_task(config.task).headline)
-            plot_training_curve(run_dir.metrics_file, curve, headline)
+            pictures.write()
+            pictures.write_curve()  # with the lines after the last evaluation
         world.barrier()  # the launcher treats an early exit of a rank as a failure
-    return result
+    first = data[1].names[0]
+    return replace(result, example=first if Path(first).is_file() else None)
 
 
 def _prepare(
@@ -124,6 +127,7 @@ def _prepare(
         world=world,
         about=describe_run(config, train_data, val_data),
         interruption=interruption,
+        headline=task.headline,
     )
     return trainer, (train_data, val_data)
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_config
 from acmix.cli.console import say
+from acmix.cli.next_commands import best_checkpoint, next_commands
+from acmix.utils.progress import clock
+
+if TYPE_CHECKING:
+    from acmix.config import Config
+    from acmix.engine import FitResult
 
 NAME = "train"
 HELP = "Train a model by a configuration."
@@ -41,8 +49,7 @@ def run(options: Namespace) -> int:
         return stop.code
     step, saved = result.progress.step, f"{config.output}/checkpoints"
     if result.stopped_by is None:
-        metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
-        say(f"Finished in {result.seconds:.0f} s: {metrics}  -> {config.output}")
+        _report(config, result)
     elif result.progress.is_concluded:
         say(
             f"Stopped by {result.stopped_by} after step {step}, which is saved in {saved}; "
@@ -54,3 +61,25 @@ def run(options: Namespace) -> int:
             f"in {saved}; --resume auto evaluates it and continues"
         )
     return 0
+
+
+def _report(config: Config, result: FitResult) -> None:
+    """Print the metrics of the last and of the best epoch, and what to do next."""
+    from acmix.tasks import get_task
+
+    run, progress = Path(config.output), result.progress
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    say(f"Finished in {clock(result.seconds)}: {metrics}  -> {run}")
+    if progress.best is not None and progress.best_step is not None:
+        name = next(iter(get_task(config.task).headline))
+        place = _place(progress.best_step, progress.steps_per_epoch)
+        say(f"Best: {name} {progress.best:.4f} after {place}  -> {best_checkpoint(run)}")
+    say("Next:")
+    for command in next_commands(run, result.example):
+        say(f"  {command}")
+
+
+def _place(step: int, steps_per_epoch: int) -> str:
+    if steps_per_epoch and step % steps_per_epoch == 0:
+        return f"epoch {step // steps_per_epoch}"
+    return f"step {step}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import mindspore as ms
@@ -14,16 +13,15 @@ from acmix.config import ClassificationConfig
 from acmix.data import Preprocess
 from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
-from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
+from acmix.tasks.base import Benchmark, ImageShape, model_arguments, register_task
 from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.classification.prediction import ClassificationReader
-from acmix.tasks.confusion_plot import plot_confusion_matrix
-from acmix.utils.figures import check_picture
+from acmix.tasks.confusion_files import ConfusionTask
 
 
 @register_task
-class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetric]):
+class ClassificationTask(ConfusionTask[ClassificationConfig, Backbone, ClassificationMetric]):
     """Prediction of one class per image."""
 
     config_class = ClassificationConfig
@@ -118,13 +116,7 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         preprocess = Preprocess.from_dict(dict(description["preprocess"]))
         return ClassificationReader(preprocess, classes, top)
 
-    def check_eval_file(self, option: str, path: Path) -> None:
-        """Raise UserError unless the suffix is that of a picture."""
-        check_picture(path)
-
-    def write_eval_file(
-        self, option: str, metric: ClassificationMetric, classes: Sequence[str], path: Path
-    ) -> None:
-        """Draw the confusion matrix of the data set's classes."""
-        count = len(classes)
-        plot_confusion_matrix(metric.confusion[:count, :count], classes, path)
+    def confusion_title(self, metric: ClassificationMetric) -> str:
+        """Return top-1, and the number of images."""
+        top1, count = metric.compute()["top1"], int(metric.confusion.sum())
+        return f"top-1 {100 * top1:.1f} % of {count} images"

@@ -51,6 +51,7 @@ class DetectionMetric:
         self._image_ids = tuple(image_ids)
         self._category_ids = tuple(category_ids)
         self._seen: set[int] = set()
+        self._evaluated: dict[Kind, COCOeval] = {}
         self.results: list[dict[str, Any]] = []
 
     def update(self, outputs: np.ndarray | tuple[np.ndarray, ...], *targets: np.ndarray) -> None:
@@ -66,6 +67,7 @@ class DetectionMetric:
         Raises:
             UserError: a score, box or mask is not finite.
         """
+        self._evaluated = {}
         positions, scales = targets
         for image, position in enumerate(positions):
             if position < 0:
@@ -116,6 +118,7 @@ class DetectionMetric:
         """Add the detections of the other devices."""
         parts = world.gather(json.dumps([sorted(self._seen), self.results]).encode())
         seen, results = zip(*map(json.loads, parts), strict=True)
+        self._evaluated = {}
         self._seen = set(itertools.chain(*seen))
         self.results = list(itertools.chain(*results))
 
@@ -148,5 +151,8 @@ class DetectionMetric:
         return sorted({id for id in self._category_ids if id is not None})
 
     def _evaluate(self, kind: Kind) -> COCOeval:
-        seen, categories = sorted(self._seen), self._present_ids()
-        return evaluate(self._truth, self.results, kind, seen, categories)
+        if kind not in self._evaluated:  # takes minutes for COCO
+            seen, categories = sorted(self._seen), self._present_ids()
+            found = evaluate(self._truth, self.results, kind, seen, categories)
+            self._evaluated[kind] = found
+        return self._evaluated[kind]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import mindspore as ms
@@ -18,12 +17,11 @@ from acmix.models.segmentation import Segmenter, create_segmenter
 from acmix.tasks.base import (
     Benchmark,
     ImageShape,
-    Task,
     fixed_size,
     model_arguments,
     register_task,
 )
-from acmix.tasks.confusion_plot import plot_confusion_matrix
+from acmix.tasks.confusion_files import ConfusionTask
 from acmix.tasks.segmentation.metric import SegmentationMetric
 from acmix.tasks.segmentation.objective import (
     SegmentationLabels,
@@ -38,11 +36,10 @@ from acmix.tasks.segmentation.prediction import (
     SegmentationReader,
     pixel_outputs,
 )
-from acmix.utils.figures import check_picture
 
 
 @register_task
-class SegmentationTask(Task[SegmentationConfig, Segmenter, SegmentationMetric]):
+class SegmentationTask(ConfusionTask[SegmentationConfig, Segmenter, SegmentationMetric]):
     """Prediction of one class per pixel.
 
     Exported files output the labels of the input's pixels, or the head's logits, from which the
@@ -155,13 +152,8 @@ class SegmentationTask(Task[SegmentationConfig, Segmenter, SegmentationMetric]):
         accuracy = dict(zip(classes, metric.class_accuracy().tolist(), strict=False))
         return {**super().report(metric, classes), "per_class_accuracy": accuracy}
 
-    def check_eval_file(self, option: str, path: Path) -> None:
-        """Raise UserError unless the suffix is that of a picture."""
-        check_picture(path)
-
-    def write_eval_file(
-        self, option: str, metric: SegmentationMetric, classes: Sequence[str], path: Path
-    ) -> None:
-        """Draw the confusion matrix of the data set's classes."""
-        count = len(classes)
-        plot_confusion_matrix(metric.confusion[:count, :count], classes, path)
+    def confusion_title(self, metric: SegmentationMetric) -> str:
+        """Return mean intersection over union, and the share of pixels that are right."""
+        values, count = metric.compute(), int(metric.confusion.sum())
+        accuracy = f"{100 * values['aAcc']:.1f} % of {count} pixels are right"
+        return f"mIoU {100 * values['mIoU']:.1f} %; {accuracy}"
