@@ -111,7 +111,8 @@ def test_lines_checkpoints_and_best_are_those_of_the_milestones(whole):
     assert [record["epoch"] for record in records] == pytest.approx([2 / 3, 4 / 3, 5 / 3, 2, 7 / 3])
     with_metrics = [r for r in records if {"top1", "eval_seconds", "scalars"} <= set(r)]
     assert [record["step"] for record in with_metrics] == EVALUATED
-    assert set(records[2]) == set(records[0]) - {"top1", "top5", "eval_seconds", "scalars"}
+    evaluated = {"top1", "top5", "val_loss", "eval_seconds", "scalars"}
+    assert set(records[2]) == set(records[0]) - evaluated
     assert names(whole) == [
         "epoch_0002.ckpt", "step_00000002.ckpt", "step_00000004.ckpt", "step_00000005.ckpt",
         "step_00000007.ckpt",
@@ -246,8 +247,38 @@ def test_rate_before_the_first_step_is_that_of_the_first():
 
 @pytest.mark.parametrize(
     ("train", "bar"),
-    [({"steps": 40}, ("steps", 40, 8)), ({"epochs": 9}, ("epoch 3/9", 3, 1))],
+    [({"steps": 40}, ("steps", 40, 8)), ({"epochs": 9}, ("epoch 3/9", 27, 7))],
 )
-def test_progress_bar_counts_in_the_unit_of_the_run(train, bar):
+def test_bar_is_of_the_whole_run_in_steps(train, bar):
     progress = Progress(epoch=2, step=8, steps_per_epoch=3, position=32)
-    assert milestones(40, **train).bar(progress) == bar
+    of_run = milestones(bar[1], **train)
+    assert (of_run.title(progress), of_run.total, of_run.done(progress)) == bar
+
+
+def test_title_names_the_epoch_that_was_completed_last():
+    of_run = milestones(9, epochs=3)
+    after = [Progress(epoch=k, step=3 * k, steps_per_epoch=3) for k in range(4)]
+    titles = [of_run.title(progress) for progress in after]
+    assert titles == ["epoch 1/3", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"epochs": 5},
+        {"epochs": 5, "eval_interval": 2},
+        {"epochs": 5, "eval_interval": 7},
+        {"steps": 14, "eval_steps": 4},
+        {"epochs": 5, "eval_steps": 2},
+        {"steps": 14, "eval_interval": 3},
+    ],
+)
+def test_evaluations_left_are_those_that_come(train):
+    of_run = milestones(train.get("steps", 15), **train)
+    progress, left, evaluated = Progress(steps_per_epoch=3), [], []
+    while not of_run.is_end(progress):
+        left.append(of_run.evaluations_left(progress))
+        progress = of_run.after_step(progress)
+        due = of_run.is_milestone(progress) and of_run.evaluates(progress)
+        evaluated.append(due)
+    assert left == [sum(evaluated[i:]) for i in range(len(evaluated))]

@@ -60,7 +60,7 @@ def test_lines_come_every_interval_and_at_the_end_of_every_epoch(run_dir):
         "epoch", "step", "lr", "loss", "grad_norm", "skipped", "images_per_second", "seconds",
     }  # fmt: skip
     assert set(records[0]) == within
-    assert set(records[1]) == within | {"top1", "top5", "eval_seconds", "scalars"}
+    assert set(records[1]) == within | {"top1", "top5", "val_loss", "eval_seconds", "scalars"}
     assert records[1]["scalars"] == {"alpha": 0.5}
 
 

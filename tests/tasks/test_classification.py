@@ -3,7 +3,7 @@
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from acmix.config import load_config
 from acmix.engine.precision import apply_mixed_precision
@@ -136,7 +136,17 @@ def test_top1_and_top5_over_batches_leave_padding_out():
     ascending = np.tile(np.arange(7, dtype=np.float32), (4, 1))
     metric.update(ascending[:3], np.array([6, 2, 1]))  # hit, fifth, sixth
     metric.update(ascending[:2], np.array([5, -1]))  # second, padding
-    assert metric.compute() == {"top1": 1 / 4, "top5": 3 / 4}
+    found = metric.compute()
+    assert (found["top1"], found["top5"]) == (1 / 4, 3 / 4)
+    # MindSpore's own cross entropy of the four samples.
+    entropy = ops.cross_entropy(Tensor(ascending), Tensor(np.array([6, 2, 1, 5], np.int32)))
+    assert found["val_loss"] == pytest.approx(float(entropy), rel=1e-5)
+
+
+def test_validation_loss_of_large_logits_is_finite():
+    metric = ClassificationMetric(2)
+    metric.update(np.array([[3e4, 0], [0, 3e4]], np.float16), np.array([0, 0]))
+    assert metric.compute()["val_loss"] == pytest.approx(3e4 / 2, rel=1e-3)
 
 
 def test_top5_of_three_classes_is_always_one(rng):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,9 @@ def _run(options: Namespace, to_stdout: bool) -> int:
     except UserError as error:
         print_error(options.prog, error)
         return 2
+    except KeyboardInterrupt:
+        print(f"\n{options.prog}: stopped by Ctrl-C", file=sys.stderr)
+        return 128 + signal.SIGINT
     lost = report_lost_output(options.prog)
     return 2 if lost and to_stdout else code
 

@@ -19,7 +19,7 @@ def next_commands(run: Path, image: str | None = None) -> list[str]:
     return [
         f"acmix eval {config} --checkpoint {checkpoint} --per-class",
         f"acmix predict {checkpoint} {picture}",
-        f"acmix export {config} --checkpoint {checkpoint} --output {exported}",
+        f"acmix export {config} --checkpoint {checkpoint} --format mindir --output {exported}",
     ]
 
 

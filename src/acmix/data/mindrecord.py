@@ -17,6 +17,7 @@ from acmix.data.integrity import Images
 from acmix.data.record_reader import RecordReader
 from acmix.errors import UserError, check
 from acmix.utils.files import publish, staging_folder
+from acmix.utils.progress import ProgressLine
 
 REMEDY = "Make it anew with 'acmix prepare --mindrecord'."
 _SCHEMA = {"name": {"type": "string"}, "image": {"type": "bytes"}}
@@ -104,9 +105,11 @@ def _write_records(images: Images, file: Path) -> None:
 
     writer = FileWriter(str(file))
     writer.add_schema(_SCHEMA)
-    for start in range(0, len(images), _RECORDS_PER_WRITE):
-        chosen = range(start, min(start + _RECORDS_PER_WRITE, len(images)))
-        writer.write_raw_data([_record(images, index) for index in chosen])
+    with ProgressLine(f"writing {file.name}", len(images)) as line:
+        for start in range(0, len(images), _RECORDS_PER_WRITE):
+            chosen = range(start, min(start + _RECORDS_PER_WRITE, len(images)))
+            writer.write_raw_data([_record(images, index) for index in chosen])
+            line.advance(len(chosen))
     writer.commit()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -62,6 +62,12 @@ class Progress:
         At least one is left: after a change of the number of workers an epoch may have fewer steps.
         """
         return min(self.position // global_batch, self.steps_per_epoch - 1)
+
+    def with_score(self, value: float) -> Progress:
+        """Return the progress after an evaluation with this value of the monitored metric."""
+        if self.best is None or value > self.best:
+            return replace(self, best=value, best_step=self.step)
+        return self
 
     @property
     def is_concluded(self) -> bool:

@@ -19,6 +19,7 @@ from acmix.engine.milestone_table import MilestoneTable, per_second
 from acmix.engine.milestones import Milestones
 from acmix.engine.speed import Speed
 from acmix.engine.train_step import StepResult
+from acmix.parallel import World
 from acmix.utils.activity import doing
 from acmix.utils.interruption import Interruption
 from acmix.utils.progress import ProgressLine, clock
@@ -34,6 +35,11 @@ class StepTime:
     """Whether it was the first one of its shape, which compiles: its time tells no speed."""
     seconds: float = 0.0
 
+    @property
+    def compilation(self) -> float | None:
+        """Seconds of a step that compiles; None for another."""
+        return self.seconds if self.compiles else None
+
 
 class TrainingConsole:
     """Shows how far a run is; a context while it trains.
@@ -42,9 +48,11 @@ class TrainingConsole:
         milestones: of the run.
         progress: where the run begins.
         headline: titles of the metrics in the table, by name.
-        devices: number of devices, each of which takes equally many images.
+        world: devices that train together, each on equally many images; the first one shows.
         interruption: a signal to it is shown as soon as it comes.
-        shown: whether this rank shows anything.
+
+    Attributes:
+        evaluation_seconds: duration of the last evaluation.
     """
 
     def __init__(
@@ -52,21 +60,21 @@ class TrainingConsole:
         milestones: Milestones,
         progress: Progress,
         headline: Mapping[str, str],
-        *,
-        devices: int,
+        world: World,
         interruption: Interruption,
-        shown: bool,
     ):
-        self._milestones, self._devices, self._shown = milestones, devices, shown
+        self._milestones, self._devices, self._shown = milestones, world.size, world.is_first
         self._interruption = interruption
         self._table = MilestoneTable(headline, milestones.epochs_of_run, progress.step)
         title, done = milestones.title(progress), milestones.done(progress)
-        self._line = ProgressLine(title, milestones.total, done, shown=shown, notice=self._notice)
+        self._line = ProgressLine(
+            title, milestones.total, done, shown=world.is_first, notice=self._notice
+        )
         self._speed = Speed()
         self._compiled: set[tuple[tuple[int, ...], ...]] = set()
         self._previous: StepResult | None = None
         self._loss, self._read = math.nan, 0.0
-        self._evaluation_seconds = 0.0
+        self.evaluation_seconds = 0.0
 
     def __enter__(self) -> TrainingConsole:
         self._line.__enter__()
@@ -116,7 +124,7 @@ class TrainingConsole:
         start = time.perf_counter()
         with self._line.phase("evaluating") as tell:
             yield _Counted(data, lambda i: tell(f"evaluating batch {i} of {len(data)}"))
-        self._evaluation_seconds = time.perf_counter() - start
+        self.evaluation_seconds = time.perf_counter() - start
 
     def resume(self) -> None:
         """Go on training: the time since the last step, for saving and evaluating, is no speed."""
@@ -139,7 +147,7 @@ class TrainingConsole:
         if speed is not None:
             steps = self._milestones.total - self._milestones.done(progress)
             left = steps * speed.seconds_per_step
-            left += self._milestones.evaluations_left(progress) * self._evaluation_seconds
+            left += self._milestones.evaluations_left(progress) * self.evaluation_seconds
             parts += [f"{per_second(speed.images_per_second)} images/s", f"{clock(left)} left"]
         return "  ".join(parts)
 

@@ -11,6 +11,7 @@ from mindspore import Tensor
 from acmix.engine.objective import Metric, Objective
 from acmix.parallel import World
 from acmix.utils.modes import evaluation_mode
+from acmix.utils.progress import with_progress
 
 
 class Dataset(Protocol):
@@ -26,7 +27,9 @@ class Dataset(Protocol):
         """
 
 
-def evaluate(objective: Objective, data: Dataset, world: World | None = None) -> Metric:
+def evaluate(
+    objective: Objective, data: Dataset, world: World | None = None, *, title: str | None = None
+) -> Metric:
     """Return the objective's metric after one pass over ``data``; call ``compute()`` on it.
 
     A network that is compiled is so once for each shape of the batches, as a rule one. The training
@@ -36,10 +39,12 @@ def evaluate(objective: Objective, data: Dataset, world: World | None = None) ->
         objective: provides network and metric.
         data: batches; in a ``world``, the shard of this device.
         world: devices that evaluate together; the metric covers the images of all.
+        title: of a progress line over the batches; None shows none.
     """
     metric, count = objective.metric(), objective.eval_inputs
     with evaluation_mode(objective.eval_network):
-        for batch in data.epoch(0):
+        batches = data.epoch(0)
+        for batch in batches if title is None else with_progress(batches, title, len(data)):
             outputs = objective.eval_network(*map(Tensor, batch[:count]))
             metric.update(_as_numpy(outputs), *batch[count:])
     if world is not None:

@@ -8,6 +8,7 @@ times the whole step on the same batch, for comparison with the sum of the parts
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from acmix.utils.parameters import get_value, load_values
 from acmix.utils.table import Style, render_table
 from acmix.utils.target import current_target
 from acmix.utils.waiting import wait_for
+
+logger = logging.getLogger(__name__)
 
 DATA, COPY, FORWARD, BACKWARD = "data wait", "copy to device", "forward", "backward"
 EXCHANGE, UPDATE, STATISTICS = "gradient exchange", "update", "running statistics"
@@ -121,6 +124,12 @@ class StepProfile:
             "traceEvents": names + events,
             "otherData": {"median_seconds": {part: self.median(part) for part in self.seconds}},
         }
+
+    def report(self, path: Path) -> None:
+        """Log the table, and write the timeline to ``path``."""
+        self.write_trace(path)
+        logger.info(self.render())
+        logger.info("Timeline for chrome://tracing: %s", path)
 
     def write_trace(self, path: Path, process: int = 0) -> None:
         """Write :meth:`trace` as JSON for chrome://tracing or ui.perfetto.dev."""

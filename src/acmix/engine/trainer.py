@@ -14,7 +14,8 @@ from acmix.config import Config
 from acmix.engine.checkpoint import Progress, training_state
 from acmix.engine.checkpoint_folder import file_name
 from acmix.engine.configured_step import create_train_step
-from acmix.engine.console import StepTime, TrainingConsole
+from acmix.engine.console import TrainingConsole
+from acmix.engine.convergence import check_convergence
 from acmix.engine.ema import ExponentialMovingAverage
 from acmix.engine.evaluate import Dataset
 from acmix.engine.fit_result import FitResult
@@ -52,10 +53,8 @@ class Trainer:
     - ``images_per_second`` of all devices; ``seconds``
     - at a milestone: ``scalars``; after an evaluation the validation metrics and ``eval_seconds``
 
-    With ``train.ema_decay`` the moving average is evaluated.
-
-    SIGTERM, SIGINT and SIGHUP end training after a complete step, which is saved, and an evaluation
-    at once, since the checkpoint before it is whole.
+    With ``train.ema_decay`` the moving average is evaluated. SIGTERM, Ctrl-C and SIGHUP end
+    training where nothing is lost, see :class:`acmix.engine.stopping.Stopping`.
 
     Args:
         objective: networks, losses and metric to train.
@@ -139,12 +138,7 @@ class Trainer:
             if milestones.is_end(progress) and progress.is_concluded:
                 logger.info("Nothing is left to train: %s.", milestones.left(progress))
             self._console = TrainingConsole(
-                milestones,
-                progress,
-                self.headline,
-                devices=self.world.size,
-                interruption=self.stopping.interruption,
-                shown=self.world.is_first,
+                milestones, progress, self.headline, self.world, self.stopping.interruption
             )
             with self._console:
                 progress = self._train(progress, train_data, val_data, milestones)
@@ -225,9 +219,7 @@ class Trainer:
         self.step.statistics.keep()
         if not self.world.is_first:
             return
-        profile.write_trace(self.run_dir.profile_file)
-        logger.info(profile.render())
-        logger.info("Timeline for chrome://tracing: %s", self.run_dir.profile_file)
+        profile.report(self.run_dir.profile_file)
 
     def _train_stretch(self, progress: Progress, data: Dataset, milestones: Milestones) -> Progress:
         """Train to the next milestone, or to the end of the epoch if that is sooner.
@@ -245,7 +237,9 @@ class Trainer:
             with self.stopping.until_begun(), self._console.step(progress.step + 1, group) as timed:
                 result = self._take_step(group, rate)
             progress = milestones.after_step(progress)
-            self._count(progress, rate, result, group, timed)
+            images = sum(len(batch[0]) for batch in group)
+            self._meter.add(progress.step, rate, result, images, timed.compilation)
+            self._console.after_step(progress, rate, result, images, timed)
             self.stopping.after_step(result)
             if milestones.is_milestone(progress):  # fit saves, evaluates and logs
                 self._check_convergence(progress.step, rate)
@@ -271,10 +265,10 @@ class Trainer:
         record = self._record(progress, milestones)
         found = None
         if val_data and milestones.evaluates(progress):
-            found, seconds = self._evaluate(val_data, progress)
+            found = self._evaluate(val_data, progress)
             self._metrics = found.values
-            record |= self._metrics | {"eval_seconds": seconds}
-            progress = self._with_best(progress, self._metrics)
+            record |= self._metrics | {"eval_seconds": self._console.evaluation_seconds}
+            progress = progress.with_score(self._metrics[self.objective.monitor])
         if self.scalars is not None:
             record["scalars"] = self.scalars()
         self._log(record)
@@ -285,15 +279,6 @@ class Trainer:
             if found is not None and self.evaluated is not None:
                 self.evaluated(found.metric)
         return progress
-
-    def _count(
-        self, progress: Progress, rate: float, result: StepResult, group: Group, timed: StepTime
-    ) -> None:
-        """Add a step to the means and to what the console shows."""
-        images = sum(len(batch[0]) for batch in group)
-        compilation = timed.seconds if timed.compiles else None
-        self._meter.add(progress.step, rate, result, images, compilation)
-        self._console.after_step(progress, rate, result, images, timed)
 
     def _take_step(self, group: Group, rate: float) -> StepResult:
         """Update the parameters and their moving average."""
@@ -316,40 +301,22 @@ class Trainer:
         return record
 
     def _check_convergence(self, step: int, rate: float) -> None:
-        """Raise UserError if training has diverged; before a line or a checkpoint is written."""
-        reason = self._meter.divergence(step, rate, self.config.train.on_nonfinite == "stop")
-        if reason is not None:
-            # Broadcast by the first device: on other machines the folder may be empty.
-            latest = self.run_dir.checkpoints.latest() if self.world.is_first else None
-            good = self.world.broadcast(latest and str(latest)) or "none yet"
-            raise UserError(
-                f"Training diverged {reason}. Last good checkpoint: {good}. Lower optim.lr, "
-                "lengthen schedule.warmup_epochs, set optim.clip_norm, train with train.amp=O0, or "
-                "leave such steps out with train.on_nonfinite=skip."
-            )
+        stops = self.config.train.on_nonfinite == "stop"
+        check_convergence(self._meter, step, rate, stops, self.run_dir, self.world)
 
-    def _evaluate(self, data: Dataset, progress: Progress) -> tuple[Evaluation, float]:
-        """Return the result and the seconds of an evaluation."""
-        start = time.perf_counter()
+    def _evaluate(self, data: Dataset, progress: Progress) -> Evaluation:
         try:
             with (
                 self.ema.applied() if self.ema is not None else nullcontext(),
                 self._console.evaluating(data) as shown,
             ):
-                found = self.stopping.evaluate(self.objective, shown, progress.step)
+                return self.stopping.evaluate(self.objective, shown, progress.step)
         except UserError as error:
             raise UserError(
                 f"{error} This was the evaluation after step {progress.step}. The "
                 f"checkpoint before it is {self.run_dir.checkpoints.path / file_name(progress)}; "
                 "--resume auto evaluates it first and goes on."
             ) from error
-        return found, time.perf_counter() - start
-
-    def _with_best(self, progress: Progress, metrics: dict[str, float]) -> Progress:
-        value = metrics[self.objective.monitor]
-        if progress.best is None or value > progress.best:
-            return replace(progress, best=value, best_step=progress.step)
-        return progress
 
     def _save(self, progress: Progress) -> None:
         if self.world.is_first:

@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class ProgressLine:
         total: number of steps; None shows a clock instead of a bar.
         done: number of steps that are done.
         shown: whether to show anything, such as on the first rank only.
+        ticking: whether the thread runs, which would disturb a measurement.
         notice: returns a text that takes the place of the note, or None.
 
     Attributes:
@@ -50,10 +51,12 @@ class ProgressLine:
         done: int = 0,
         *,
         shown: bool = True,
+        ticking: bool = True,
         notice: Callable[[], str | None] = lambda: None,
     ):
         self.title, self.done, self.note = title, done, ""
-        self._total, self._shown, self._notice = total, shown, notice
+        self._total, self._notice = total, notice
+        self._shown, self._ticking = shown, ticking
         self._bar: tqdm[Any] | None = None
         self._phase: tuple[str, float] | None = None
         self._start = self._logged = time.monotonic()
@@ -64,16 +67,12 @@ class ProgressLine:
         if not self._shown:
             return self
         if sys.stderr.isatty():
-            self._open.enter_context(logging_redirect_tqdm())
-            self._bar = tqdm(
-                total=self._total, initial=self.done, leave=False, ncols=_columns(), nrows=_ROWS,
-                bar_format=self._layout(),
-            )  # fmt: skip
-            self._open.callback(self._bar.close)
-        ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
-        ticker.start()
-        self._open.callback(ticker.join)
-        self._open.callback(self._ended.set)
+            self._open_bar()
+        if self._ticking:
+            ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
+            ticker.start()
+            self._open.callback(ticker.join)
+            self._open.callback(self._ended.set)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,6 +84,8 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.bar_format = self._layout()
             self._bar.update(steps)  # draws at most ten times a second
+        else:
+            self._log_now_and_then()
 
     @contextmanager
     def phase(self, what: str, *, announced: bool = False) -> Iterator[Callable[[str], None]]:
@@ -114,11 +115,25 @@ class ProgressLine:
         if announced:
             self._log(f"{what}: done in {clock(time.monotonic() - start)}")
 
+    def _open_bar(self) -> None:
+        from tqdm import tqdm  # on use: processes that read images show none
+        from tqdm.contrib.logging import logging_redirect_tqdm
+
+        self._open.enter_context(logging_redirect_tqdm())
+        self._bar = tqdm(
+            total=self._total, initial=self.done, leave=False, ncols=_columns(), nrows=_ROWS,
+            bar_format=self._layout(), file=sys.stderr,
+        )  # fmt: skip
+        self._open.callback(self._bar.close)
+
     def _tick(self) -> None:
         while not self._ended.wait(_TICK_SECONDS):
             self._draw()
-            if self._bar is None and time.monotonic() - self._logged >= LOG_SECONDS:
-                self._log(self._text())
+            self._log_now_and_then()
+
+    def _log_now_and_then(self) -> None:
+        if self._shown and self._bar is None and time.monotonic() - self._logged >= LOG_SECONDS:
+            self._log(self._text())
 
     def _draw(self) -> None:
         if self._bar is not None:

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 SHARE = 0.1
 """Largest share of a run's time that goes into pictures; short epochs share one."""
 
+_EXPECTED_SECONDS = 2.0  # for the first pictures
+
 
 class RunPictures:
     """Writes ``curve.png`` and the task's files after evaluations.
@@ -31,7 +33,7 @@ class RunPictures:
         self._task, self._folder, self._classes = task, folder, tuple(classes)
         self._latest: Any = None
         self._begin = time.monotonic()
-        self._spent = self._last = 0.0
+        self._spent, self._last = 0.0, _EXPECTED_SECONDS
 
     def __call__(self, metric: Any) -> None:
         """Take the metric of an evaluation whose line is written."""
@@ -40,23 +42,26 @@ class RunPictures:
         if self._spent + self._last > SHARE * passed:
             return
         try:
-            self.write()
+            self._write()
         except (UserError, OSError) as error:  # no picture may end a training
             logger.warning("The pictures of the run were not written: %s", error)
 
-    def write(self) -> None:
-        """Write what is not of the last evaluation yet."""
+    def finish(self) -> None:
+        """Write what is not of the last evaluation yet, and the curve with the last lines."""
         if self._latest is None:
-            return
+            self._write_curve()
+        else:
+            self._write()
+
+    def _write(self) -> None:
         start = time.monotonic()
         metric, self._latest = self._latest, None
         self._task.write_evaluation(metric, self._classes, self._folder)
-        self.write_curve()
+        self._write_curve()
         self._last = time.monotonic() - start
         self._spent += self._last
 
-    def write_curve(self) -> None:
-        """Draw the curve of all lines that are written."""
+    def _write_curve(self) -> None:
         metrics, curve = self._folder / "metrics.jsonl", self._folder / "curve.png"
         if any("loss" in record for record in read_records(metrics)):  # not after an early Ctrl-C
             plot_training_curve(metrics, curve, self._task.headline)

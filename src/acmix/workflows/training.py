@@ -70,8 +70,7 @@ def _train_in(
         trainer.evaluated = pictures
         result = trainer.fit(*data, resume)
         if world.is_first:
-            pictures.write()
-            pictures.write_curve()  # with the lines after the last evaluation
+            pictures.finish()
         world.barrier()  # the launcher treats an early exit of a rank as a failure
     first = data[1].names[0]
     return replace(result, example=first if Path(first).is_file() else None)
@@ -150,4 +149,5 @@ def evaluate(config: Config, checkpoint: str | Path) -> tuple[Metric, tuple[str,
     model = build_model(config, len(classes))
     load_model(model, checkpoint)
     objective = get_task(config.task).objective(config, model, data)
-    return run_evaluation(objective, data), classes
+    title = f"evaluating {data.num_samples} images"
+    return run_evaluation(objective, data, title=title), classes

@@ -22,6 +22,7 @@ from acmix.tools.bench.data_report import DataReport
 from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.reference_pipeline import comparable, references
 from acmix.tools.training_step import LEARNING_RATE, configured_step
+from acmix.utils.progress import ProgressLine
 from acmix.utils.waiting import wait_for
 from acmix.workflows.runs import build_model, set_up_runtime
 
@@ -125,9 +126,11 @@ def measure_rates(
     for name, value in (("seconds", seconds), ("rounds", rounds)):
         check(value > 0, f"{name}: got {value}; give more than 0.")
     rates: dict[str, list[Rate]] = {name: [] for name in loops}
-    for _ in range(rounds):
-        for name, loop in loops.items():
-            rates[name].append(_rate(loop, seconds, warmup))
+    with ProgressLine("measuring", rounds * len(loops), ticking=False) as line:
+        for _ in range(rounds):
+            for name, loop in loops.items():
+                rates[name].append(_rate(loop, seconds, warmup))
+                line.advance()
     return {name: tuple(values) for name, values in rates.items()}
 
 

@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from acmix.errors import check
+from acmix.utils.progress import ProgressLine
 from acmix.utils.waiting import wait_for
 
 
@@ -91,9 +92,15 @@ def measure(
     ):
         check(value >= least, f"{name}: got {value}; give at least {least}.")
     names = list(candidates)
-    compile_seconds = {name: _seconds(candidates[name]) for name in names}
+    compile_seconds = {}
+    with ProgressLine("compiling", len(names)) as line:
+        for name in names:
+            with line.phase(name):
+                compile_seconds[name] = _seconds(candidates[name])
+            line.advance()
     samples: dict[str, list[float]] = {name: [] for name in names}
-    with _no_garbage_collection():
+    turns = len(names) * (warmup + repeats)
+    with _no_garbage_collection(), ProgressLine("measuring", turns, ticking=False) as line:
         for round_number in range(-warmup, repeats):
             # Rotating the order lets cache effects average out.
             first = round_number % len(names)
@@ -101,6 +108,7 @@ def measure(
                 seconds = _turn(candidates[name], turn_seconds)
                 if round_number >= 0:
                     samples[name].append(seconds)
+                line.advance()
     return [Timing(name, batch_size, compile_seconds[name], tuple(samples[name])) for name in names]
 
 

@@ -31,6 +31,7 @@ from acmix.tools.plan.formulas import (
 )
 from acmix.tools.plan.report import ClusterPlan
 from acmix.utils.modes import built_for
+from acmix.utils.progress import ProgressLine
 from acmix.workflows.runs import build_model
 
 _COUNTED = 2  # images of the compiled step; mixing samples needs two
@@ -102,12 +103,14 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
     # The losses: heads that only training has, and its number of proposals.
     targets = task.random_targets(model, (1, *shape), np.random.default_rng(0))
     network = task.benchmark_objective(model).train_network
-    traced = trace(network, (1, *shape), *map(Tensor, targets))
+    with ProgressLine(f"running {config.network_name} on one image, to count its work"):
+        traced = trace(network, (1, *shape), *map(Tensor, targets))
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
     trained = model.trainable_params()
     statistics = running_statistics(model)
-    with built_for(built):
+    compiling = ProgressLine(f"compiling the training step of {config.network_name}")
+    with compiling, built_for(built):
         images = Tensor(shape=(_COUNTED, *shape), dtype=ms.float32)
         graph = step_graph(config, build_model(config, classes), images, classes)
         saved = saved_for_backward(graph)
