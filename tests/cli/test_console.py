@@ -1,5 +1,6 @@
 """What reaches a terminal: harmless, bounded, and no condition of success."""
 
+import io
 import logging
 import subprocess
 import sys
@@ -69,6 +70,42 @@ def test_log_lines_are_harmless(capsys):
     logging.getLogger("acmix").info("Reading %s", HOSTILE)
     logging.getLogger("acmix").info("a table\nof two lines")
     assert capsys.readouterr().out == f"Reading {HARMLESS}\na table\nof two lines\n"
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "variables", "coloured"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colours_are_for_terminals_and_not_for_no_color(stream, variables, coloured, monkeypatch):
+    for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    set_up_console(stream)
+    logger = logging.getLogger("acmix")
+    logger.info("%s", f"row {HOSTILE}", extra={"style": "best"})
+    logger.info("plain")
+    row = f"row {HARMLESS}"
+    assert stream.getvalue() == (f"\x1b[1;32m{row}\x1b[0m" if coloured else row) + "\nplain\n"
+
+
+def test_ctrl_c_is_one_line_with_the_exit_code_of_shells(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("acmix.cli.commands.list.run", interrupted)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err == "\nacmix list: stopped by Ctrl-C\n"
 
 
 @pytest.mark.parametrize(

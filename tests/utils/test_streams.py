@@ -1,6 +1,9 @@
 """A standard stream that is closed, full or gone ends no program and harms no file."""
 
 import io
+import os
+import pty
+import select
 import subprocess
 import sys
 
@@ -80,3 +83,22 @@ def test_streams_of_other_programs_stay(capsys):
     streams.protect_streams()
     assert sys.stdout is before
     assert streams.lost_output() is None
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_is_written_when_it_ends_also_where_python_is_unbuffered(unbuffered):
+    """Else a row of training would come after the bar that is drawn below it."""
+    leader, follower = pty.openpty()
+    program = "from acmix.utils.streams import protect_streams as p; p(); print('row'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=follower,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        os.close(follower)
+        ready = select.select([leader], [], [], 30)[0]
+        assert ready
+        assert os.read(leader, 100) == b"row\r\n"
+        process.communicate(b"\n")
+    os.close(leader)

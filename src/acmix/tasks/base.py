@@ -6,21 +6,11 @@ A new task adds a folder here with a class under ``@register_task``, and one imp
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import (
-    Any,
-    ClassVar,
-    Generic,
-    Protocol,
-    TypeVar,
-    cast,
-    get_args,
-    runtime_checkable,
-)
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args, runtime_checkable
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -32,10 +22,8 @@ from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
 from acmix.export.verify import checked_difference
 from acmix.models import Backbone, list_networks
-from acmix.utils.files import write_text
-from acmix.utils.json_text import to_json
+from acmix.tasks.evaluation_files import write_report
 from acmix.utils.registry import Registry
-from acmix.utils.table import render_table
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
@@ -270,20 +258,8 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         return {**metric.compute(), "per_class": per_class}
 
     def write_evaluation(self, metric: MetricT, classes: Sequence[str], folder: Path) -> None:
-        """Write what a run keeps of its last evaluation: all numbers, and a table of the classes.
-
-        The files are ``evaluation.json``, as ``acmix eval --json`` writes it, and
-        ``per_class.txt``, the weakest class first.
-        """
-        report = self.report(metric, classes)
-        write_text(folder / "evaluation.json", to_json(report, indent=1) + "\n")
-        columns = {key: values for key, values in report.items() if key.startswith("per_class")}
-        first = next(iter(columns.values()))
-        weakest = sorted(first, key=lambda name: (math.isnan(first[name]), first[name]))
-        rows = [[name, *(_shown(values[name]) for values in columns.values())] for name in weakest]
-        main = next(iter(self.headline.values()))
-        titles = [key.removeprefix("per_class").strip("_") or main for key in columns]
-        write_text(folder / "per_class.txt", render_table(["class", *titles], rows) + "\n")
+        """Write what a run keeps of its last evaluation, see :func:`write_report`."""
+        write_report(self.report(metric, classes), next(iter(self.headline.values())), folder)
 
     def check_eval_file(self, option: str, path: Path) -> None:  # default: any name will do
         """Raise UserError unless :meth:`write_eval_file` can write a file of that name."""
@@ -297,10 +273,6 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
 
 TASKS: Registry[Task[Any, Any, Any]] = Registry("task")
 """Tasks by name."""
-
-
-def _shown(value: float) -> str:
-    return "not in the data" if math.isnan(value) else f"{value:.4f}"
 
 
 T = TypeVar("T", bound=type[Task[Any, Any, Any]])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acmix.errors import UserError
-from acmix.tasks.confusion_plot import plot_confusion_matrix
+from acmix.tasks.confusion_plot import confused_pairs, plot_confusion_matrix
 from acmix.workflows.curve import plot_training_curve
 
 HEADLINE = {"top1": "top-1", "top5": "top-5"}
@@ -88,3 +88,45 @@ def test_confusion_matrix_with_an_empty_class(tmp_path):
 def test_confusion_matrix_of_another_size_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"\(2, 2\) does not fit 3 classes"):
         plot_confusion_matrix(np.zeros((2, 2)), ["a", "b", "c"], tmp_path / "matrix.png")
+
+
+def test_most_confused_pairs_come_in_the_order_of_their_counts():
+    matrix = np.array([[5, 3, 0], [4, 0, 0], [0, 1, 9]])
+    title, *pairs = confused_pairs(matrix, ["cat", "dog", "bird"])
+    assert "Most confused" in title
+    assert pairs == [
+        "100 % (4 of 4)  dog as cat",
+        " 38 % (3 of 8)  cat as dog",
+        " 10 % (1 of 10)  bird as dog",
+    ]
+    assert confused_pairs(np.eye(2, dtype=int), ["a", "b"])[1:] == ["none"]
+
+
+def test_a_single_confusion_of_a_thousand_classes_is_seen(tmp_path):
+    matrix = np.eye(1000, dtype=int)
+    matrix[800, [100, 800]] = 1, 0
+    plot_confusion_matrix(matrix, [f"class {k}" for k in range(1000)], tmp_path / "matrix.png")
+    picture = cv2.imread(str(tmp_path / "matrix.png"))
+    assert picture.shape == (1200, 1980, 3)
+    full = (picture == [107, 48, 8]).all(axis=2)  # BGR of a share of 1
+    assert full[700:, :400].sum() >= 4  # of the matrix, the corner below the diagonal
+
+
+def test_the_best_step_of_a_curve_is_that_of_the_first_metric(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        "acmix.workflows.curve.save_figure", lambda figure, _: figures.append(figure)
+    )
+    scores = [(0.1, 0.9), (0.8, 0.2), (0.3, 0.4), (None, 1.0)]
+    lines = [
+        {"epoch": k, "step": 5 * k, "loss": 2.0, "val_loss": 3.0, "lr": 0.1, "top1": a, "top5": b}
+        for k, (a, b) in enumerate(scores, start=1)
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    plot_training_curve(tmp_path / "m.jsonl", tmp_path / "curve.png", HEADLINE)
+    losses, validation, _ = figures[0].axes
+    assert [text.get_text() for text in losses.get_legend().texts] == ["training", "validation"]
+    labels = [text.get_text() for text in validation.get_legend().texts]
+    assert labels == ["top-1", "top-5", "best: top-1 0.8000 at epoch 2"]
+    (star,) = [line for line in validation.lines if line.get_marker() == "*"]
+    assert star.get_xydata().tolist() == [[10, 0.8]]
