@@ -105,3 +105,17 @@ def test_what_is_not_shown_stays_quiet_on_a_terminal(terminal, caplog):
         line.advance(3)
     assert terminal.getvalue() == ""
     assert caplog.messages == []
+
+
+def test_time_left_does_not_count_the_first_step_which_compiles(terminal, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    for item in with_progress("abcde", "evaluating", 5, "compiling"):
+        clock.now += 100.0 if item == "a" else 2.0
+    shown = drawn(terminal)
+    assert any(line.endswith("| 0/5  compiling 0:00") for line in shown)
+    line = ProgressLine("evaluating", 5)
+    line.advance()
+    clock.now += 2.0
+    line.advance()
+    assert line._text() == "evaluating  2/5  0:02, 0:06 left"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
@@ -44,7 +45,11 @@ def evaluate(
     metric, count = objective.metric(), objective.eval_inputs
     with evaluation_mode(objective.eval_network):
         batches = data.epoch(0)
-        for batch in batches if title is None else with_progress(batches, title, len(data)):
+        if title is not None:
+            compiles = ms.get_context("mode") == ms.GRAPH_MODE
+            first = "compiling the network" if compiles else None
+            batches = with_progress(batches, title, len(data), first)
+        for batch in batches:
             outputs = objective.eval_network(*map(Tensor, batch[:count]))
             metric.update(_as_numpy(outputs), *batch[count:])
     if world is not None:

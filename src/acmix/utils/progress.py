@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class ProgressLine:
         self._bar: tqdm[Any] | None = None
         self._phase: tuple[str, float] | None = None
         self._start = self._logged = time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._ended = threading.Event()
         self._open = ExitStack()
 
@@ -81,6 +82,8 @@ class ProgressLine:
     def advance(self, steps: int = 1) -> None:
         """Count finished steps."""
         self.done += steps
+        if self._first is None:
+            self._first = self.done, time.monotonic()
         if self._bar is not None:
             self._bar.bar_format = self._layout()
             self._bar.update(steps)  # draws at most ten times a second
@@ -167,11 +170,12 @@ class ProgressLine:
         return self.title, self._times(now)
 
     def _times(self, now: float) -> str:
-        passed = now - self._start
-        if not self._total or not self.done:
-            return clock(passed)
-        left = passed / self.done * (self._total - self.done)
-        return f"{clock(passed)}, {clock(left)} left"
+        passed = clock(now - self._start)
+        if self._total is None or self._first is None or self.done == self._first[0]:
+            return passed
+        done, start = self._first  # the first step may compile
+        left = (now - start) / (self.done - done) * (self._total - self.done)
+        return f"{passed}, {clock(left)} left"
 
 
 def _columns() -> int:
@@ -182,11 +186,21 @@ def _columns() -> int:
         return _COLUMNS
 
 
-def with_progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:
-    """Iterate over ``items`` with a progress line over ``total`` of them."""
+def with_progress(
+    items: Iterable[T], title: str, total: int, first: str | None = None
+) -> Iterator[T]:
+    """Iterate over ``items`` with a progress line over ``total`` of them.
+
+    Args:
+        items: what is worked on, one after the other.
+        title: see :class:`ProgressLine`.
+        total: number of ``items``.
+        first: what the first one takes long for, such as ``"compiling"``.
+    """
     with ProgressLine(title, total) as line:
         for item in items:
-            yield item
+            with line.phase(first) if first and not line.done else nullcontext():
+                yield item
             line.advance()
 
 
