@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from engine_toy import Blobs, toy_task
 
-from acmix.config import Config
+from acmix.config import Config, TrainConfig
 from acmix.engine import RunDir, Trainer
+from acmix.engine import console as console_module
 from acmix.engine import speed as speed_module
+from acmix.engine.checkpoint import Progress
+from acmix.engine.console import TrainingConsole
 from acmix.engine.meter import Meter
 from acmix.engine.milestone_table import MilestoneTable
+from acmix.engine.milestones import Milestones
 from acmix.engine.speed import Speed
 from acmix.engine.train_step import StepResult
 from acmix.parallel import World
+from acmix.utils.interruption import Interruption
 
 RESULT = StepResult((1.0,), 2.0, True, 0.0)
 
@@ -77,6 +82,8 @@ class Clock:
 
     def perf_counter(self):
         return self.now
+
+    monotonic = perf_counter
 
 
 def test_speed_leaves_out_what_is_before_a_start_and_follows_the_last_minute(monkeypatch):
@@ -157,3 +164,25 @@ def test_other_ranks_say_and_draw_nothing(tmp_path, caplog, pynative):
     metrics, _ = fit(tmp_path, caplog, Second())
     assert not [line for line in caplog.messages if "first step" in line or "epoch" in line]
     assert metrics == []
+
+
+def test_time_left_has_the_evaluations_that_come_without_compilation(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(console_module, "time", clock)
+    monkeypatch.setattr(speed_module, "time", clock)
+    rates = np.full(8, 0.1)
+    milestones = Milestones(TrainConfig(epochs=2), rates, global_batch=8)
+    progress = Progress(steps_per_epoch=4)
+    console = TrainingConsole(milestones, progress, {}, World(), Interruption())
+    for _ in range(4):
+        with console.step(progress.step + 1, ((np.zeros((8, 1)),),)) as timed:
+            clock.now += 60.0 if progress.step == 0 else 1.0
+        progress = milestones.after_step(progress)
+        console.after_step(progress, 0.1, RESULT, 8, timed)
+    with console.evaluating(Blobs(3)) as data:
+        for i, _ in enumerate(data.epoch(0)):
+            clock.now += 30.0 if i == 0 else 2.0
+    assert console.evaluation_seconds == 34
+    assert timed.compilation is None
+    console.resume()
+    assert console._note(progress, 0.1).endswith("8 images/s  0:10 left")  # 4 steps, 3 batches

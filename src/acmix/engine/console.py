@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +74,7 @@ class TrainingConsole:
         self._compiled: set[tuple[tuple[int, ...], ...]] = set()
         self._previous: StepResult | None = None
         self._loss, self._read = math.nan, 0.0
-        self.evaluation_seconds = 0.0
+        self.evaluation_seconds = self._next_evaluation = 0.0
 
     def __enter__(self) -> TrainingConsole:
         self._line.__enter__()
@@ -121,10 +121,21 @@ class TrainingConsole:
     @contextmanager
     def evaluating(self, data: Dataset) -> Iterator[Dataset]:
         """Show an evaluation of the data that the block is given."""
-        start = time.perf_counter()
+        start = second = time.perf_counter()
+        batches = len(data)
+
+        def begin(batch: int) -> None:
+            nonlocal second
+            tell(f"evaluating batch {batch} of {batches}")
+            second = time.perf_counter() if batch == 2 else second
+
         with self._line.phase("evaluating") as tell:
-            yield _Counted(data, lambda i: tell(f"evaluating batch {i} of {len(data)}"))
-        self.evaluation_seconds = time.perf_counter() - start
+            yield _Counted(data, begin)
+        end = time.perf_counter()
+        self.evaluation_seconds = end - start
+        # The first batch of the first one compiles: those that come take the time of the others.
+        others = (end - second) * batches / max(1, batches - 1)
+        self._next_evaluation = min(end - start, others)
 
     def resume(self) -> None:
         """Go on training: the time since the last step, for saving and evaluating, is no speed."""
@@ -147,7 +158,7 @@ class TrainingConsole:
         if speed is not None:
             steps = self._milestones.total - self._milestones.done(progress)
             left = steps * speed.seconds_per_step
-            left += self._milestones.evaluations_left(progress) * self.evaluation_seconds
+            left += self._milestones.evaluations_left(progress) * self._next_evaluation
             parts += [f"{per_second(speed.images_per_second)} images/s", f"{clock(left)} left"]
         return "  ".join(parts)
 
@@ -159,8 +170,8 @@ class TrainingConsole:
 class _Counted:
     """A data set that tells the number of each batch before it is used."""
 
-    def __init__(self, data: Dataset, tell: Any):
-        self._data, self._tell = data, tell
+    def __init__(self, data: Dataset, begin: Callable[[int], None]):
+        self._data, self._begin = data, begin
 
     def __len__(self) -> int:
         return len(self._data)
@@ -168,7 +179,7 @@ class _Counted:
     def epoch(self, k: int, skip_batches: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the batches of the data set."""
         for i, batch in enumerate(self._data.epoch(k, skip_batches), start=1):
-            self._tell(i)
+            self._begin(i)
             yield batch
 
 
