@@ -32,6 +32,8 @@ class RunDir:
     - ``classes.json``: names of the classes, in the order of the labels
     - ``environment.json``: versions, git commit
     - ``metrics.jsonl``: one JSON object per line, see :class:`acmix.engine.trainer.Trainer`
+    - ``curve.png``, ``evaluation.json``, ``per_class.txt``, ``confusion.png``: by
+      :class:`acmix.workflows.run_pictures.RunPictures`
     - ``checkpoints/``
     - ``profile_trace.json``: a timeline of training steps, with ``profile=true``
     - ``replaced/``: what a run resumed from an older checkpoint has replaced
