@@ -44,8 +44,8 @@ def family(path: Path) -> type:
 def cases() -> list[ParameterSet]:
     """Every file in one mode; by default one of each family in PyNative, which does not compile.
 
-    In the graph those of each family and kind of step, of the ACmix net: that holds all of its plain
-    twin, and comes first.
+    In the graph one of each family and kind of step, of the ACmix net: that holds all of its
+    plain twin, and comes first.
     """
     compiled = first_of_each(FILES, compiled_step)
     by_default = [(path, "pynative") for path in first_of_each(FILES, family)]
