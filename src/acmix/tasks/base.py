@@ -93,7 +93,7 @@ class Reader(Protocol):
         """Return the tensor (C, H, W) of an image file, and the context for :meth:`interpret`."""
 
     def prepare(self, image: Image.Image) -> tuple[np.ndarray, Any]:
-        """Return what :meth:`read` does, of a decoded image in the network's mode, ``L`` or ``RGB``."""
+        """Return what :meth:`read` does, of a decoded image, grey or RGB as the network takes."""
 
     def interpret(self, path: str, outputs: Outputs, context: Any) -> Prediction:
         """Return the prediction for an image from the network's outputs without batch axis."""

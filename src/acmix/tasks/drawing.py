@@ -69,18 +69,13 @@ def draw_objects(
         masks: bitmaps (H, W) of as many objects as there are boxes, or none.
     """
     shades = [class_colour(number) for number in colours]
-    picture, outlines = _with_masks(picture, shades, masks)
     before = picture.width
     picture = _enlarged(picture)
     factor = picture.width // before
+    width = _line_width(picture)
+    picture = _with_masks(picture, shades, (_repeated(mask, factor) for mask in masks))
     # An edge at the far border would lie outside of the picture.
     edges = np.clip(boxes * factor, 0, np.tile(np.subtract(picture.size, 1), 2))
-    pixels = np.array(picture)
-    width = _line_width(picture)
-    for contours, colour in zip(outlines, shades, strict=False):
-        scaled = [contour * factor + factor // 2 for contour in contours]
-        cv2.polylines(pixels, scaled, True, colour, width, cv2.LINE_AA)
-    picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
     for edge, colour in reversed(list(zip(edges.tolist(), shades, strict=True))):
         draw.rectangle(edge, outline=colour, width=width)
@@ -127,10 +122,14 @@ def _enlarged(picture: Image.Image) -> Image.Image:
     return picture.resize(size, Image.Resampling.NEAREST)
 
 
+def _repeated(mask: np.ndarray, factor: int) -> np.ndarray:
+    return mask.repeat(factor, 0).repeat(factor, 1) if factor > 1 else mask
+
+
 def _with_masks(
     picture: Image.Image, colours: Sequence[Colour], masks: Iterable[np.ndarray]
-) -> tuple[Image.Image, list[Sequence[np.ndarray]]]:
-    """Return the picture mixed with the colours of its masks, and the outlines of each."""
+) -> Image.Image:
+    """Return the picture mixed with the colours of its masks, and with their outlines."""
     owner = np.zeros((picture.height, picture.width), np.uint16)
     outlines = []
     for number, mask in enumerate(masks, start=1):
@@ -138,10 +137,14 @@ def _with_masks(
         owner[(inside > 0) & (owner == 0)] = number
         outlines.append(cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0])
     if not owner.any():
-        return picture, outlines
+        return picture
     palette = np.array([_WHITE, *colours], np.uint8)
     mixed = Image.blend(picture, Image.fromarray(palette[owner]), _COLOUR_SHARE)
-    return Image.composite(mixed, picture, Image.fromarray(owner > 0)), outlines
+    pixels = np.array(Image.composite(mixed, picture, Image.fromarray(owner > 0)))
+    width = max(1, _line_width(picture) // 2)
+    for contours, colour in reversed(list(zip(outlines, colours, strict=True))):
+        cv2.polylines(pixels, contours, True, colour, width, cv2.LINE_AA)
+    return Image.fromarray(pixels)
 
 
 def _draw_labels_at(
