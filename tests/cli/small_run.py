@@ -1,4 +1,4 @@
-"""A run folder of a small classifier whose weights are drawn, not trained; runs without compiling."""
+"""A run folder of a small classifier with random weights, which runs without compiling."""
 
 from __future__ import annotations
 

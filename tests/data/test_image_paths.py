@@ -37,9 +37,8 @@ def test_an_argument_stands_for_files_in_their_order(here, argument, found):
 
 
 def test_a_list_has_an_argument_on_each_line(here):
-    (here / "list.txt").write_bytes(
-        b"\xef\xbb\xbfphotos/b.png\r\n\r\n  photos/more  \nphotos/*.jpg"
-    )
+    lines = b"\xef\xbb\xbfphotos/b.png\r\n\r\n  photos/more  \nphotos/*.jpg"
+    (here / "list.txt").write_bytes(lines)
     assert image_paths(["@list.txt"]) == ["photos/b.png", "photos/more/c.PNG", "photos/a.jpg"]
     Image.new("RGB", (4, 4)).save(here / "@list.txt", "png")
     assert image_paths(["@list.txt"]) == ["@list.txt"]

@@ -1,4 +1,4 @@
-"""Labels can be read: inside of the picture, clear of each other, black or white on their colour."""
+"""Labels can be read: inside of the picture, clear of each other, and of high contrast."""
 
 from __future__ import annotations
 
