@@ -83,12 +83,16 @@ def check_pixels(pixels: np.ndarray) -> None:
         remedy = "channels come first. Write image.transpose(1, 2, 0)"
         raise UserError(f"{expected}: {remedy if first else 'C must be 1, 3 or 4'}.")
     if pixels.dtype != np.uint8:
-        scaled = pixels.dtype.kind == "f" and 0 <= pixels.min() and pixels.max() <= 1
-        remedy = "(255 * image).round().astype(np.uint8)" if scaled else "image.astype(np.uint8)"
-        fits = pixels.dtype.kind in "fiu" and 0 <= pixels.min() and pixels.max() <= 255
-        raise UserError(
-            f"{expected}: give values from 0 to 255" + (f". Write {remedy}." if fits else ".")
-        )
+        raise UserError(f"{expected}: give values from 0 to 255.{_as_bytes(pixels)}")
+
+
+def _as_bytes(pixels: np.ndarray) -> str:
+    """Return what to write so that numbers become uint8; nothing where that is a guess."""
+    if pixels.dtype.kind not in "fiu" or not (pixels.min() >= 0 and pixels.max() <= 255):
+        return ""
+    if pixels.dtype.kind == "f" and pixels.max() <= 1:
+        return " Write (255 * image).round().astype(np.uint8)."
+    return " Write image.astype(np.uint8)."
 
 
 def _kind(value: Any) -> str:

@@ -25,3 +25,7 @@ def __getattr__(name: str) -> Any:
     if name not in ("Backbone", "FeatureInfo"):
         raise AttributeError(f"module 'acmix.models' has no attribute '{name}'")
     return getattr(importlib.import_module("acmix.models.backbone"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
