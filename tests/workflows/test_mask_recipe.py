@@ -14,7 +14,7 @@ from acmix.cli import main
 from acmix.config import load_config
 from acmix.data import rle
 from acmix.tasks.detection.average_precision import coco_numbers
-from acmix.tasks.drawing import is_drawn
+from acmix.tasks.picture_files import is_drawn
 
 NAMES = {7: "cat", 3: "dog/house"}
 WIDTH, HEIGHT = 64, 48
@@ -134,7 +134,8 @@ def test_predict_writes_masks_on_the_picture_as_rle_and_one_by_one(
     checkpoint, image, tmp_path, capsys
 ):
     out = tmp_path / "out"
-    assert main(["predict", checkpoint, image, "--output", str(out), "--masks"]) == 0
+    options = ["--output", str(out), "--masks", "--score", "0"]
+    assert main(["predict", checkpoint, image, *options]) == 0
     assert f"Wrote 1 pictures, masks and predictions.json into {out}" in capsys.readouterr().out
     (entry,) = json.loads((out / "predictions.json").read_text())
     assert len(entry["objects"]) == 5
@@ -146,7 +147,7 @@ def test_predict_writes_masks_on_the_picture_as_rle_and_one_by_one(
         counts = rle.read_segmentation(one["segmentation"], HEIGHT, WIDTH, "an object")
         np.testing.assert_array_equal(mask, 255 * rle.decode(counts, HEIGHT, WIDTH))
         assert is_drawn(file)
-    assert Image.open(out / "5.png").size == (WIDTH, HEIGHT)
+    assert Image.open(out / "5.png").size == (5 * WIDTH, 5 * HEIGHT)  # small images are enlarged
 
 
 @pytest.mark.exhaustive

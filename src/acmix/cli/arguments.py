@@ -38,6 +38,17 @@ def positive(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Parse height and width: ``224`` or ``800x1333``."""
     height, _, width = text.partition("x")

@@ -23,6 +23,7 @@ from typing import (
 
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import Config, load_config
 from acmix.config.typed import annotations_of
@@ -38,11 +39,20 @@ ImageShape = tuple[int, int, int]
 
 
 class Prediction(Protocol):
-    """Prediction for one image."""
+    """Prediction for one image.
+
+    Attributes:
+        columns: names of the values in :meth:`rows`.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
 
     @property
     def image(self) -> str:
         """Path of the image."""
+
+    def above(self, score: float) -> Prediction:
+        """Return the prediction without objects of a lower score; itself if it has no objects."""
 
     def lines(self) -> list[str]:
         """Return the prediction as text, one line per class or object."""
@@ -50,8 +60,18 @@ class Prediction(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain data for JSON."""
 
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return a row of a table for each class or object."""
+
+    def picture(self, image: Image.Image | None = None) -> Image.Image:
+        """Return the image with the prediction drawn on it.
+
+        Args:
+            image: RGB; None reads the file.
+        """
+
     def draw(self, path: Path) -> None:
-        """Write a picture of the image with the prediction."""
+        """Write :meth:`picture` to a file, and beside it what else the task has."""
 
 
 @runtime_checkable
@@ -71,6 +91,9 @@ class Reader(Protocol):
 
     def read(self, path: str) -> tuple[np.ndarray, Any]:
         """Return the tensor (C, H, W) of an image file, and the context for :meth:`interpret`."""
+
+    def prepare(self, image: Image.Image) -> tuple[np.ndarray, Any]:
+        """Return what :meth:`read` does, of a decoded image, grey or RGB as the network takes."""
 
     def interpret(self, path: str, outputs: Outputs, context: Any) -> Prediction:
         """Return the prediction for an image from the network's outputs without batch axis."""
@@ -108,6 +131,8 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
             :meth:`Prediction.draw` writes others of the same name.
+        prediction_batch: images that a checkpoint or a file of any batch size predicts at once
+            unless told otherwise; 1 where images differ in shape.
     """
 
     name: ClassVar[str]
@@ -115,6 +140,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
     picture_folders: ClassVar[tuple[str, ...]] = ()
+    prediction_batch: ClassVar[int] = 1
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of registered networks that match a shell pattern."""

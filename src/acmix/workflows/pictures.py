@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from acmix.errors import check
 from acmix.tasks.base import Masked, Prediction
-from acmix.tasks.drawing import check_own, not_ours, save_label_map
-from acmix.utils.files import write_text
+from acmix.tasks.picture_files import check_own, not_ours, save_label_map
+from acmix.utils.files import text_file
+from acmix.utils.json_text import AddEntry, json_list
 from acmix.utils.outputs import check_replaceable
 from acmix.utils.reading import read_bytes
 
@@ -82,9 +84,11 @@ class PictureFolder:
                 self._check(target)
                 save_label_map(target, 255 * bitmap)
 
-    def write_predictions(self, content: str) -> None:
-        """Write ``predictions.json``."""
-        write_text(self.path / PREDICTIONS_FILE, content)
+    @contextmanager
+    def predictions(self) -> Iterator[AddEntry]:
+        """Yield a function that adds to ``predictions.json``; it appears when the body ends."""
+        with text_file(self.path / PREDICTIONS_FILE) as file, json_list(file) as add:
+            yield add
 
     def _check(self, target: Path) -> None:
         image = self._images.get(_identity(target))

@@ -32,6 +32,7 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
     )
 
     headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
+    prediction_batch = 8
 
     def create(self, name: str, **arguments: Any) -> Backbone:
         """Create a registered model."""
