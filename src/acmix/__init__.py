@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from acmix.models import list_models
     from acmix.models.detection import list_detectors
     from acmix.models.segmentation import list_segmenters
+    from acmix.workflows.loaded import load
     from acmix.workflows.networks import create_detector, create_model, create_segmenter
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "list_detectors",
     "list_models",
     "list_segmenters",
+    "load",
     "replace_conv",
 ]
 
@@ -42,6 +44,7 @@ _HOMES = {
     "list_detectors": "acmix.models.detection",
     "list_models": "acmix.models",
     "list_segmenters": "acmix.models.segmentation",
+    "load": "acmix.workflows.loaded",
     "replace_conv": "acmix.layers.replace",
 }
 _PACKAGES = (

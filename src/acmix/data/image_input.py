@@ -19,6 +19,32 @@ ImageInput: TypeAlias = "str | Path | bytes | Image.Image | np.ndarray"
 _CHANNELS = (1, 3, 4)
 
 
+class NamedImage(str):
+    """The name of an image in memory, with its pixels: it goes wherever the path of a file goes.
+
+    Attributes:
+        pixels: RGB.
+    """
+
+    pixels: Image.Image
+
+    @classmethod
+    def of(cls, image: ImageInput) -> str:
+        """Return the path of an image file, or a name for what :func:`open_image` takes.
+
+        Raises:
+            UserError: it is no image; files are not looked at.
+        """
+        if isinstance(image, (str, Path)):
+            return image if isinstance(image, cls) else str(image)
+        pixels = open_image(image, 3)
+        named = cls(image_name(pixels))
+        # A copy, as the caller may change them before they are shown; without EXIF data, as they
+        # are upright already.
+        named.pixels = Image.fromarray(np.array(pixels))
+        return named
+
+
 def open_image(image: ImageInput, channels: int) -> Image.Image:
     """Decode an image as :func:`acmix.data.decode.decode` does, whatever it is given as.
 
@@ -30,6 +56,8 @@ def open_image(image: ImageInput, channels: int) -> Image.Image:
         UserError: the file does not exist; what is given is no image; or an array has channels
             first, a batch axis, another number of channels or other numbers than uint8.
     """
+    if isinstance(image, NamedImage):
+        return to_mode(image.pixels, channels)
     if isinstance(image, (str, Path)):
         return read_image(image, channels)
     try:
