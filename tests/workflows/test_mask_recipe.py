@@ -209,3 +209,24 @@ def test_mistakes_with_masks_are_one_line(
     assert message in error
     assert len(error.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_of_a_low_score_are_in_no_picture_table_or_list_unless_asked_for(
+    checkpoint, image, tmp_path, capsys
+):
+    (found,) = workflows.predict(checkpoint, [image])
+    scores = sorted(found.scores.tolist(), reverse=True)
+    limit = (scores[0] + scores[-1]) / 2
+    kept = sum(score >= limit for score in scores)
+    call = ["predict", checkpoint, image, "--score", str(limit), "--masks"]
+    for options, count in (([], kept), (["--all"], 5)):
+        out, table = tmp_path / f"out{count}", tmp_path / f"{count}.csv"
+        files = ["--output", str(out), "--csv", str(table)]
+        assert main([*call, *options, *files]) == 0
+        assert f"{5 - kept} of lower scores not shown" in capsys.readouterr().out
+        (entry,) = json.loads((out / "predictions.json").read_text())
+        assert [one["score"] for one in entry["objects"]] == pytest.approx(scores[:count])
+        assert len(list((out / "masks" / "5").iterdir())) == kept
+        rows = table.read_text().splitlines()
+        assert rows[0] == "image,class,score,x1,y1,x2,y2"
+        assert len(rows) == 1 + count

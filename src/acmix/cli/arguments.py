@@ -80,7 +80,24 @@ def add_overrides(parser: ArgumentParser, help: str = OVERRIDES_HELP) -> None:
 
 def add_checkpoint(parser: ArgumentParser) -> None:
     """Add the required ``--checkpoint CKPT``."""
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="checkpoint of a run")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="CKPT",
+        help="checkpoint, or run folder: its best checkpoint",
+    )
+
+
+def add_score(parser: ArgumentParser) -> None:
+    """Add ``--score``: of the objects of a detector that are shown."""
+    parser.add_argument(
+        "--score",
+        type=share,
+        default=0.3,
+        metavar="S",
+        help="leave out objects of a detector with a lower score, from 0 to 1; default: "
+        "%(default)s",
+    )
 
 
 def add_json(parser: ArgumentParser, what: str = "the result") -> None:

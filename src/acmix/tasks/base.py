@@ -289,6 +289,19 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
             UserError: ``description`` is not a valid result of :meth:`describe`.
         """
 
+    def truth(self, data: Any, index: int, image: Image.Image) -> Image.Image:
+        """Return a picture of the targets of an image, drawn as predictions are.
+
+        Args:
+            data: validation split.
+            index: position of the image in it.
+            image: RGB.
+
+        Raises:
+            UserError: the task has no such pictures.
+        """
+        raise UserError(f"--pictures: task={self.name} has no pictures of its targets.")
+
     def report(self, metric: MetricT, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics and ``per_class`` values that ``acmix eval --json`` writes."""
         # A head may have more outputs than the data set has classes.

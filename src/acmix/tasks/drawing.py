@@ -99,6 +99,24 @@ def draw_labels(
     return _with_legend(mixed, [(_rgb(palette[label]), text) for label, text in names.items()])
 
 
+def beside(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """Return pictures side by side under their titles, on white."""
+    first = next(iter(pictures.values()))
+    size = _font_size(first)
+    margin, top = size // 2, 2 * size
+    width = sum(picture.width + margin for picture in pictures.values()) + margin
+    height = max(picture.height for picture in pictures.values()) + top + margin
+    canvas = Image.new("RGB", (width, height), _WHITE)
+    draw = ImageDraw.Draw(canvas)
+    left = margin
+    for item, picture in zip(drawable(list(pictures)), pictures.values(), strict=True):
+        font = ImageFont.truetype(str(item.font), size)
+        draw.text((left, top // 2), item.text, fill=_BLACK, font=font, anchor="lm")
+        canvas.paste(picture, (left, top))
+        left += picture.width + margin
+    return canvas
+
+
 def class_colour(label: int) -> Colour:
     """Return the fixed colour of a number; hues follow the golden ratio for high contrast."""
     red, green, blue = colorsys.hsv_to_rgb((label * 0.618034) % 1, 0.85, 0.9)

@@ -1,6 +1,7 @@
 """Use cases of a configuration: train, evaluate, export, predict, convert."""
 
 from acmix.workflows.batches import Unreadable
+from acmix.workflows.comparison import write_comparisons
 from acmix.workflows.conversion import export_torch, import_torch
 from acmix.workflows.export import export
 from acmix.workflows.predict import picture_folder, predict
@@ -19,4 +20,5 @@ __all__ = [
     "picture_folder",
     "predict",
     "train",
+    "write_comparisons",
 ]

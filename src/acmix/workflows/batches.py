@@ -112,6 +112,13 @@ def predict_batches(
         yield from ready()
 
 
+def of_image(outputs: Outputs, index: int) -> Outputs:
+    """Return the outputs for one image of a batch."""
+    if isinstance(outputs, tuple):
+        return tuple(output[index] for output in outputs)
+    return np.asarray(outputs[index])
+
+
 def _read(reader: Reader, image: str) -> _Waiting:
     try:
         return _Waiting(image, *reader.read(image))
@@ -130,6 +137,5 @@ def _compute(
     filled = tensors + [tensors[-1]] * (batch_size - len(tensors))
     outputs = run(np.stack(filled))
     for index, one in enumerate(chosen):
-        own = tuple(o[index] for o in outputs) if isinstance(outputs, tuple) else outputs[index]
-        one.prediction = reader.interpret(one.image, own, one.context)
+        one.prediction = reader.interpret(one.image, of_image(outputs, index), one.context)
         one.tensor = one.context = None

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from acmix.errors import check
 from acmix.tasks.base import Masked, Prediction
-from acmix.tasks.picture_files import check_own, not_ours, save_label_map
+from acmix.tasks.picture_files import check_own, not_ours, save_label_map, save_picture
 from acmix.utils.files import text_file
 from acmix.utils.json_text import AddEntry, json_list
 from acmix.utils.outputs import check_replaceable
@@ -83,6 +85,10 @@ class PictureFolder:
                 target = folder / f"{number}_{_file_name(name)}.png"
                 self._check(target)
                 save_label_map(target, 255 * bitmap)
+
+    def save(self, index: int, picture: Image.Image) -> None:
+        """Write another picture for the image with number ``index``."""
+        save_picture(picture, self.path / self._names[index])
 
     @contextmanager
     def predictions(self) -> Iterator[AddEntry]:

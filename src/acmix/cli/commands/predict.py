@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from acmix.cli.arguments import add_class_file, add_json, positive, share
+from acmix.cli.arguments import add_class_file, add_json, add_score, positive
 from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile, OutputFolder, check_outputs
 from acmix.errors import UserError, check
@@ -56,14 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="K",
         help="classes that a classifier shows; default: %(default)s",
     )
-    parser.add_argument(
-        "--score",
-        type=share,
-        default=0.3,
-        metavar="S",
-        help="leave out objects of a detector with a lower score, from 0 to 1; default: "
-        "%(default)s",
-    )
+    add_score(parser)
     parser.add_argument(
         "--all",
         action="store_true",

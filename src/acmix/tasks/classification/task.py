@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import ClassificationConfig
-from acmix.data import Preprocess
+from acmix.data import ImageDataset, Preprocess
 from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, Task, model_arguments, register_task
@@ -19,6 +20,7 @@ from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.classification.prediction import ClassificationReader
 from acmix.tasks.confusion_plot import plot_confusion_matrix
+from acmix.tasks.drawing import caption
 from acmix.utils.figures import check_picture
 
 
@@ -118,6 +120,11 @@ class ClassificationTask(Task[ClassificationConfig, Backbone, ClassificationMetr
         """Return the reader for the described evaluation transform."""
         preprocess = Preprocess.from_dict(dict(description["preprocess"]))
         return ClassificationReader(preprocess, classes, top)
+
+    def truth(self, data: ImageDataset, index: int, image: Image.Image) -> Image.Image:
+        """Return the image with its class as caption."""
+        label = data.label(index)
+        return caption(image, data.classes[label] if label >= 0 else "unknown class")
 
     def check_eval_file(self, option: str, path: Path) -> None:
         """Raise UserError unless the suffix is that of a picture."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from acmix.config.segmentation import IGNORED_LABEL
 from acmix.config.typed import Section
-from acmix.data import SegmentationPreprocess
+from acmix.data import SegmentationDataset, SegmentationPreprocess
 from acmix.data.class_list import colour_map
 from acmix.errors import check
 from acmix.export.outputs import Outputs, check_numbers
@@ -110,6 +110,15 @@ class Segmented(Shown):
         name = f"{path.stem}.png"
         save_label_map(path.parent / LABELS_FOLDER / name, self.labels)
         save_label_map(path.parent / COLOURS_FOLDER / name, self.labels, self.palette)
+
+
+def true_labels(image: str, data: SegmentationDataset, index: int) -> Segmented:
+    """Return the labels of an image of a data set; those that are ignored are grey."""
+    count = len(data.classes)
+    palette = np.full((IGNORED_LABEL + 1, 3), 128, np.uint8)
+    palette[:count] = data.palette
+    classes = (*data.classes, *("",) * (IGNORED_LABEL - count), "ignored")
+    return Segmented(image, data.ground_truth(index), classes, palette)
 
 
 class Placement(NamedTuple):
