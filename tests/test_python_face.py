@@ -31,6 +31,7 @@ def completed(text):
         ("acmix.mo", ["acmix.models"]),
         ("acmix.layers.Conv", ["acmix.layers.ConvPath"]),
         ("acmix.models.Back", ["acmix.models.Backbone"]),
+        ("acmix.models.d", ["acmix.models.detection"]),
         ("acmix.data.Pre", ["acmix.data.Preprocess"]),
         ("acmix.workflows.ev", ["acmix.workflows.evaluate"]),
     ],

@@ -47,10 +47,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "attention":
+        return importlib.import_module("acmix.layers.attention")
     if name not in _HOMES:
         raise AttributeError(f"module 'acmix.layers' has no attribute '{name}'")
     return getattr(importlib.import_module(f"acmix.layers.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, "attention"])

@@ -21,11 +21,16 @@ __all__ = [
 ]
 
 
+_PACKAGES = ("detection", "segmentation")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"acmix.models.{name}")
     if name not in ("Backbone", "FeatureInfo"):
         raise AttributeError(f"module 'acmix.models' has no attribute '{name}'")
     return getattr(importlib.import_module("acmix.models.backbone"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *_PACKAGES])
