@@ -7,7 +7,7 @@ A new task adds a folder here with a class under ``@register_task``, and one imp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -18,7 +18,6 @@ from typing import (
     TypeVar,
     cast,
     get_args,
-    runtime_checkable,
 )
 
 import numpy as np
@@ -32,75 +31,11 @@ from acmix.errors import UserError, check, suggest
 from acmix.export.outputs import Outputs
 from acmix.export.verify import checked_difference
 from acmix.models import Backbone, list_networks
+from acmix.tasks.prediction import Reader
 from acmix.utils.registry import Registry
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
-
-
-class Prediction(Protocol):
-    """Prediction for one image.
-
-    Attributes:
-        columns: names of the values in :meth:`rows`.
-    """
-
-    columns: ClassVar[tuple[str, ...]]
-
-    @property
-    def image(self) -> str:
-        """Path of the image."""
-
-    def above(self, score: float) -> Prediction:
-        """Return the prediction without objects of a lower score; itself if it has no objects."""
-
-    def lines(self) -> list[str]:
-        """Return the prediction as text, one line per class or object."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain data for JSON."""
-
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return a row of a table for each class or object."""
-
-    def picture(self, image: Image.Image | None = None) -> Image.Image:
-        """Return the image with the prediction drawn on it.
-
-        Args:
-            image: RGB; None reads the file.
-        """
-
-    def draw(self, path: str | Path) -> None:
-        """Write :meth:`picture` to a file, and beside it what else the task has."""
-
-
-@runtime_checkable
-class Masked(Protocol):
-    """Prediction of objects with masks."""
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Name of the class of each object."""
-
-    def bitmaps(self) -> Iterable[np.ndarray]:
-        """Return the mask (H, W) uint8 of each object, 1 on it, in the image's own size."""
-
-
-class Reader(Protocol):
-    """Converts image files to network inputs, and network outputs to predictions."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Return the names of the classes in the order of the labels."""
-
-    def read(self, path: str) -> tuple[np.ndarray, Any]:
-        """Return the tensor (C, H, W) of an image file, and the context for :meth:`interpret`."""
-
-    def prepare(self, image: Image.Image) -> tuple[np.ndarray, Any]:
-        """Return what :meth:`read` does, of a decoded image, grey or RGB as the network takes."""
-
-    def interpret(self, path: str, outputs: Outputs, context: Any) -> Prediction:
-        """Return the prediction for an image from the network's outputs without batch axis."""
 
 
 class TaskMetric(Metric, Protocol):
@@ -134,7 +69,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         benchmark: benchmark data set.
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
-            :meth:`Prediction.draw` writes others of the same name.
+            :meth:`.Prediction.draw` writes others of the same name.
         prediction_batch: images that a checkpoint or a file of any batch size predicts at once
             unless told otherwise; 1 where images differ in shape.
     """
@@ -159,7 +94,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         """Return ``key=value`` strings that select a registered network in a configuration."""
 
     def has_masks(self, name: str) -> bool:
-        """Return whether a registered network predicts :class:`Masked`."""
+        """Return whether a registered network predicts :class:`.Masked`."""
         return False
 
     def network_config(self, name: str, overrides: Sequence[str] = ()) -> ConfigT:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from acmix.errors import UserError
 from acmix.export.outputs import Outputs
-from acmix.tasks.base import Prediction, Reader
+from acmix.tasks.prediction import Prediction, Reader
 
 _AHEAD = 2
 """Batches of images in memory, among which those of one shape are found."""
@@ -21,7 +21,7 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Takes the place of a :class:`acmix.tasks.base.Prediction` for an image without one."""
+    """Takes the place of a :class:`acmix.tasks.prediction.Prediction` for an image without one."""
 
     columns: ClassVar[tuple[str, ...]] = ()
 

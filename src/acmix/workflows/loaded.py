@@ -12,7 +12,7 @@ from PIL import Image
 from acmix.config import Config
 from acmix.data.image_input import ImageInput, NamedImage
 from acmix.errors import UserError, check
-from acmix.tasks.base import Prediction
+from acmix.tasks.prediction import Prediction
 from acmix.workflows.batches import Unreadable, predict_batches
 from acmix.workflows.predict import Loaded
 from acmix.workflows.predict import load as load_network

@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from acmix.errors import check
-from acmix.tasks.base import Masked, Prediction
 from acmix.tasks.picture_files import check_own, not_ours, save_label_map, save_picture
+from acmix.tasks.prediction import Masked, Prediction
 from acmix.utils.files import text_file
 from acmix.utils.json_text import AddEntry, json_list
 from acmix.utils.outputs import check_replaceable
@@ -47,7 +47,7 @@ class PictureFolder:
         path: the folder; made with the first picture.
         images: paths of the images, all of which are read.
         folders: names of the folders below it, in which each image has another picture.
-        masks: whether to write the masks of :class:`acmix.tasks.base.Masked` predictions, as
+        masks: whether to write the masks of :class:`acmix.tasks.prediction.Masked` predictions, as
             ``masks/IMAGE/NUMBER_CLASS.png`` with 255 on the object and 0 elsewhere. Numbers count
             the objects of ``predictions.json`` from 1.
 

@@ -18,7 +18,7 @@ from acmix.errors import UserError, check
 from acmix.export import load_exported, read_sidecar
 from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
-from acmix.tasks.base import Prediction, Reader
+from acmix.tasks.prediction import Prediction, Reader
 from acmix.workflows.batches import Unreadable, predict_batches
 from acmix.workflows.classes import renamed
 from acmix.workflows.pictures import PictureFolder

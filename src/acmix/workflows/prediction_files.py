@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from acmix.tasks.base import Prediction
+from acmix.tasks.prediction import Prediction
 from acmix.utils.files import text_file
 
 
@@ -16,7 +16,7 @@ def csv_table(path: str | Path) -> Iterator[Callable[[Prediction], None]]:
     """Yield a function that adds a prediction to a CSV file, which appears when the body ends.
 
     The first column is the image, the others are the task's, see
-    :attr:`acmix.tasks.base.Prediction.columns`. An image without classes or objects has no row.
+    :class:`acmix.tasks.prediction.Prediction`. An image without classes or objects has no row.
 
     Raises:
         UserError: the file cannot be written.

@@ -15,7 +15,7 @@ from acmix.cli.outputs import OutputFile, OutputFolder, check_outputs
 from acmix.errors import UserError, check
 
 if TYPE_CHECKING:
-    from acmix.tasks.base import Prediction
+    from acmix.tasks.prediction import Prediction
     from acmix.workflows.pictures import PictureFolder
 
 NAME = "predict"
