@@ -79,3 +79,31 @@ def test_the_blocks_of_a_section_run(title, workplace, capsys):
     if title == "A training loop of your own":
         assert printed.count("\n") == 2
         assert names["again"].num_classes == 2
+
+
+NOTEBOOK = DOCUMENT.parent / "tour.ipynb"
+
+
+def cells_of_notebook():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert not any(cell.get("outputs") for cell in cells), "keep the notebook without outputs"
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.exhaustive
+def test_the_notebook_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "configs").symlink_to(NOTEBOOK.parent.parent / "configs")
+    monkeypatch.chdir(tmp_path / "docs")
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # with which MindSpore begins
+    names = {"__name__": "notebook"}
+    for cell in cells_of_notebook():
+        exec(cell, names)  # noqa: S102
+    assert names["result"].metrics["top1"] > 0.3  # of ten classes
+    assert names["found"][0]._repr_png_().startswith(b"\x89PNG")
+    assert capsys.readouterr().out.count("- predicted") == 5
+
+
+def test_the_notebook_is_one():
+    compiled = [compile(cell, f"cell {k}", "exec") for k, cell in enumerate(cells_of_notebook())]
+    assert len(compiled) >= 5

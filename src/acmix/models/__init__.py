@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from acmix.models import catalogue  # noqa: F401  # registers all models and heads
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-_PACKAGES = ("detection", "segmentation")
+_PACKAGES = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
 
 
 def __getattr__(name: str) -> Any:
