@@ -22,7 +22,6 @@ def list_detectors(pattern: str = "*") -> list[str]:
 
 def create_detector(
     name: str,
-    *,
     num_classes: int | None = None,
     frozen_stages: int = 0,
     frozen_norm: bool = False,

@@ -19,7 +19,6 @@ def list_segmenters(pattern: str = "*") -> list[str]:
 
 def create_segmenter(
     name: str,
-    *,
     num_classes: int | None = None,
     backbone: Mapping[str, Any] | None = None,
     **arguments: Any,
