@@ -8,6 +8,9 @@ A family that is not listed here is tested in its full size: slow, but tested.
 
 from __future__ import annotations
 
+import numpy as np
+from mindspore import nn
+
 from acmix.models.aa_resnet import AAResNet
 from acmix.models.conformer import Conformer
 from acmix.models.contnet import ContNet
@@ -21,6 +24,7 @@ from acmix.models.san import SAN
 from acmix.models.sasa_resnet import SASAResNet
 from acmix.models.swin import Swin
 from acmix.models.t2t import T2TViT
+from acmix.utils.parameters import set_value
 
 SMALL = {
     ResNet: {"width": 12, "depths": (1, 1, 1, 2)},
@@ -108,6 +112,13 @@ def shallow(name: str) -> dict:
 def stages(arguments: dict) -> int:
     """Return the number of stages of a model, one if its arguments have no depths."""
     return len(arguments.get("depths", (1,)))
+
+
+def show_all(network: nn.Cell) -> None:
+    """Set gammas of BatchNorms to one: one that starts at zero hides what is before it."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            set_value(cell.gamma, np.ones(cell.gamma.shape))
 
 
 def distinct_models() -> list[str]:

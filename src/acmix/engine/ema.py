@@ -9,6 +9,7 @@ import mindspore as ms
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
+from acmix.engine.step_functions import for_every
 from acmix.utils.parameters import get_value, make_parameter, set_value
 
 
@@ -53,11 +54,17 @@ class ExponentialMovingAverage:
         decay, parameters, averages = self.decay, self.parameters, self.averages
 
         def update() -> Tensor:
-            for i in range(len(parameters)):
-                if parameters[i].dtype in (ms.float32, ms.float16, ms.bfloat16):
-                    ops.assign(averages[i], averages[i] * decay + parameters[i] * (1 - decay))
-                else:
-                    ops.assign(averages[i], parameters[i])
+            for_every(ops.partial(_moved, decay), averages, parameters)
             return averages[-1]
 
         return update
+
+
+_moved = ops.MultitypeFuncGraph("moved")
+
+
+@_moved.register("Number", "Tensor", "Tensor")
+def _move(decay: float, average: Tensor, value: Tensor) -> Tensor:
+    if value.dtype in (ms.float32, ms.float16, ms.bfloat16):
+        return ops.assign(average, average * decay + value * (1 - decay))
+    return ops.assign(average, value)

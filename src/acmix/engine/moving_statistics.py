@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
-from acmix.engine.step_functions import MOST_JOINED
+from acmix.engine.step_functions import MOST_JOINED, for_every
 from acmix.parallel.all_reduce import AllReduce
 from acmix.utils.parameters import get_value, make_parameter, set_value
 
@@ -70,9 +70,15 @@ class MovingStatistics:
                 first, end = i * MOST_JOINED, (i + 1) * MOST_JOINED
                 chosen = ops.select(finite, ops.cat(values[first:end]), kept[i])
                 ops.assign(kept[i], chosen)
-                parts = ops.split(chosen, sizes[first:end])
-                for j in range(len(parts)):
-                    ops.assign(parameters[first + j], parts[j])
+                for_every(_set, parameters[first:end], ops.split(chosen, sizes[first:end]))
             return finite
 
         return update
+
+
+_set = ops.MultitypeFuncGraph("set")
+
+
+@_set.register("Tensor", "Tensor")
+def _set_to(parameter: Tensor, value: Tensor) -> Tensor:
+    return ops.assign(parameter, value)

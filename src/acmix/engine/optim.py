@@ -8,6 +8,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.config import OptimConfig
 from acmix.config.sections import NoDecay
+from acmix.engine.step_functions import for_every
 from acmix.errors import UserError
 
 
@@ -127,7 +128,9 @@ class AdamW(nn.Optimizer):
         self.eps = Tensor(eps, ms.float32)
         self.first_moments = self.parameters.clone(prefix="first_moment", init="zeros")
         self.second_moments = self.parameters.clone(prefix="second_moment", init="zeros")
-        self.update = ops.AdamWeightDecay()
+        decays = self.weight_decay if self.is_group else [self.weight_decay] * self.param_length
+        shared = {decay: Tensor(decay, ms.float32) for decay in decays}  # divided once each
+        self.decays = tuple(shared[decay] for decay in decays)
 
     def construct(self, gradients: tuple[Tensor, ...]) -> bool:
         """Update the parameters in place."""
@@ -137,19 +140,34 @@ class AdamW(nn.Optimizer):
         correction = root2 / -ops.expm1(step * self.log_beta1)
         learning_rate = self.get_lr() * correction
         eps = self.eps * root2
-        for i in range(self.param_length):
-            self.update(
-                self.parameters[i],
-                self.first_moments[i],
-                self.second_moments[i],
-                learning_rate,
-                self.beta1,
-                self.beta2,
-                eps,
-                self._decay(i) / correction,
-                gradients[i],
-            )
+        for_every(
+            ops.partial(_step, self.beta1, self.beta2, learning_rate, eps, correction),
+            self.decays,
+            self.parameters,
+            self.first_moments,
+            self.second_moments,
+            gradients,
+        )
         return True
 
-    def _decay(self, i: int) -> Tensor:
-        return self.weight_decay[i] if self.is_group else self.weight_decay
+
+_update = ops.AdamWeightDecay()
+_step = ops.MultitypeFuncGraph("step")
+
+
+@_step.register(*["Tensor"] * 10)
+def _adamw(
+    beta1: Tensor,
+    beta2: Tensor,
+    learning_rate: Tensor,
+    eps: Tensor,
+    correction: Tensor,
+    decay: Tensor,
+    parameter: Tensor,
+    first: Tensor,
+    second: Tensor,
+    gradient: Tensor,
+) -> bool:
+    decay = decay / correction
+    _update(parameter, first, second, learning_rate, beta1, beta2, eps, decay, gradient)
+    return True

@@ -112,7 +112,7 @@ def make_flat_update(update: Update, parameters: int) -> Callable[..., tuple]:
 def add(*both: Tensor) -> Tensors:
     """Add the second half of the arguments to the first half."""
     count = len(both) // 2
-    return tuple([both[i] + both[count + i] for i in range(count)])
+    return for_every(_sum, both[:count], both[count:])
 
 
 def make_losses(forward: Forward) -> Callable[..., Tensors]:
@@ -154,14 +154,14 @@ def make_global_norm() -> Callable[[Tensors], Tensor]:
     fast_reduce = current_target().fast_reduce
 
     def global_norm(gradients: Tensors) -> Tensor:
-        rows = tuple([one.astype(ms.float32).reshape((1, -1)) for one in gradients])
+        rows = for_every(_row, gradients)
         squares: tuple = ()
         if fast_reduce:
             for first in range(0, len(rows), MOST_JOINED):
                 joined = ops.cat(rows[first : first + MOST_JOINED], 1)
                 squares += (mint.sum(ops.square(joined)).reshape((1, 1)),)
         else:
-            squares = tuple([ops.MatMul(transpose_b=True)(row, row) for row in rows])
+            squares = for_every(_square, rows)
         return ops.sqrt(mint.sum(ops.cat(squares)))
 
     return global_norm
@@ -169,4 +169,38 @@ def make_global_norm() -> Callable[[Tensors], Tensor]:
 
 def scale_by(gradients: Tensors, factor: Tensor) -> Tensors:
     """Return every gradient times the scalar ``factor``."""
-    return tuple([gradient * factor for gradient in gradients])
+    return for_every(ops.partial(_product, factor), gradients)
+
+
+for_every = ops.HyperMap()
+"""``(function, tensors, ...)`` to the tuple of the function's results, one for each tensor.
+
+The compiler expands it at once. A loop or a comprehension it nests, one function in the other: with
+hundreds of parameters that takes most of the time of compiling a step.
+"""
+
+_inner_product = ops.MatMul(transpose_b=True)
+_row = ops.MultitypeFuncGraph("row")
+_square = ops.MultitypeFuncGraph("square")
+_sum = ops.MultitypeFuncGraph("sum")
+_product = ops.MultitypeFuncGraph("product")
+
+
+@_row.register("Tensor")
+def _row_of(tensor: Tensor) -> Tensor:
+    return tensor.astype(ms.float32).reshape((1, -1))
+
+
+@_square.register("Tensor")
+def _square_of(row: Tensor) -> Tensor:
+    return _inner_product(row, row)
+
+
+@_sum.register("Tensor", "Tensor")
+def _sum_of(one: Tensor, other: Tensor) -> Tensor:
+    return one + other
+
+
+@_product.register("Tensor", "Tensor")
+def _product_of(factor: Tensor, tensor: Tensor) -> Tensor:
+    return tensor * factor

@@ -244,6 +244,7 @@ def test_every_backbone_trains_and_detects_at_an_odd_size(name, rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     settings = PostProcess(score_threshold=0.0, top_k=50, max_candidates=80, max_detections=20)
     detector = small_detector(name, post_process=settings)
+    shrunk.show_all(detector)
     images, boxes, labels, sizes = batch(rng)
     step, parameters = gradient_of(Losses(detector).set_train(True))
     loss, gradients = step(images, boxes, labels, sizes)

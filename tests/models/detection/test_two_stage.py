@@ -97,20 +97,24 @@ def test_a_batch_without_a_positive_proposal_learns_background_alone(rng):
 # --- every backbone -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("head", "name"),
-    exhaustive([(head, name) for head in HEADS for name in FAMILIES], [(HEADS[0], "resnet26")]),
-)
+# Behind its maps a detector is the same for all networks: the cascade is tested on one.
+BOTH = [*((HEADS[0], name) for name in FAMILIES), (HEADS[1], "resnet26")]
+
+
+@pytest.mark.parametrize(("head", "name"), exhaustive(BOTH, [(HEADS[0], "resnet26")]))
 def test_every_backbone_trains_and_detects_at_an_odd_size(head, name, rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     settings = PostProcess(score_threshold=0.0, top_k=50, max_candidates=80, max_detections=20)
     detector = small_two_stage(head, name, post_process=settings)
+    shrunk.show_all(detector)
+    one_map = len(detector.backbone.feature_info) == 1
     images, boxes, labels, sizes = batch(rng)
     losses, found = gradients(detector, images, boxes, labels, sizes, masks_for(boxes, rng))
     check_finite(losses, found)
     for parameter, gradient in found.items():
         # No object is large enough for the coarser maps, and no anchor there need be drawn.
         coarse = "neck.fpn_convs" in parameter and "neck.fpn_convs.0" not in parameter
+        coarse = coarse or (one_map and "rpn_head" in parameter)
         assert coarse or np.abs(gradient).max() > 0, parameter
     detector.set_train(False)
     own = Tensor(np.float32([[96, 130], [70, 90]]))

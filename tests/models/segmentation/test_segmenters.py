@@ -278,6 +278,7 @@ def gradient_of(network):
 def test_every_backbone_trains_and_segments_at_an_odd_size(name, rng):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     segmenter = small_segmenter(name)
+    shrunk.show_all(segmenter)
     images, labels = batch(rng)
     step, parameters = gradient_of(Losses(segmenter).set_train(True))
     loss, gradients = step(images, labels)
