@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from acmix.data.decode import read_image
+from acmix.data.image_input import open_image
 from acmix.tasks.label_places import place_labels
 from acmix.utils.fonts import drawable
 
@@ -39,7 +39,7 @@ def open_picture(image: str) -> Image.Image:
     Raises:
         UserError: the file does not exist or is not an image; names the path.
     """
-    return read_image(image, 3)
+    return open_image(image, 3)
 
 
 def caption(picture: Image.Image, text: str) -> Image.Image:

@@ -18,12 +18,13 @@ _MARK = b"tEXtSoftware\0" + _WRITER.encode()
 _MARK_WITHIN = 2**22  # bytes; only a colour profile comes before it
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
+def save_picture(picture: Image.Image, path: str | Path) -> None:
     """Write a picture atomically, with the mark that :func:`is_drawn` looks for.
 
     Raises:
         UserError: the picture cannot be written, or would replace another's file.
     """
+    path = Path(path)
     check(
         path.suffix.lower() in Image.registered_extensions(),
         f"cannot write the picture {path}: its suffix is none of a picture, such as .png.",

@@ -44,7 +44,7 @@ class Prediction(Protocol):
             image: RGB; None reads the file.
         """
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Write :meth:`picture` to a file, and beside it what else the task has."""
 
 
@@ -62,6 +62,10 @@ class Masked(Protocol):
 
 class Reader(Protocol):
     """Converts image files to network inputs, and network outputs to predictions."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes in the order of the labels."""
 
     def read(self, path: str) -> tuple[np.ndarray, Any]:
         """Return the tensor (C, H, W) of an image file, and the context for :meth:`interpret`."""

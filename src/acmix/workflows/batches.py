@@ -48,7 +48,7 @@ class Unreadable:
         """Raise UserError, with the reason."""
         raise UserError(self.error)
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Draw nothing."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -14,10 +14,11 @@ from acmix.data import Preprocess
 from acmix.export.outputs import Outputs, check_numbers
 from acmix.tasks.drawing import caption, open_picture
 from acmix.tasks.picture_files import save_picture
+from acmix.tasks.shown import Shown
 
 
 @dataclass(frozen=True)
-class Classified:
+class Classified(Shown):
     """The most probable classes of one image in descending order."""
 
     columns: ClassVar[tuple[str, ...]] = ("rank", "class", "probability")
@@ -37,7 +38,11 @@ class Classified:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return asdict(self)
+        return {
+            "image": str(self.image),
+            "classes": self.classes,
+            "probabilities": self.probabilities,
+        }
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return a row for each class, the most probable first."""
@@ -49,7 +54,7 @@ class Classified:
         text = f"{self.classes[0]} {100 * self.probabilities[0]:.0f} %"
         return caption(image or open_picture(self.image), text)
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Write the picture."""
         save_picture(self.picture(), path)
 

@@ -11,16 +11,17 @@ import numpy as np
 from PIL import Image
 
 from acmix.data import DetectionPreprocess, rle
-from acmix.data.decode import read_image
+from acmix.data.image_input import open_image
 from acmix.export.outputs import Outputs, check_numbers
 from acmix.models.detection import HostPostProcess
 from acmix.models.detection.mask_paste import paste_masks
 from acmix.tasks.drawing import draw_objects, open_picture
 from acmix.tasks.picture_files import save_picture
+from acmix.tasks.shown import Shown
 
 
 @dataclass(frozen=True)
-class Detected:
+class Detected(Shown):
     """Detected objects of one image in descending order of score.
 
     Attributes:
@@ -89,7 +90,7 @@ class Detected:
         width, height = self.size
         for entry, bitmap in zip(objects, self.bitmaps(), strict=False):
             entry["segmentation"] = rle.to_json(rle.encode(bitmap), height, width)
-        return {"image": self.image, "objects": objects}
+        return {"image": str(self.image), "objects": objects}
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return a row for each object: its class, its score, and its box in pixels."""
@@ -110,7 +111,7 @@ class Detected:
         picture = image or open_picture(self.image)
         return draw_objects(picture, self.boxes, texts, colours.tolist(), self.bitmaps())
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Write the picture."""
         save_picture(self.picture(), path)
 
@@ -152,7 +153,7 @@ class DetectionReader:
         Raises:
             UserError: the file does not exist or is not an image; names the path.
         """
-        return self.prepare(read_image(path, self.preprocess.channels))
+        return self.prepare(open_image(path, self.preprocess.channels))
 
     def prepare(self, image: Image.Image) -> tuple[np.ndarray, Placement]:
         """Return what :meth:`read` does, of a decoded image in the network's own mode."""

@@ -19,6 +19,7 @@ from acmix.export.outputs import Outputs, check_numbers
 from acmix.tasks.drawing import draw_labels, open_picture
 from acmix.tasks.picture_files import save_label_map, save_picture
 from acmix.tasks.segmentation.label_map import Shape, View, labels_of
+from acmix.tasks.shown import Shown
 from acmix.utils.text import shorten
 
 LABELS_FOLDER, COLOURS_FOLDER = "labels", "colours"
@@ -49,7 +50,7 @@ class PixelOutputs(Section, prefix="post_process"):
 
 
 @dataclass(frozen=True)
-class Segmented:
+class Segmented(Shown):
     """The class of every pixel of one image.
 
     Attributes:
@@ -84,7 +85,7 @@ class Segmented:
         """Return plain data: the size, and the share of each class that occurs."""
         height, width = self.labels.shape
         shares = [{"class": self.classes[k], "share": share} for k, share in self.shares()]
-        return {"image": self.image, "height": height, "width": width, "classes": shares}
+        return {"image": str(self.image), "height": height, "width": width, "classes": shares}
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return a row for each class that occurs: its name, and its share of the pixels."""
@@ -98,12 +99,13 @@ class Segmented:
         }
         return draw_labels(image or open_picture(self.image), self.labels, self.palette, names)
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Write the picture, and the label maps beside it.
 
         These are in ``labels`` and ``colours`` below the folder of ``path``, as PNG in the image's
         own size.
         """
+        path = Path(path)
         save_picture(self.picture(), path)
         name = f"{path.stem}.png"
         save_label_map(path.parent / LABELS_FOLDER / name, self.labels)
