@@ -47,6 +47,9 @@ FOREIGN = {
 }  # fmt: skip
 KNOWN_ELSEWHERE = set().union(*FOREIGN.values())
 
+NEED_AN_EXTRA = {"mindcv", "acmix.integrations.mindcv"}
+"""Modules that import only where a package is installed that ACmix does without."""
+
 # Files that a user or a run makes.
 MADE = re.compile(
     r"(^|/)(runs|checkpoints|train|val|FOLDER|NAME|\.venv|logs)(/|$)|[A-Z]{3,}|<|^~|^net\.|"
@@ -328,7 +331,7 @@ def test_imports_in_python_blocks_resolve(document):
                 bad += [a.name for a in node.names if not importable(f"{node.module}.{a.name}")]
             elif isinstance(node, ast.Import):
                 bad += [a.name for a in node.names if not importable(a.name)]
-    assert not bad
+    assert set(bad) <= NEED_AN_EXTRA
 
 
 def test_hooks_use_the_pinned_ruff():

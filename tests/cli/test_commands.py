@@ -91,9 +91,10 @@ def test_export_and_predict_agree_with_the_checkpoint(run, config, folder, tmp_p
     checkpoint = str(run / "checkpoints" / "last.ckpt")
     exported = tmp_path / "net.mindir"
     arguments = ["--checkpoint", checkpoint, "--format", "mindir", "--output", str(exported)]
-    assert main(["export", config, TINY, *arguments]) == 0
+    assert main(["export", config, TINY, *arguments, "--batch-size", "2"]) == 0
     assert "verified" in capsys.readouterr().out
     images = [str(folder / "val" / name / "0.png") for name in ("dark", "light")]
+    images.append(str(folder / "val" / "dark" / "1.png"))  # the second batch is filled up
     answers = []
     for model in (checkpoint, str(exported), checkpoint.replace(".ckpt", ".safetensors")):
         assert main(["predict", model, *images, "--json", "-", "--top", "2"]) == 0

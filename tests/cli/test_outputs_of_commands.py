@@ -111,7 +111,7 @@ def test_a_picture_of_an_unknown_kind_is_refused_before_the_evaluation(here, cap
     ("image", "reason"),
     [
         ("missing", "missing: No such file or directory"),
-        ("folder", "folder is a folder, not a file"),
+        ("folder", "folder holds no images (known extensions: .jpg,"),
         ("pipe", "pipe is no regular file but a pipe, socket or device"),
     ],
 )

@@ -37,6 +37,8 @@ PARAMS = {
     "acmix_san19": 20_829_278,
     "pvt_tiny": 13_229_288,
     "pvt_small": 24_485_864,
+    "pvt_medium": 44_208_104,
+    "pvt_large": 61_369_320,
     "acmix_pvt_tiny": 13_396_056,
     "acmix_pvt_small": 24_824_611,
     "attention_resnet26": 10_336_600,

@@ -17,7 +17,8 @@ from acmix.data.class_list import colour_map
 from acmix.data.label_file import decode_labels
 from acmix.data.segmentation_preprocess import SegmentationPreprocess
 from acmix.errors import UserError
-from acmix.tasks.drawing import draw_labels, is_drawn
+from acmix.tasks.drawing import draw_labels
+from acmix.tasks.picture_files import is_drawn
 from acmix.tasks.segmentation.prediction import (
     PixelOutputs,
     Placement,
@@ -252,34 +253,34 @@ def test_255_classes_have_labels_and_colours(tmp_path):
 # --- the legend -----------------------------------------------------------------------------------
 
 
-def legend(tmp_path, size, names):
+def legend(size, names):
     """Draw an image of one colour with all labels in it; return the overlay."""
     labels = np.resize(np.arange(len(names), dtype=np.uint8), size)
-    Image.new("RGB", size[::-1], (100, 100, 100)).save(tmp_path / "x.png")
+    image = Image.new("RGB", size[::-1], (100, 100, 100))
     palette = np.array([(250, 0, 2 * k) for k in range(len(names))], np.uint8)
-    draw_labels(
-        str(tmp_path / "x.png"), tmp_path / "o.png", labels, palette, dict(enumerate(names))
-    )
-    return np.asarray(Image.open(tmp_path / "o.png")), palette
+    return np.asarray(draw_labels(image, labels, palette, dict(enumerate(names)))), palette
 
 
-def test_overlays_mix_image_and_colours(tmp_path):
-    overlay, palette = legend(tmp_path, (40, 60), ["a", "b"])
+def test_overlays_mix_image_and_colours():
+    overlay, palette = legend((40, 60), ["a", "b"])
     np.testing.assert_allclose(overlay[0, 0], 0.45 * 100 + 0.55 * palette[0], atol=1)
-    np.testing.assert_allclose(overlay[0, 1], 0.45 * 100 + 0.55 * palette[1], atol=1)
+    np.testing.assert_allclose(overlay[5, 5], 0.45 * 100 + 0.55 * palette[0], atol=1)
+    np.testing.assert_allclose(overlay[0, 6], 0.45 * 100 + 0.55 * palette[1], atol=1)
 
 
 @pytest.mark.parametrize(
     ("size", "count", "shown"),
-    [((2, 3), 6, 6), ((1, 1), 1, 1), ((2, 3), 30, 9), ((200, 300), 8, 8), ((450, 300), 60, 28)],
+    [((2, 3), 6, 6), ((1, 1), 1, 1), ((30, 400), 30, 9), ((400, 300), 8, 8), ((450, 340), 60, 23)],
 )
-def test_the_legend_shows_as_many_classes_as_fit_and_ten_at_least(tmp_path, size, count, shown):
-    overlay, palette = legend(tmp_path, size, [f"class {k}" for k in range(count)])
-    column = overlay[:, size[1] :].reshape(-1, 3)
+def test_the_legend_shows_as_many_classes_as_fit_and_ten_at_least(size, count, shown):
+    overlay, palette = legend(size, [f"class {k}" for k in range(count)])
+    factor = -(-320 // max(size))
+    height, width = (max(1, factor) * side for side in size)
+    column = overlay[:, width:].reshape(-1, 3)
     found = [k for k in range(count) if (column == palette[k]).all(1).any()]
     assert found == list(range(shown))
-    assert overlay.shape[0] >= size[0]
-    assert (overlay[size[0] :, : size[1]] == 255).all()  # nothing below a small image
+    assert overlay.shape[0] >= height
+    assert (overlay[height:, :width] == 255).all()  # nothing below a low image
 
 
 def test_long_names_do_not_make_the_legend_wider_than_a_picture(tmp_path, run):
@@ -291,15 +292,15 @@ def test_long_names_do_not_make_the_legend_wider_than_a_picture(tmp_path, run):
     assert short < long < 850
 
 
-def test_a_share_is_never_shown_as_nothing(tmp_path, monkeypatch):
+def test_a_share_is_never_shown_as_nothing(monkeypatch):
     labels = np.zeros((30, 30), np.uint8)
     labels[0, 0] = 1
     seen = []
     monkeypatch.setattr(
-        "acmix.tasks.segmentation.prediction.draw_labels", lambda *a: seen.extend(a[4].values())
+        "acmix.tasks.segmentation.prediction.draw_labels", lambda *a: seen.extend(a[3].values())
     )
     found = Segmented("x", labels, ("a", "b"), np.zeros((2, 3), np.uint8))
-    found.draw(tmp_path / "x.png")
+    found.picture(Image.new("RGB", (30, 30)))
     assert seen == ["a 100 %", "b <1 %"]
     assert found.lines() == [" 99.89 %  a", "  0.11 %  b"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acmix.errors import UserError
-from acmix.utils.files import plain_path, publish, staging_folder, utf8_path, write_text
+from acmix.utils.files import plain_path, publish, staging_folder, text_file, utf8_path, write_text
 
 
 def test_text_replaces_the_older_one_with_usual_rights(tmp_path):
@@ -137,3 +137,16 @@ def test_a_file_without_utf8_name_is_read_by_a_copy(tmp_path):
         with utf8_path(tmp_path / name) as readable:
             str(readable).encode()
             assert (readable.read_text(), readable.suffix) == ("weights", ".onnx")
+
+
+def test_a_file_written_bit_by_bit_appears_at_the_end_or_not_at_all(tmp_path):
+    target = tmp_path / "new" / "list.json"
+    with text_file(target) as file:
+        file.write("[")
+        assert not target.exists()
+        file.write("]")
+    assert target.read_text() == "[]"
+    with pytest.raises(ZeroDivisionError), text_file(target) as file:
+        file.write(f"half {1 / 0}")
+    assert target.read_text() == "[]"
+    assert [path.name for path in target.parent.iterdir()] == ["list.json"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 
 import numpy as np
 import pytest
 
-from acmix.utils.json_text import to_json, without_nan
+from acmix.utils.json_text import json_list, to_json, without_nan
 
 VALUE = {"a": [1.5, math.nan, (math.inf, -math.inf)], "b": {"c": np.float64("nan"), "d": "NaN"}}
 FINITE = {"a": [1.5, None, [None, None]], "b": {"c": None, "d": "NaN"}}
@@ -30,3 +31,14 @@ def test_text_without_such_numbers_is_unchanged_and_other_text_loses_them(end):
     changed = without_nan(json.dumps(VALUE) + end)
     assert json.loads(changed, parse_constant=refuse) == FINITE
     assert changed.endswith("}" + end)
+
+
+@pytest.mark.parametrize(
+    "entries", [[], [1], ["a\nb"], [{"a": [1, {"b": float("nan")}]}, [], {}, "é\udce9"]]
+)
+def test_a_list_written_by_entries_is_the_list_written_at_once(entries):
+    file = io.StringIO()
+    with json_list(file) as add:
+        for entry in entries:
+            add(to_json(entry))
+    assert file.getvalue() == to_json(entries)

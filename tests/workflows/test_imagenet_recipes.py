@@ -31,11 +31,10 @@ def flat(name: str) -> dict:
     return {**small, "depths": (1,) * len(small["depths"])} if "depths" in small else small
 
 
-def recipe(path: Path) -> tuple:
-    """What a file has in common with those of its family but for the model's size and mixer."""
-    config = load_config(path)
-    sections = (config.data, config.loss, config.optim, config.schedule, config.train)
-    return family(path), repr(sections)
+def compiled_step(path: Path) -> tuple:
+    """What decides which operators the compiled step has, but for the model's size and mixer."""
+    optim = load_config(path).optim
+    return family(path), optim.name, optim.clip_norm is None
 
 
 def family(path: Path) -> type:
@@ -45,10 +44,10 @@ def family(path: Path) -> type:
 def cases() -> list[ParameterSet]:
     """Every file in one mode; by default one of each family in PyNative, which does not compile.
 
-    In the graph those of each family and recipe, of the ACmix net: that holds all of its plain
-    twin, and comes first.
+    In the graph one of each family and kind of step, of the ACmix net: that holds all of its
+    plain twin, and comes first.
     """
-    compiled = first_of_each(FILES, recipe)
+    compiled = first_of_each(FILES, compiled_step)
     by_default = [(path, "pynative") for path in first_of_each(FILES, family)]
     rest = [(path, "graph" if path in compiled else "pynative") for path in FILES]
     return exhaustive(dict.fromkeys([*by_default, *rest]), by_default)

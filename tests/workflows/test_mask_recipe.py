@@ -14,7 +14,7 @@ from acmix.cli import main
 from acmix.config import load_config
 from acmix.data import rle
 from acmix.tasks.detection.average_precision import coco_numbers
-from acmix.tasks.drawing import is_drawn
+from acmix.tasks.picture_files import is_drawn
 
 NAMES = {7: "cat", 3: "dog/house"}
 WIDTH, HEIGHT = 64, 48
@@ -134,7 +134,8 @@ def test_predict_writes_masks_on_the_picture_as_rle_and_one_by_one(
     checkpoint, image, tmp_path, capsys
 ):
     out = tmp_path / "out"
-    assert main(["predict", checkpoint, image, "--output", str(out), "--masks"]) == 0
+    options = ["--output", str(out), "--masks", "--score", "0"]
+    assert main(["predict", checkpoint, image, *options]) == 0
     assert f"Wrote 1 pictures, masks and predictions.json into {out}" in capsys.readouterr().out
     (entry,) = json.loads((out / "predictions.json").read_text())
     assert len(entry["objects"]) == 5
@@ -146,7 +147,7 @@ def test_predict_writes_masks_on_the_picture_as_rle_and_one_by_one(
         counts = rle.read_segmentation(one["segmentation"], HEIGHT, WIDTH, "an object")
         np.testing.assert_array_equal(mask, 255 * rle.decode(counts, HEIGHT, WIDTH))
         assert is_drawn(file)
-    assert Image.open(out / "5.png").size == (WIDTH, HEIGHT)
+    assert Image.open(out / "5.png").size == (5 * WIDTH, 5 * HEIGHT)  # small images are enlarged
 
 
 @pytest.mark.exhaustive
@@ -208,3 +209,24 @@ def test_mistakes_with_masks_are_one_line(
     assert message in error
     assert len(error.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_of_a_low_score_are_in_no_picture_table_or_list_unless_asked_for(
+    checkpoint, image, tmp_path, capsys
+):
+    (found,) = workflows.predict(checkpoint, [image])
+    scores = sorted(found.scores.tolist(), reverse=True)
+    limit = (scores[0] + scores[-1]) / 2
+    kept = sum(score >= limit for score in scores)
+    call = ["predict", checkpoint, image, "--score", str(limit), "--masks"]
+    for options, count in (([], kept), (["--all"], 5)):
+        out, table = tmp_path / f"out{count}", tmp_path / f"{count}.csv"
+        files = ["--output", str(out), "--csv", str(table)]
+        assert main([*call, *options, *files]) == 0
+        assert f"{5 - kept} of lower scores not shown" in capsys.readouterr().out
+        (entry,) = json.loads((out / "predictions.json").read_text())
+        assert [one["score"] for one in entry["objects"]] == pytest.approx(scores[:count])
+        assert len(list((out / "masks" / "5").iterdir())) == kept
+        rows = table.read_text().splitlines()
+        assert rows[0] == "image,class,score,x1,y1,x2,y2"
+        assert len(rows) == 1 + count

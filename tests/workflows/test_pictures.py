@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from acmix.errors import UserError
-from acmix.tasks.detection.prediction import Detected
-from acmix.tasks.drawing import caption, draw_objects, is_drawn
+from acmix.tasks.drawing import caption, open_picture
+from acmix.tasks.picture_files import is_drawn, save_picture
 from acmix.workflows.pictures import PictureFolder, picture_names
 
 
@@ -29,7 +29,7 @@ class Prediction:
         self.image = image
 
     def draw(self, path):
-        caption(self.image, path, "cat")
+        save_picture(caption(open_picture(self.image), "cat"), path)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,8 @@ def test_pictures_and_predictions_are_written_and_replaced(photo, tmp_path):
     for _ in range(2):
         folder = PictureFolder(tmp_path / "new" / "out", [str(photo)])
         folder.draw(0, Prediction(str(photo)))
-        folder.write_predictions(json.dumps([{"image": str(photo)}]))
+        with folder.predictions() as add:
+            add(json.dumps({"image": str(photo)}))
     made = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
     assert made == ["holiday.png", "predictions.json"]
     assert is_drawn(tmp_path / "new" / "out" / "holiday.png")
@@ -151,7 +152,7 @@ def test_a_mask_replaces_neither_a_file_of_the_user_nor_an_image(photo, tmp_path
     images = [str(photo)]
     if drawn:  # an earlier mask, which is read now
         images.append(str(target))
-        caption(str(photo), target, "cat")
+        Prediction(str(photo)).draw(target)
         message = "is the input .*, which would be lost"
     else:
         Image.new("RGB", (9, 9)).save(target)
@@ -163,30 +164,6 @@ def test_a_mask_replaces_neither_a_file_of_the_user_nor_an_image(photo, tmp_path
     assert target.read_bytes() == before
 
 
-def test_neighbours_of_one_class_have_masks_of_different_colours(photo, tmp_path):
-    boxes = np.array([[0.0, 0, 30, 40], [30, 0, 60, 40]])
-    found = Detected(
-        str(photo), boxes, np.ones(2), np.array([1, 1]), ("cat", "cat"), (60, 40),
-        np.ones((2, 28, 28), np.float32), boxes,
-    )  # fmt: skip
-    found.draw(tmp_path / "a.png")
-    picture = np.asarray(Image.open(tmp_path / "a.png"), int)
-    left, right = picture[25, 15], picture[25, 45]
-    assert np.abs(left - right).max() > 50
-    assert np.abs(left - 128).max() > 20 < np.abs(right - 128).max()
-
-
-@pytest.mark.parametrize("text", ["cat 53 %", "蚂蚁 53 %", "a\x1b[2J\nb\udce9", "", "x" * 100_000])
-def test_any_name_is_drawn(photo, tmp_path, text):
-    caption(str(photo), tmp_path / "a.png", text)
-    boxes = np.array([[5.0, 5, 50, 30]])
-    draw_objects(str(photo), tmp_path / "b.png", boxes, [text], [3])
-    for name in ("a.png", "b.png"):
-        assert Image.open(tmp_path / name).size == (60, 40)
-        assert is_drawn(tmp_path / name)
-    assert (np.asarray(Image.open(tmp_path / "b.png")) != 128).any()
-
-
 def test_a_picture_of_an_unknown_suffix_is_refused(photo, tmp_path):
     with pytest.raises(UserError, match=r"its suffix is none of a picture, such as \.png"):
-        caption(str(photo), tmp_path / "a.xyz", "cat")
+        Prediction(str(photo)).draw(tmp_path / "a.xyz")

@@ -38,6 +38,17 @@ def positive(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Parse height and width: ``224`` or ``800x1333``."""
     height, _, width = text.partition("x")
@@ -69,7 +80,24 @@ def add_overrides(parser: ArgumentParser, help: str = OVERRIDES_HELP) -> None:
 
 def add_checkpoint(parser: ArgumentParser) -> None:
     """Add the required ``--checkpoint CKPT``."""
-    parser.add_argument("--checkpoint", required=True, metavar="CKPT", help="checkpoint of a run")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="CKPT",
+        help="checkpoint, or run folder: its best checkpoint",
+    )
+
+
+def add_score(parser: ArgumentParser) -> None:
+    """Add ``--score``: of the objects of a detector that are shown."""
+    parser.add_argument(
+        "--score",
+        type=share,
+        default=0.3,
+        metavar="S",
+        help="leave out objects of a detector with a lower score, from 0 to 1; default: "
+        "%(default)s",
+    )
 
 
 def add_json(parser: ArgumentParser, what: str = "the result") -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from acmix.utils.outputs import check_output_file, check_output_folder
+
+if TYPE_CHECKING:
+    from acmix.utils.json_text import AddEntry
 
 
 class OutputFile(str):
@@ -41,6 +49,27 @@ class JsonOutput:
         from acmix.utils.files import write_text
 
         write_text(Path(self.file), content)
+
+    @contextmanager
+    def entries(self) -> Iterator[AddEntry]:
+        """Yield a function that adds to the result, a list, which is written when the body ends."""
+        from acmix.utils.files import text_file, translate_disk_errors
+        from acmix.utils.json_text import json_list
+
+        if not self.is_stdout:
+            with text_file(Path(self.file)) as file, json_list(file) as add:
+                yield add
+            return
+        temporary = Path(tempfile.gettempdir())
+        with (
+            translate_disk_errors(temporary),
+            tempfile.TemporaryFile("w+", encoding="utf-8", dir=temporary) as file,
+        ):
+            with json_list(file) as add:
+                yield add
+            file.seek(0)
+            shutil.copyfileobj(file, self._stdout)
+            print(file=self._stdout)
 
 
 def check_outputs(options: Namespace) -> None:

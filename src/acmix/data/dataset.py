@@ -53,6 +53,10 @@ class ImageDataset(ShardedDataset):
     def __len__(self) -> int:
         return self._batches
 
+    def label(self, index: int) -> int:
+        """Return the label of a sample; negative if it has none of :attr:`classes`."""
+        return int(self._labels[index])
+
     def _parts(self) -> dict[str, Iterable[object]]:
         return super()._parts() | {
             "classes": self.classes,

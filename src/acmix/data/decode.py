@@ -174,13 +174,18 @@ def _decode(
     prepare: Callable[[Image.Image], None] = lambda image: None,
 ) -> Image.Image:
     with loaded(encoded, _FORMATS, max_pixels, prepare) as image:
-        turn = _TURNS.get(_orientation(image))
-        if image.mode.startswith(("I", "F")):
-            image = to_8_bits(image)
-        mode = "L" if channels == 1 else "RGB"
-        if image.mode != mode:  # convert() would copy the pixels anyway
-            image = image.convert(mode)
-        return image if turn is None else image.transpose(turn)
+        return to_mode(image, channels)
+
+
+def to_mode(image: Image.Image, channels: int) -> Image.Image:
+    """Return an image upright, in grey (1 channel) or RGB (3), with 8 bits per channel."""
+    turn = _TURNS.get(_orientation(image))
+    if image.mode.startswith(("I", "F")):
+        image = to_8_bits(image)
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:  # convert() would copy the pixels anyway
+        image = image.convert(mode)
+    return image if turn is None else image.transpose(turn)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +86,15 @@ class DetectionDataset(ShardedDataset):
         """Change which category a detection is of; the ground truth has its own ids."""
         ids = dict(zip(labels.tolist(), self.category_ids, strict=True))
         self.category_ids = tuple(ids.get(label) for label in range(len(self.classes)))
+
+    def objects(self, index: int) -> Record:
+        """Return the objects of an image, crowds among them, that have one of :attr:`classes`."""
+        record = self._samples.records[index]
+        ids = tuple(self._samples.categories)
+        labels = {id: label for label, id in enumerate(self.category_ids) if id is not None}
+        new = np.array([labels.get(ids[label], -1) for label in record.labels], np.int32)
+        known = np.flatnonzero(new >= 0)
+        return replace(record.select(known), labels=new[known])
 
     @cached_property
     def ground_truth(self) -> COCO:

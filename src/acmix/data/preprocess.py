@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -15,7 +14,8 @@ from PIL import Image
 from acmix.config import ClassificationDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import CropShare, ImageSize, Interpolation, Positive, Section
-from acmix.data.decode import DEFAULT_MAX_PIXELS, Box, decode, read_image
+from acmix.data.decode import DEFAULT_MAX_PIXELS, Box, decode
+from acmix.data.image_input import ImageInput, open_image
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -60,15 +60,15 @@ class Preprocess(Section, prefix="preprocess"):
 
     def __call__(
         self,
-        encoded: bytes,
+        image: ImageInput,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Convert an encoded image to a network input.
+        """Convert an image to a network input.
 
         Args:
-            encoded: content of the image file.
-            max_pixels: maximum width x height of the image.
+            image: content of an image file; or a path, a PIL image or pixels, see :meth:`read`.
+            max_pixels: maximum width x height that bytes may decode to.
             out: (C, S, S) float32 to write into; None for a new array.
 
         Returns:
@@ -76,16 +76,22 @@ class Preprocess(Section, prefix="preprocess"):
 
         Raises:
             DecodeError: the bytes are not an image, or the image is too large.
+            UserError: what is given in another form is no image.
         """
-        return self.transform(decode(encoded, self.channels, max_pixels), out)
+        if isinstance(image, bytes):
+            return self.transform(decode(image, self.channels, max_pixels), out)
+        return self.transform(open_image(image, self.channels), out)
 
-    def read(self, path: str | Path) -> np.ndarray:
-        """Convert an image file to a network input (C, S, S).
+    def read(self, image: ImageInput) -> np.ndarray:
+        """Convert an image to a network input (C, S, S).
+
+        Args:
+            image: path, content of an image file, PIL image, or pixels (H, W, C) uint8.
 
         Raises:
-            UserError: the file does not exist or is not an image; names the path.
+            UserError: a file does not exist, or what is given is no image; names it.
         """
-        return self.transform(read_image(path, self.channels))
+        return self.transform(open_image(image, self.channels))
 
     def transform(self, image: Image.Image, out: np.ndarray | None = None) -> np.ndarray:
         """Resize a decoded image, crop its centre and normalise it; shape (C, S, S), float32."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -13,7 +12,8 @@ from PIL import Image
 from acmix.config import SegmentationDataConfig
 from acmix.config.data import check_per_channel
 from acmix.config.typed import ImageSize, Interpolation, Positive, PositiveInt, Section
-from acmix.data.decode import DEFAULT_MAX_PIXELS, decode, read_image
+from acmix.data.decode import DEFAULT_MAX_PIXELS, decode
+from acmix.data.image_input import ImageInput, open_image
 from acmix.data.preprocess import normalise
 from acmix.data.sizes import keep_ratio, round_up, scaled
 
@@ -79,13 +79,13 @@ class SegmentationPreprocess(Section, prefix="preprocess"):
         """
         return self.transform(decode(encoded, self.channels, max_pixels), shape)
 
-    def read(self, path: str | Path) -> Image.Image:
-        """Decode an image file.
+    def read(self, image: ImageInput) -> Image.Image:
+        """Decode an image, see :func:`acmix.data.image_input.open_image`.
 
         Raises:
-            UserError: the file does not exist or is not an image; names the path.
+            UserError: the file does not exist, or what is given is no image; names it.
         """
-        return read_image(path, self.channels)
+        return open_image(image, self.channels)
 
     def transform(
         self,

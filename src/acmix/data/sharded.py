@@ -13,7 +13,7 @@ import numpy as np
 
 from acmix.config import DataConfig
 from acmix.data.digest import digest_of
-from acmix.data.pipeline import PADDING, Batch, MakeBatch, run_pipeline
+from acmix.data.pipeline import PADDING, Batch, MakeBatch, reading, run_pipeline
 from acmix.data.shared_batches import is_supported
 from acmix.data.worker_pool import CannotSend, WorkerPool
 from acmix.errors import check
@@ -54,6 +54,7 @@ class ShardedDataset(ABC):
     classes: tuple[str, ...]
     train_columns: tuple[str, ...]
     val_columns: tuple[str, ...]
+    _samples: Any
 
     def __init__(
         self,
@@ -119,6 +120,16 @@ class ShardedDataset(ABC):
         other.classes = tuple(classes)
         other._relabel(np.asarray(labels))
         return other
+
+    def encoded(self, index: int) -> bytes:
+        """Return the content of the image file of a sample.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        with reading(self.names[index]):
+            content: bytes = self._samples.read(index)
+        return content
 
     def label_notes(self) -> dict[str, Any]:
         """Return what a checkpoint says about the labels beside their names, as JSON can hold."""

@@ -25,7 +25,7 @@ _MAX_INPUT_VALUES = 2**28
 batch of 80 of the largest images of COCO's recipes."""
 
 _MAX_BATCH = 4096
-"""Maximum images of a call; ``acmix predict`` repeats an image as often."""
+"""Maximum images of a call; ``acmix predict`` fills up the last one with copies."""
 
 
 @dataclass(frozen=True)

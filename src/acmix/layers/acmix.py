@@ -13,7 +13,7 @@ from acmix.layers.acmix_options import COMBINATIONS, check_channels, split_optio
 from acmix.layers.attention import AttentionMode, attention_class, build_attention
 from acmix.layers.conv_path import ConvPath
 from acmix.layers.qkv import QKVProjection
-from acmix.utils.cells import keep_whole
+from acmix.utils.cells import keep_whole, kept_arguments
 
 
 @keep_whole
@@ -98,6 +98,10 @@ class ACmix(nn.Cell):
             self.alpha = Parameter(Tensor([0.5], float32), name="alpha")
         if self.combination.conv == "learned":
             self.beta = Parameter(Tensor([0.5], float32), name="beta")
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self, combine=self.combine, data_format=self.data_format)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the learned weights of the paths."""

@@ -13,6 +13,7 @@ from acmix.layers.inference import absorb_input, absorb_output
 from acmix.layers.norm import LayerNorm
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import pad_to_multiple
+from acmix.utils.cells import kept_arguments
 
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
@@ -112,6 +113,10 @@ class PatchEmbed(nn.Cell):
         self.patch_size = patch_size
         self.proj = torch_conv(in_channels, embed_dim, patch_size, patch_size)
         self.norm = layer_norm(embed_dim) if has_norm else nn.Identity()
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self)
 
     def construct(self, x: Tensor) -> Tensor:
         """Pad, project, normalise."""

@@ -36,6 +36,10 @@ class ClassToken(nn.Cell):
         """Name the parameters that must not decay: the class token."""
         return {"cls_token"}
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return f"dim={self.cls_token.shape[-1]}"
+
     def construct(self, x: Tensor) -> Tensor:
         """Put the token in front."""
         return put_in_front(x, self.cls_token)

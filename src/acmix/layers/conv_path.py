@@ -18,7 +18,7 @@ from acmix.ops.fold import fold_projection, joined_bias
 from acmix.ops.linear import project, to_maps
 from acmix.ops.shift import repeat_channels, shift_kernels, shift_sum
 from acmix.ops.upsampled_conv import kernel_of_small
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 from acmix.utils.target import current_target
 
 VARIANTS = ("shift", "fixed", "random", "learnable")
@@ -121,6 +121,10 @@ class ConvPath(ConvFormulations):
             else:
                 value = Tensor(np.broadcast_to(shift_kernels(kernel_size), shape).copy())
             self.kernel = Parameter(value, name="kernel", requires_grad=variant != "fixed")
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self, dense=self.dense)
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Map q, k, v of Stage I to the output of the convolution path."""

@@ -43,6 +43,10 @@ class Drop(nn.Cell):
         if rate > 0:
             self.random_state = random.state_parameter()
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return f"{self.argument}={1 - self.keep:.4g}"
+
     def construct(self, x: Tensor) -> Tensor:
         """Drop or scale."""
         if self.random_state is None or not self.training:

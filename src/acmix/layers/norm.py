@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from acmix.utils.cells import kept_arguments
 from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
@@ -37,6 +38,10 @@ class LayerNorm(nn.LayerNorm):
         self.average = Tensor(np.full((channels, 1), 1 / channels, np.float32))
         self.ones = Tensor(np.ones((1, channels), np.float32))
         self.product = ops.MatMul()
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self, epsilon=self.epsilon)
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalise."""

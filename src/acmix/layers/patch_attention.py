@@ -15,7 +15,7 @@ from acmix.layers.full_precision import FullPrecision
 from acmix.layers.gelu import GELU
 from acmix.layers.patch_linear import PatchLinear
 from acmix.ops.constants import column_of_ones, tensor_constant
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 from acmix.utils.target import current_target
 
 
@@ -55,6 +55,10 @@ class PatchAttention(nn.Cell):
         self.mlp_out = patch_conv(dim, dim)
         self.dropout, self.dropout2 = Dropout(dropout), Dropout(dropout)
         self.prepare()
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self)
 
     def prepare(self) -> None:
         """Make what the attention needs."""

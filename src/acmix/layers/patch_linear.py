@@ -12,7 +12,7 @@ from acmix.layers.full_precision import FullPrecision
 from acmix.layers.inference import frozen
 from acmix.ops.constants import column_of_ones, tensor_constant
 from acmix.ops.resample import box_mean
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 from acmix.utils.parameters import forget
 from acmix.utils.target import current_target
 
@@ -104,6 +104,10 @@ class PatchLinear(FullPrecision):
         self.apply_to = ScaledConv(out_channels, kernel_size, stride, padding)
         self.kernel: Any = None
         self.constant: Any = None
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: those of the norm."""

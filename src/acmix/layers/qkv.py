@@ -11,6 +11,7 @@ from mindspore.common.initializer import TruncatedNormal, initializer
 from acmix.errors import check
 from acmix.layers.inference import absorb_input, fixed_linear
 from acmix.ops.linear import project, split_rows
+from acmix.utils.cells import kept_arguments
 
 
 class QKVProjection(nn.Cell):
@@ -51,6 +52,11 @@ class QKVProjection(nn.Cell):
         self.bias = None
         if has_bias:
             self.bias = Parameter(initializer("zeros", (total,)), name="bias")
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        in_channels, has_bias = self.weight.shape[1], self.bias is not None
+        return kept_arguments(self, in_channels=in_channels, has_bias=has_bias)
 
     def construct(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Project; see the class."""

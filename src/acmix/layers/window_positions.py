@@ -9,7 +9,7 @@ from mindspore.common.initializer import initializer
 from acmix.errors import check
 from acmix.ops.constants import tensor_constant
 from acmix.ops.linear import add_to_each
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 from acmix.utils.target import current_target
 
 
@@ -39,6 +39,10 @@ class WindowPositions(nn.Cell):
         shape = (window_size, dim // 2)
         self.rows = Parameter(initializer("zeros", shape), name="rows")
         self.columns = Parameter(initializer("zeros", shape), name="columns")
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self, dim=2 * self.rows.shape[1])
 
     def construct(self, x: Tensor) -> Tensor:
         """Add the vectors."""

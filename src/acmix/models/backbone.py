@@ -96,6 +96,14 @@ class Backbone(nn.Cell):
             self.feature_info = tuple(feature_info)
             self.reset_classifier(num_classes)
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the network beside its parts: what it puts out."""
+        if self.out_indices is None:
+            return f"num_classes={self.num_classes}"
+        info = self.feature_info
+        channels, strides = [one.channels for one in info], [one.reduction for one in info]
+        return f"features_only=True, channels={channels}, strides={strides}"
+
     def reset_classifier(self, num_classes: int) -> None:
         """Replace the classifier by a new one; with 0 classes the model returns pooled features.
 

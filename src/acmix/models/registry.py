@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -118,23 +118,47 @@ def model_entry(name: str) -> ModelEntry:
     return MODELS[name]
 
 
-def create_model(name: str, **arguments: Any) -> Backbone:
-    """Make a model by name.
+def create_model(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    drop_path_rate: float | None = None,
+    features_only: bool | None = None,
+    out_indices: Sequence[int] | None = None,
+    **arguments: Any,
+) -> Backbone:
+    """Make a model by name, with random weights.
+
+    None means the model's default: 1000 classes, 3 channels, no stochastic depth, logits.
 
     Args:
         name: one of :func:`list_models`.
-        **arguments: what to change: ``num_classes`` (0 for none), ``in_channels``,
-            ``drop_path_rate``, ``features_only`` (return the maps of the stages ``out_indices``
-            instead of logits), ``out_indices``, and the family's own (``depths``, ``window_size``,
-            ...). Families with ACmix operators also take the fields of
-            :class:`acmix.layers.acmix_options.ACmixOptions` (``combine``, ...). A value of None
-            means the default.
+        num_classes: K, outputs of the classifier; 0 for none, which leaves pooled features.
+        in_channels: C_in, channels of the images: 1 for grey, 3 for RGB.
+        drop_path_rate: probability with which training drops the branch of the last block for a
+            sample; earlier blocks have less.
+        features_only: return the maps of the stages ``out_indices`` instead of logits.
+        out_indices: numbers of stages from 0, or from the end from -1; all of them by default.
+        **arguments: the family's own (``depths``, ``window_size``, ...). Families with ACmix
+            operators also take the fields of :class:`acmix.layers.acmix_options.ACmixOptions`
+            (``combine``, ``conv_kernel_size``, ...).
+
+    Shape:
+        Images (B, C_in, H, W); logits (B, K), or a tuple of maps (B, C, H', W').
 
     Raises:
         UserError: unknown name or argument, or a value the model cannot take.
     """
+    common = {
+        "num_classes": num_classes,
+        "in_channels": in_channels,
+        "drop_path_rate": drop_path_rate,
+        "features_only": features_only,
+        "out_indices": out_indices,
+    }
+    arguments = {key: value for key, value in (common | arguments).items() if value is not None}
     entry = model_entry(name)
-    arguments = {key: value for key, value in arguments.items() if value is not None}
     known = entry.cls.argument_names()
     for key in arguments:
         check(key in known, f"model '{name}' takes no argument '{key}'.{suggest(key, known)}")

@@ -23,7 +23,7 @@ from acmix.models.backbone import Backbone, FeatureInfo
 from acmix.ops.linear import to_maps, to_tokens
 from acmix.ops.padding import zero_pad_sequence
 from acmix.ops.resample import resize
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 
 MIXERS = ("attention", "acmix")
 
@@ -153,6 +153,10 @@ class PositionEmbedding(nn.Cell):
         self.cls_token = None
         if class_token:
             self.cls_token = Parameter(initializer(init, (1, 1, dim)), name="cls_token")
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self)
 
     def no_weight_decay(self) -> set[str]:
         """Name the parameters that must not decay: the class token, and positions as asked."""

@@ -7,13 +7,14 @@ A new task adds a folder here with a class under ``@register_task``, and one imp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import Config, load_config
 from acmix.config.typed import annotations_of
@@ -23,49 +24,11 @@ from acmix.export.outputs import Outputs
 from acmix.export.verify import checked_difference
 from acmix.models import Backbone, list_networks
 from acmix.tasks.evaluation_files import write_report
+from acmix.tasks.prediction import Reader
 from acmix.utils.registry import Registry
 
 ImageShape = tuple[int, int, int]
 """Channels, height and width."""
-
-
-class Prediction(Protocol):
-    """Prediction for one image."""
-
-    @property
-    def image(self) -> str:
-        """Path of the image."""
-
-    def lines(self) -> list[str]:
-        """Return the prediction as text, one line per class or object."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain data for JSON."""
-
-    def draw(self, path: Path) -> None:
-        """Write a picture of the image with the prediction."""
-
-
-@runtime_checkable
-class Masked(Protocol):
-    """Prediction of objects with masks."""
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Name of the class of each object."""
-
-    def bitmaps(self) -> Iterable[np.ndarray]:
-        """Return the mask (H, W) uint8 of each object, 1 on it, in the image's own size."""
-
-
-class Reader(Protocol):
-    """Converts image files to network inputs, and network outputs to predictions."""
-
-    def read(self, path: str) -> tuple[np.ndarray, Any]:
-        """Return the tensor (C, H, W) of an image file, and the context for :meth:`interpret`."""
-
-    def interpret(self, path: str, outputs: Outputs, context: Any) -> Prediction:
-        """Return the prediction for an image from the network's outputs without batch axis."""
 
 
 class TaskMetric(Metric, Protocol):
@@ -99,7 +62,9 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         benchmark: benchmark data set.
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
-            :meth:`Prediction.draw` writes others of the same name.
+            :meth:`.Prediction.draw` writes others of the same name.
+        prediction_batch: images that a checkpoint or a file of any batch size predicts at once
+            unless told otherwise; 1 where images differ in shape.
     """
 
     name: ClassVar[str]
@@ -107,6 +72,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
     picture_folders: ClassVar[tuple[str, ...]] = ()
+    prediction_batch: ClassVar[int] = 1
 
     def network_names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of registered networks that match a shell pattern."""
@@ -121,7 +87,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         """Return ``key=value`` strings that select a registered network in a configuration."""
 
     def has_masks(self, name: str) -> bool:
-        """Return whether a registered network predicts :class:`Masked`."""
+        """Return whether a registered network predicts :class:`.Masked`."""
         return False
 
     def network_config(self, name: str, overrides: Sequence[str] = ()) -> ConfigT:
@@ -250,6 +216,19 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         Raises:
             UserError: ``description`` is not a valid result of :meth:`describe`.
         """
+
+    def truth(self, data: Any, index: int, image: Image.Image) -> Image.Image:
+        """Return a picture of the targets of an image, drawn as predictions are.
+
+        Args:
+            data: validation split.
+            index: position of the image in it.
+            image: RGB.
+
+        Raises:
+            UserError: the task has no such pictures.
+        """
+        raise UserError(f"--pictures: task={self.name} has no pictures of its targets.")
 
     def report(self, metric: MetricT, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics and ``per_class`` values that ``acmix eval --json`` writes."""

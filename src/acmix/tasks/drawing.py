@@ -1,115 +1,120 @@
-"""Draw predictions on images."""
+"""Draw predictions on images.
+
+Sizes of letters and lines follow from the size of the picture. Small images are enlarged by a whole
+factor, so that labels can be read and hide little.
+"""
 
 from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
-from acmix.data.decode import decode
-from acmix.errors import check
-from acmix.utils.files import publish, staging_folder, writing
+from acmix.data.image_input import open_image
+from acmix.tasks.label_places import place_labels
 from acmix.utils.fonts import drawable
-from acmix.utils.outputs import check_replaceable
 
 Colour = tuple[int, int, int]
 
 _WHITE: Colour = (255, 255, 255)
+_BLACK: Colour = (0, 0, 0)
+_SMALL = 320
+"""Pixels of the longer side up to which an image is enlarged."""
 _COLOUR_SHARE = 0.55
 """Share of the classes' colours in an overlay: both they and the image are recognised."""
-
-_WRITER = "acmix predict"
-_MARK = b"tEXtSoftware\0" + _WRITER.encode()
-_MARK_WITHIN = 2**22  # bytes; only a colour profile comes before it
+_LIGHT = 0.179
+"""Relative luminance at which black and white have the same contrast to a colour."""
 
 _ROWS = 10
 """Rows of a legend that even a small picture has; the white below it grows."""
 
 
-def caption(image: str, path: Path, text: str) -> None:
-    """Write ``image`` to ``path`` with a line of text in its upper left corner."""
-    picture = _open(image)
-    _label(picture, (0, 0), text, (0, 0, 0))
-    _save(picture, path)
+def open_picture(image: str) -> Image.Image:
+    """Return an image file as RGB.
+
+    Raises:
+        UserError: the file does not exist or is not an image; names the path.
+    """
+    return open_image(image, 3)
+
+
+def caption(picture: Image.Image, text: str) -> Image.Image:
+    """Return a picture with a line of text in its upper left corner."""
+    picture = _enlarged(picture)
+    _draw_labels_at(picture, np.zeros((1, 4)), [text], [_BLACK])
+    return picture
 
 
 def draw_objects(
-    image: str,
-    path: Path,
+    picture: Image.Image,
     boxes: np.ndarray,
     texts: Sequence[str],
     colours: Sequence[int],
     masks: Iterable[np.ndarray] = (),
-) -> None:
-    """Write ``image`` to ``path`` with labelled boxes and masks.
+) -> Image.Image:
+    """Return a picture with labelled boxes and masks.
 
-    The first box is drawn last, on top; of masks the first is on top, too.
+    The first box is drawn last, on top; of masks the first is on top, too. Labels are above all
+    boxes and masks, see :func:`acmix.tasks.label_places.place_labels`.
 
     Args:
-        image: path.
-        path: picture to write.
+        picture: RGB.
         boxes: (D, 4), xyxy in pixels.
         texts: label of each box.
         colours: number of the colour of each, see :func:`class_colour`.
         masks: bitmaps (H, W) of as many objects as there are boxes, or none.
-
-    Raises:
-        UserError: the picture cannot be written.
     """
-    picture = _open(image)
-    owner = np.zeros((picture.height, picture.width), np.uint16)
-    for number, mask in enumerate(masks, start=1):
-        owner[(mask > 0) & (owner == 0)] = number
-    if owner.any():
-        palette = np.array([_WHITE, *map(class_colour, colours)], np.uint8)
-        mixed = Image.blend(picture, Image.fromarray(palette[owner]), _COLOUR_SHARE)
-        picture.paste(mixed, mask=Image.fromarray(owner > 0))
+    shades = [class_colour(number) for number in colours]
+    before = picture.width
+    picture = _enlarged(picture)
+    factor = picture.width // before
+    width = _line_width(picture)
+    picture = _with_masks(picture, shades, (_repeated(mask, factor) for mask in masks))
+    # An edge at the far border would lie outside of the picture.
+    edges = np.clip(boxes * factor, 0, np.tile(np.subtract(picture.size, 1), 2))
     draw = ImageDraw.Draw(picture)
-    width = max(1, round(max(picture.size) / 400))
-    for box, text, number in reversed(list(zip(boxes.tolist(), texts, colours, strict=True))):
-        colour = class_colour(number)
-        draw.rectangle(box, outline=colour, width=width)
-        _label(picture, (box[0], box[1]), text, colour)
-    _save(picture, path)
+    for edge, colour in reversed(list(zip(edges.tolist(), shades, strict=True))):
+        draw.rectangle(edge, outline=colour, width=width)
+    _draw_labels_at(picture, edges, texts, shades)
+    return picture
 
 
 def draw_labels(
-    image: str, path: Path, labels: np.ndarray, palette: np.ndarray, names: Mapping[int, str]
-) -> None:
-    """Write ``image`` mixed with the colours of its labels, and a legend at the right.
+    picture: Image.Image, labels: np.ndarray, palette: np.ndarray, names: Mapping[int, str]
+) -> Image.Image:
+    """Return a picture mixed with the colours of its labels, and a legend at the right.
 
     Args:
-        image: path.
-        path: picture to write.
-        labels: (H, W), the size of the image.
+        picture: RGB.
+        labels: (H, W), the size of the picture.
         palette: (K, 3) uint8, red, green and blue of each class.
         names: texts of the legend by label, in the order of the legend.
-
-    Raises:
-        UserError: the picture cannot be written.
     """
-    picture = _open(image)
     coloured = Image.fromarray(palette[labels])
-    mixed = Image.blend(picture, coloured, _COLOUR_SHARE)
-    colours = [(_rgb(palette[label]), text) for label, text in names.items()]
-    _save(_with_legend(mixed, colours), path)
+    mixed = _enlarged(Image.blend(picture, coloured, _COLOUR_SHARE))
+    return _with_legend(mixed, [(_rgb(palette[label]), text) for label, text in names.items()])
 
 
-def save_label_map(path: Path, labels: np.ndarray, palette: np.ndarray | None = None) -> None:
-    """Write labels (H, W) uint8 as a PNG of grey, or of a palette whose indices are the labels.
-
-    Raises:
-        UserError: the picture cannot be written.
-    """
-    picture = Image.fromarray(labels)
-    if palette is not None:
-        picture.putpalette(palette.tobytes())
-    _save(picture, path)
+def beside(pictures: Mapping[str, Image.Image]) -> Image.Image:
+    """Return pictures side by side under their titles, on white."""
+    first = next(iter(pictures.values()))
+    size = _font_size(first)
+    margin, top = size // 2, 2 * size
+    width = sum(picture.width + margin for picture in pictures.values()) + margin
+    height = max(picture.height for picture in pictures.values()) + top + margin
+    canvas = Image.new("RGB", (width, height), _WHITE)
+    draw = ImageDraw.Draw(canvas)
+    left = margin
+    for item, picture in zip(drawable(list(pictures)), pictures.values(), strict=True):
+        font = ImageFont.truetype(str(item.font), size)
+        draw.text((left, top // 2), item.text, fill=_BLACK, font=font, anchor="lm")
+        canvas.paste(picture, (left, top))
+        left += picture.width + margin
+    return canvas
 
 
 def class_colour(label: int) -> Colour:
@@ -118,37 +123,85 @@ def class_colour(label: int) -> Colour:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def is_drawn(path: Path) -> bool:
-    """Return whether a file is a picture that this module wrote."""
-    with open(path, "rb") as file:
-        return _MARK in file.read(_MARK_WITHIN)
+def text_colour(background: Colour) -> Colour:
+    """Return black or white, whichever has the higher contrast to a colour (WCAG 2)."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (value / 255 for value in background)
+    ]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return _BLACK if luminance > _LIGHT else _WHITE
 
 
-def check_own(path: Path, inputs: Iterable[str | Path] = ()) -> None:
-    """Raise UserError if a picture at ``path`` would replace one of ``inputs`` or another's file.
-
-    See also :func:`acmix.utils.outputs.check_replaceable`.
-    """
-    if check_replaceable(path, inputs):
-        check(is_drawn(path), not_ours(path))
+def _enlarged(picture: Image.Image) -> Image.Image:
+    """Return a copy, of a small picture with whole squares for its pixels."""
+    factor = max(1, math.ceil(_SMALL / max(picture.size)))
+    size = picture.width * factor, picture.height * factor
+    return picture.resize(size, Image.Resampling.NEAREST)
 
 
-def not_ours(path: Path) -> str:
-    """Return the refusal to replace a file that the command did not write."""
-    return f"output: {path} exists and is none of {_WRITER}'s; name another folder."
+def _repeated(mask: np.ndarray, factor: int) -> np.ndarray:
+    return mask.repeat(factor, 0).repeat(factor, 1) if factor > 1 else mask
 
 
-def _open(image: str) -> Image.Image:
-    return decode(Path(image).read_bytes(), 3)
+def _with_masks(
+    picture: Image.Image, colours: Sequence[Colour], masks: Iterable[np.ndarray]
+) -> Image.Image:
+    """Return the picture mixed with the colours of its masks, and with their outlines."""
+    owner = np.zeros((picture.height, picture.width), np.uint16)
+    outlines = []
+    for number, mask in enumerate(masks, start=1):
+        inside = (mask > 0).astype(np.uint8)
+        owner[(inside > 0) & (owner == 0)] = number
+        outlines.append(cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0])
+    if not owner.any():
+        return picture
+    palette = np.array([_WHITE, *colours], np.uint8)
+    mixed = Image.blend(picture, Image.fromarray(palette[owner]), _COLOUR_SHARE)
+    pixels = np.array(Image.composite(mixed, picture, Image.fromarray(owner > 0)))
+    width = max(1, _line_width(picture) // 2)
+    for contours, colour in reversed(list(zip(outlines, colours, strict=True))):
+        cv2.polylines(pixels, contours, True, colour, width, cv2.LINE_AA)
+    return Image.fromarray(pixels)
 
 
-def _label(picture: Image.Image, corner: tuple[float, float], text: str, colour: Colour) -> None:
-    (item,) = drawable([text])
+def _draw_labels_at(
+    picture: Image.Image, boxes: np.ndarray, texts: Sequence[str], colours: Sequence[Colour]
+) -> None:
+    """Write a text on its colour beside each box, the first one on top."""
+    written = list(_fitted(texts, picture))
+    margin = max(1, _font_size(picture) // 6)
+    sizes = [
+        (math.ceil(font.getlength(text)) + 2 * margin, _height(font)) for text, font in written
+    ]
+    corners = place_labels(boxes, sizes, picture.size)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.truetype(str(item.font), _font_size(picture))
-    place = draw.textbbox(corner, item.text, font=font)
-    draw.rectangle(place, fill=colour)
-    draw.text(corner, item.text, fill=(255, 255, 255), font=font)
+    labels = list(zip(written, corners, sizes, colours, strict=True))
+    for (text, font), (left, top), (width, height), colour in reversed(labels):
+        draw.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
+        ink = text_colour(colour)
+        middle = top + height // 2
+        draw.text((left + margin, middle), text, fill=ink, font=font, anchor="lm")
+
+
+def _fitted(
+    texts: Sequence[str], picture: Image.Image
+) -> Iterator[tuple[str, ImageFont.FreeTypeFont]]:
+    """Yield each text with a font that has its characters, cut where the picture is narrower."""
+    size = _font_size(picture)
+    room = picture.width - 2 * max(1, size // 6)
+    for item in drawable(texts):
+        font = ImageFont.truetype(str(item.font), size)
+        text, kept = item.text, len(item.text)
+        while kept > 1 and font.getlength(text) > room:
+            kept = min(kept - 1, int(kept * room / font.getlength(text)) + 1)
+            # The end of a label is a share, which matters most.
+            text = f"{item.text[: max(1, kept - 5)]}...{item.text[-5:]}"
+        yield text, font
+
+
+def _height(font: ImageFont.FreeTypeFont) -> int:
+    return sum(font.getmetrics())
 
 
 def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) -> Image.Image:
@@ -172,7 +225,7 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[Colour, str]]) ->
     left, top = picture.width + margin, margin
     for (colour, _), item, font in zip(entries, items, fonts, strict=True):
         draw.rectangle((left, top, left + size, top + size), fill=colour)
-        draw.text((left + row, top + size // 2), item.text, fill=(0, 0, 0), font=font, anchor="lm")
+        draw.text((left + row, top + size // 2), item.text, fill=_BLACK, font=font, anchor="lm")
         top += row
     return canvas
 
@@ -182,20 +235,14 @@ def _rgb(colour: np.ndarray) -> Colour:
     return red, green, blue
 
 
+def _line_width(picture: Image.Image) -> int:
+    return max(1, round(_extent(picture) / 250))
+
+
 def _font_size(picture: Image.Image) -> int:
-    return max(10, round(max(picture.size) / 45))
+    return max(12, round(_extent(picture) / 35))
 
 
-def _save(picture: Image.Image, path: Path) -> None:
-    """Write a picture atomically, with the mark that :func:`is_drawn` looks for."""
-    check(
-        path.suffix.lower() in Image.registered_extensions(),
-        f"cannot write the picture {path}: its suffix is none of a picture, such as .png.",
-    )
-    check_own(path)
-    mark = PngInfo()
-    mark.add_text("Software", _WRITER)
-    with staging_folder(path.parent) as folder, writing(path):
-        staged = folder / f"picture{path.suffix}"
-        picture.save(staged, pnginfo=mark)
-        publish(staged, path)
+def _extent(picture: Image.Image) -> float:
+    """Return the side of a square of the picture's area: a panorama has no letters of its width."""
+    return math.sqrt(picture.width * picture.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -25,6 +26,18 @@ def keep_whole(cls: type[C]) -> type[C]:
 
         namespace._subtree_black_list.append(cls)
     return cls
+
+
+def kept_arguments(cell: nn.Cell, **others: object) -> str:
+    """Return what ``extend_repr`` shows of a Cell: ``dim=64, num_heads=4, kernel_size=7``.
+
+    These are the arguments of its constructor that it keeps under their names as numbers, texts or
+    tuples, and ``others``; None is left out.
+    """
+    names = inspect.signature(type(cell).__init__).parameters
+    values = {name: getattr(cell, name, None) for name in names} | others
+    shown = {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str, tuple))}
+    return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 def all_names(network: nn.Cell, prefix: str = "") -> Iterator[tuple[str, nn.Cell]]:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from acmix.errors import UserError
 
@@ -135,14 +136,27 @@ def publish(staged: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write ``text`` to ``path`` atomically, as UTF-8.
+    """Write ``text`` to ``path`` atomically, see :func:`text_file`."""
+    with text_file(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def text_file(path: Path) -> Iterator[TextIO]:
+    r"""Yield a file for UTF-8 that appears at ``path``, whole, when the body ends without an error.
 
     What has no UTF-8, such as a byte of a file's name, becomes an escape like ``\udce9``, which
     JSON reads back.
+
+    Raises:
+        UserError: the file cannot be written, or the disk is full.
     """
-    with staging_folder(path.parent) as folder, writing(path):
+    with staging_folder(path.parent) as folder:
         staged = folder / path.name
-        staged.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with writing(path):
+            file = open(staged, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        with file:
+            yield file
         publish(staged, path)
 
 

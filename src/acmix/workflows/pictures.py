@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from acmix.errors import check
-from acmix.tasks.base import Masked, Prediction
-from acmix.tasks.drawing import check_own, not_ours, save_label_map
-from acmix.utils.files import write_text
+from acmix.tasks.picture_files import check_own, not_ours, save_label_map, save_picture
+from acmix.tasks.prediction import Masked, Prediction
+from acmix.utils.files import text_file
+from acmix.utils.json_text import AddEntry, json_list
 from acmix.utils.outputs import check_replaceable
 from acmix.utils.reading import read_bytes
 
@@ -43,7 +47,7 @@ class PictureFolder:
         path: the folder; made with the first picture.
         images: paths of the images, all of which are read.
         folders: names of the folders below it, in which each image has another picture.
-        masks: whether to write the masks of :class:`acmix.tasks.base.Masked` predictions, as
+        masks: whether to write the masks of :class:`acmix.tasks.prediction.Masked` predictions, as
             ``masks/IMAGE/NUMBER_CLASS.png`` with 255 on the object and 0 elsewhere. Numbers count
             the objects of ``predictions.json`` from 1.
 
@@ -82,9 +86,15 @@ class PictureFolder:
                 self._check(target)
                 save_label_map(target, 255 * bitmap)
 
-    def write_predictions(self, content: str) -> None:
-        """Write ``predictions.json``."""
-        write_text(self.path / PREDICTIONS_FILE, content)
+    def save(self, index: int, picture: Image.Image) -> None:
+        """Write another picture for the image with number ``index``."""
+        save_picture(picture, self.path / self._names[index])
+
+    @contextmanager
+    def predictions(self) -> Iterator[AddEntry]:
+        """Yield a function that adds to ``predictions.json``; it appears when the body ends."""
+        with text_file(self.path / PREDICTIONS_FILE) as file, json_list(file) as add:
+            yield add
 
     def _check(self, target: Path) -> None:
         image = self._images.get(_identity(target))

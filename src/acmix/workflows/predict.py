@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import mindspore as ms
 import numpy as np
@@ -18,29 +18,12 @@ from acmix.errors import UserError, check
 from acmix.export import load_exported, read_sidecar
 from acmix.export.outputs import Outputs, to_numpy
 from acmix.tasks import get_task
-from acmix.tasks.base import Prediction, Reader
+from acmix.tasks.prediction import Prediction, Reader
+from acmix.workflows.batches import Unreadable, predict_batches
 from acmix.workflows.classes import renamed
 from acmix.workflows.pictures import PictureFolder
+from acmix.workflows.runs import model_file as file_of
 from acmix.workflows.runs import restore, run_config
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Takes the place of a :class:`acmix.tasks.base.Prediction` for an image without one."""
-
-    image: str
-    error: str
-
-    def lines(self) -> list[str]:
-        """Return the reason."""
-        return [self.error]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"image": self.image, "error": self.error}
-
-    def draw(self, path: Path) -> None:
-        """Draw nothing."""
 
 
 def predict(
@@ -51,26 +34,79 @@ def predict(
     *,
     class_file: str | Path | None = None,
     keep_going: bool = False,
+    batch_size: int | None = None,
 ) -> Iterator[Prediction]:
     """Yield the predictions of a checkpoint or an exported file, one image after the other.
 
-    The model is loaded at once; an image is read when its prediction is asked for.
+    The model is loaded at once; images are read when a prediction of their batch is asked for, see
+    :func:`acmix.workflows.batches.predict_batches`.
 
     Args:
-        model_file: weights of a run, or an exported file next to its metadata file (side-car).
+        model_file: weights of a run, a run folder, or an exported file next to its metadata file
+            (side-car).
         images: paths.
         config: configuration of the run; None reads the one in the checkpoint's run folder.
         top: classes per image, for classifiers.
         class_file: names of the classes; None takes those of the model file.
         keep_going: yield :class:`Unreadable` for an image that cannot be read, instead of raising
             its error.
+        batch_size: images that are computed at once; None takes that of an exported file, else
+            the task's, see :attr:`acmix.tasks.base.Task.prediction_batch`, or fewer if there are
+            no more images.
 
     Raises:
-        UserError: a file is missing or invalid.
+        UserError: a file is missing or invalid, or an exported file has another batch size.
     """
     check(top >= 1, f"--top must be at least 1, got {top}.")
-    load = _load_checkpoint if _is_checkpoint(model_file) else _load_export
-    return _predictions(load(model_file, config, top, class_file), images, keep_going)
+    loaded = load(model_file, config, top, class_file)
+    size = loaded.batch_for(images, batch_size)
+    return _checked(predict_batches(loaded.run, loaded.reader, images, size), keep_going)
+
+
+class Loaded(NamedTuple):
+    """A network that is ready to predict."""
+
+    source: Path
+    """The file."""
+    run: Callable[[np.ndarray], Outputs]
+    """From images (B, C, H, W) to outputs."""
+    reader: Reader
+    usual_batch: int
+    """Images that are computed at once unless told otherwise."""
+    is_fixed: bool
+    """Whether the network takes no other number of images."""
+
+    def batch_for(self, images: Iterable[str], batch_size: int | None = None) -> int:
+        """Return how many of ``images`` are computed at once.
+
+        They are spread evenly, so that the last batch is filled up by few.
+
+        Raises:
+            UserError: the network takes another number.
+        """
+        check(
+            not self.is_fixed or batch_size in (None, self.usual_batch),
+            f"--batch-size {batch_size}: {self.source} was exported for {self.usual_batch} images "
+            "at once; leave --batch-size out, or export with another.",
+        )
+        most = batch_size or self.usual_batch
+        if self.is_fixed or not isinstance(images, Sized):
+            return most
+        count = max(1, len(images))
+        return math.ceil(count / math.ceil(count / most))
+
+
+def load(
+    model_file: str | Path,
+    config: Config | None = None,
+    top: int = 5,
+    class_file: str | Path | None = None,
+) -> Loaded:
+    """Return the network of a checkpoint, a run folder or an exported file; see :func:`predict`."""
+    file = file_of(model_file)
+    return (_load_checkpoint if _is_checkpoint(file) else _load_export)(
+        file, config, top, class_file
+    )
 
 
 def picture_folder(
@@ -93,6 +129,7 @@ def picture_folder(
         UserError: see :class:`acmix.workflows.pictures.PictureFolder`; or ``model_file`` is missing
             or invalid, or predicts no masks of objects that are asked for.
     """
+    model_file = file_of(model_file)
     if _is_checkpoint(model_file):
         config = config or run_config(model_file)
         task, network = get_task(config.task), config.network_name
@@ -107,31 +144,19 @@ def picture_folder(
     return PictureFolder(path, images, task.picture_folders, masks)
 
 
-def _is_checkpoint(model_file: str | Path) -> bool:
-    return Path(model_file).suffix in WEIGHT_SUFFIXES
+def _is_checkpoint(file: Path) -> bool:
+    return file.suffix in WEIGHT_SUFFIXES
 
 
-def _predictions(loaded: Loaded, images: Iterable[str], keep_going: bool) -> Iterator[Prediction]:
-    run, reader, batch = loaded
-    for path in images:
-        try:
-            tensor, context = reader.read(path)
-        except UserError as error:
-            if not keep_going:
-                raise
-            yield Unreadable(path, str(error))
-            continue
-        outputs = run(np.repeat(tensor[None], batch, 0))
-        first = tuple(o[0] for o in outputs) if isinstance(outputs, tuple) else outputs[0]
-        yield reader.interpret(path, first, context)
-
-
-Loaded = tuple[Callable[[np.ndarray], Outputs], Reader, int]
-"""Function from a batch of images to outputs, reader, and batch size of the function."""
+def _checked(predictions: Iterable[Prediction], keep_going: bool) -> Iterator[Prediction]:
+    for prediction in predictions:
+        if isinstance(prediction, Unreadable) and not keep_going:
+            raise UserError(prediction.error)
+        yield prediction
 
 
 def _load_checkpoint(
-    file: str | Path, config: Config | None, top: int, class_file: str | Path | None
+    file: Path, config: Config | None, top: int, class_file: str | Path | None
 ) -> Loaded:
     config = config or run_config(file)
     model, classes = restore(config, file, class_file)
@@ -146,11 +171,11 @@ def _load_checkpoint(
     def run(images: np.ndarray) -> Outputs:
         return to_numpy(network(ms.Tensor(images)))
 
-    return run, reader, 1
+    return Loaded(file, run, reader, task.prediction_batch, is_fixed=False)
 
 
 def _load_export(
-    file: str | Path, config: Config | None, top: int, class_file: str | Path | None
+    file: Path, config: Config | None, top: int, class_file: str | Path | None
 ) -> Loaded:
     set_device(config.runtime if config else RuntimeConfig())
     predictor = load_exported(file)
@@ -164,4 +189,5 @@ def _load_export(
         reader = task.reader(description, classes, sidecar.image_shape, top)
     except UserError as error:
         raise UserError(f"side-car of {file}: {error}") from None
-    return predictor, reader, sidecar.input_shape[0] or 1
+    batch = sidecar.input_shape[0]
+    return Loaded(file, predictor, reader, batch or task.prediction_batch, batch is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import mindspore as ms
 
 from acmix.config import Config, load_config
 from acmix.engine.checkpoint import read_about
+from acmix.engine.checkpoint_folder import BEST, latest_checkpoint
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.tasks import get_task, task_of_network
 from acmix.utils.reading import check_regular
 from acmix.workflows.classes import class_names, count_classes
 from acmix.workflows.weights import load_model
+
+logger = logging.getLogger(__name__)
 
 
 def set_up_runtime(config: Config) -> str:
@@ -54,6 +58,30 @@ def restore(
     load_model(model, checkpoint)
     model.set_train(False)
     return model, classes
+
+
+def model_file(path: str | Path) -> Path:
+    """Return the best checkpoint of a run folder; the path of a file as it is.
+
+    Without one, of a run that has not been evaluated, the newest intact checkpoint is taken.
+
+    Raises:
+        UserError: a folder holds no checkpoint of a run.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    best = path / "checkpoints" / BEST
+    if best.is_file():
+        return best
+    newest = latest_checkpoint(path)
+    check(
+        newest is not None,
+        f"{path} is a folder without checkpoints; name a run folder, which holds config.yaml and "
+        "checkpoints/, or a file.",
+    )
+    logger.warning("%s has no %s yet; %s is used.", path, BEST, newest)
+    return Path(str(newest))
 
 
 def run_folder(checkpoint: str | Path) -> Path:

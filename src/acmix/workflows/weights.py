@@ -32,9 +32,8 @@ from acmix.utils.parameters import check_finite, check_fit, get_value, load_valu
 
 logger = logging.getLogger(__name__)
 
-_NO_KEY = (
-    "model.pretrained_key chooses in a file of PyTorch; this one is a checkpoint of MindSpore."
-)
+MODES = ("strict", "exact")
+"""How weights are loaded, see :func:`warm_start`."""
 
 
 class WeightFile:
@@ -43,13 +42,19 @@ class WeightFile:
     Args:
         path: checkpoint of this package, or a file for :func:`acmix.convert.read_state`.
         key: chooses one of several sets of weights in a file of PyTorch.
+        owner: what the names of options begin with in messages: those of the configuration, or
+            nothing for arguments of a function.
 
     Raises:
         UserError: from the properties that read: the file is missing or damaged.
     """
 
-    def __init__(self, path: str | Path, key: str | None = None):
-        self.path, self.key = path, key
+    def __init__(self, path: str | Path, key: str | None = None, owner: str = "model."):
+        self.path, self.key, self.owner = path, key, owner
+
+    def __str__(self) -> str:
+        """Return the option that names the file."""
+        return f"{self.owner}pretrained={self.path}"
 
     @property
     def is_torch(self) -> bool:
@@ -121,7 +126,7 @@ def warm_start(
         UserError: the file cannot be read; a missing parameter is not part of a convolution path;
             or the weight of a path is fixed and cannot be set to 0.
     """
-    keep = _zero_conv_paths(model) if mode == "exact" else frozenset()
+    keep = _zero_conv_paths(model, file.owner) if mode == "exact" else frozenset()
     head = _head(model) if reset_head else frozenset()
     try:
         if file.is_torch:
@@ -133,7 +138,11 @@ def warm_start(
             for note in (*official.notes, *sorted(set(official.ignored.values()))):
                 logger.info("%s: %s", file.path, note)
         else:
-            check(file.key is None, _NO_KEY)
+            check(
+                file.key is None,
+                f"{file.owner}pretrained_key chooses in a file of PyTorch; this one is a "
+                "checkpoint of MindSpore.",
+            )
             weights = {
                 name: value
                 for name, value in file.tensors.items()
@@ -141,7 +150,7 @@ def warm_start(
             }
             _load(model, weights, keep | head, file.path)
     except UserError as error:
-        raise UserError(f"model.pretrained={file.path}: {error}{_advice(mode)}") from None
+        raise UserError(f"{file}: {error}{_advice(mode, file.owner)}") from None
     what = "the backbone's weights" if prefix else "the weights"
     logger.info("Starting from %s of %s", what, file.path)
     if head:
@@ -163,13 +172,20 @@ def copy_features(classifier: Backbone, backbone: Backbone) -> None:
 
 def head_size(model: nn.Cell, file: WeightFile) -> int | None:
     """Return the number of classes that the classifier of a network has in a file; None without."""
-    name = getattr(type(model), "classifier_name", None)
+    return head_size_of(type(model), file, _body(model))
+
+
+def head_size_of(
+    model: type[nn.Cell], file: WeightFile, body: type[nn.Cell] | None = None
+) -> int | None:
+    """Return the same for a class of networks, and that of the backbone if it is a head on one."""
+    name = getattr(model, "classifier_name", None)
     if name is None:
         return None
     if file.is_torch:
-        return count_classes(type(model), file.official(model).state, _body(model))
+        return count_classes(model, official_state(model, file.tensors, body).state, body)
     weight = file.tensors.get(f"{name}.weight")
-    return None if weight is None else classes_of(type(model), weight.shape[0])
+    return None if weight is None else classes_of(model, weight.shape[0])
 
 
 def fits_maps_alone(backbone: Backbone, classifier: Backbone, file: WeightFile) -> bool:
@@ -222,7 +238,7 @@ def _head(model: Backbone | Detector | Segmenter) -> frozenset[str]:
     return frozenset(parameter.name for parameter in model.classifier_parameters())
 
 
-def _zero_conv_paths(model: nn.Cell) -> frozenset[str]:
+def _zero_conv_paths(model: nn.Cell, owner: str) -> frozenset[str]:
     """Set alpha = 1 and beta = 0; return the parameters that the plain model does not have."""
     added: set[str] = set()
     for name, cell in model.cells_and_names():
@@ -234,24 +250,25 @@ def _zero_conv_paths(model: nn.Cell) -> frozenset[str]:
                 added.add(weight.name)
         check(
             cell.path_weights() == {"alpha": 1.0, "beta": 0.0},
-            f"model.warm_start=exact: combine='{cell.combine}' of '{name}' fixes the weight of a "
+            f"{owner}warm_start=exact: combine='{cell.combine}' of '{name}' fixes the weight of a "
             "path, so the function cannot begin as the plain model's; use combine=both.",
         )
         added |= {parameter.name for parameter in cell.conv_path.get_parameters()}
     check(
         bool(added),
-        "model.warm_start=exact is for ACmix models, this one has no convolution path; use strict.",
+        f"{owner}warm_start=exact is for ACmix models, this one has no convolution path; use "
+        "strict.",
     )
     return frozenset(added)
 
 
-def _advice(mode: str) -> str:
+def _advice(mode: str, owner: str) -> str:
     if mode == "exact":
         return (
-            " model.warm_start=exact takes the plain model that has the same attention; "
-            "weights of an ACmix model start with model.warm_start=strict."
+            f" {owner}warm_start=exact takes the plain model that has the same attention; "
+            f"weights of an ACmix model start with {owner}warm_start=strict."
         )
     return (
-        " For another number of classes set model.reset_head=true; for an ACmix model from its "
-        "plain one, model.warm_start=exact."
+        f" For another number of classes set {owner}reset_head=true; for an ACmix model from its "
+        f"plain one, {owner}warm_start=exact."
     )

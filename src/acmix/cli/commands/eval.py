@@ -7,9 +7,9 @@ import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from acmix.cli.arguments import add_checkpoint, add_config, add_json
+from acmix.cli.arguments import add_checkpoint, add_config, add_json, add_score, positive
 from acmix.cli.console import say
-from acmix.cli.outputs import OutputFile
+from acmix.cli.outputs import OutputFile, OutputFolder
 from acmix.config import TASK_CONFIGS, Config
 from acmix.errors import check
 
@@ -27,6 +27,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     for option, what in _eval_files().items():
         parser.add_argument(f"--{option}", type=OutputFile, metavar="FILE", help=what)
+    parser.add_argument(
+        "--pictures",
+        type=positive,
+        metavar="N",
+        help="also write pictures of N validation images, the truth beside the prediction",
+    )
+    parser.add_argument(
+        "--output",
+        type=OutputFolder,
+        metavar="DIR",
+        help="folder for the pictures; default: pictures, in the run folder of the checkpoint",
+    )
+    add_score(parser)
     add_json(parser, "the metrics")
 
 
@@ -41,6 +54,8 @@ def run(options: Namespace) -> None:
     task = get_task(config.task)
     for option, file in files.items():
         task.check_eval_file(option, file)
+    options.checkpoint = str(workflows.model_file(options.checkpoint))
+    folder = _picture_folder(options)
     metric, classes = workflows.evaluate(config, options.checkpoint)
     report = task.report(metric, classes)
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
@@ -53,6 +68,29 @@ def run(options: Namespace) -> None:
         say(f"Wrote {file}")
     if options.json:
         options.json.write(json.dumps(report, indent=1))
+    if folder:
+        count = workflows.write_comparisons(
+            config, options.checkpoint, options.pictures, folder, options.score
+        )
+        say(f"Wrote {count} pictures into {folder}")
+
+
+def _picture_folder(options: Namespace) -> Path | None:
+    """Return the folder of ``--pictures``; None if none are asked for."""
+    from acmix.utils.outputs import check_output_folder
+    from acmix.workflows.runs import run_folder
+
+    if options.pictures is None:
+        check(options.output is None, "--output is the folder for --pictures N; add that.")
+        return None
+    run = run_folder(options.checkpoint)
+    check(
+        options.output is not None or (run / "config.yaml").is_file(),
+        f"--pictures: {options.checkpoint} is in no run folder; name a folder with --output DIR.",
+    )
+    folder = Path(options.output or run / "pictures")
+    check_output_folder(folder)
+    return folder
 
 
 def _eval_files() -> dict[str, str]:

@@ -66,7 +66,7 @@ def run(options: Namespace) -> int:
 
     report = workflows.export(
         load_config(options.config, options.overrides),
-        options.checkpoint,
+        workflows.model_file(options.checkpoint),
         options.output,
         format=options.format,
         batch_size=options.batch_size,

@@ -7,7 +7,7 @@ from typing import Any
 from mindspore import Tensor, nn
 
 from acmix.errors import check
-from acmix.utils.cells import Shape
+from acmix.utils.cells import Shape, kept_arguments
 from acmix.utils.registry import Registry
 
 
@@ -38,6 +38,10 @@ class AttentionMode(nn.Cell):
         self.reduction = 1
         self.scale = 1.0
         self.proj: Any = None
+
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return kept_arguments(self)
 
     def context(self, x: Tensor) -> Tensor:
         """Return the map that k and v are projected from: x itself."""

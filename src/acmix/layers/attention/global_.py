@@ -55,6 +55,10 @@ class GlobalAttention(SoftmaxAttention):
             self.norm = layer_norm(in_channels)
         self.proj = dense(dim, dim)
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the Cell beside its parts."""
+        return f"{super().extend_repr()}, sr_ratio={self.reduction}"
+
     def context_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size of the map that the keys of an H x W map lie on."""
         return max(height // self.reduction, 1), max(width // self.reduction, 1)

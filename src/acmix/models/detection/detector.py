@@ -52,6 +52,10 @@ class Detector(FullPrecision):
         """Return the number of classes of a network whose classifier has so many outputs."""
         raise NotImplementedError
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the network beside its parts."""
+        return f"num_classes={self.num_classes}"
+
     def classifier_parameters(self) -> list[Parameter]:
         """Return the parameters that depend on the number of classes."""
         raise NotImplementedError

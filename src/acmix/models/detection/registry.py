@@ -22,7 +22,7 @@ def list_detectors(pattern: str = "*") -> list[str]:
 
 def create_detector(
     name: str,
-    num_classes: int = 80,
+    num_classes: int | None = None,
     frozen_stages: int = 0,
     frozen_norm: bool = False,
     post_process: PostProcess | None = None,
@@ -33,7 +33,7 @@ def create_detector(
 
     Args:
         name: one of :func:`list_detectors`.
-        num_classes: K, without background.
+        num_classes: K, without background; 80 by default.
         frozen_stages: stem and this many stages are not trained, see :func:`freeze_stages`.
         frozen_norm: BatchNorms keep their running statistics, see :func:`freeze_norm`.
         post_process: how detections are chosen; None takes the detector's own.

@@ -19,7 +19,7 @@ def list_segmenters(pattern: str = "*") -> list[str]:
 
 def create_segmenter(
     name: str,
-    num_classes: int = 150,
+    num_classes: int | None = None,
     backbone: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Segmenter:
@@ -27,7 +27,7 @@ def create_segmenter(
 
     Args:
         name: one of :func:`list_segmenters`.
-        num_classes: K, without the ignored label.
+        num_classes: K, without the ignored label; 150 by default.
         backbone: arguments of :func:`acmix.models.create_model`; ``out_indices``, the stages the
             head looks at, are the head's unless given.
         **arguments: the head's own. A value of None means the default.

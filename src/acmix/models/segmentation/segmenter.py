@@ -63,6 +63,10 @@ class Segmenter(FullPrecision):
         self.strides = level_strides([stage.reduction for stage in info], len(info))
         self.stride = self.strides[0]
 
+    def extend_repr(self) -> str:
+        """Return what ``print`` shows of the network beside its parts."""
+        return f"num_classes={self.num_classes}, stride={self.stride}"
+
     def classifier_parameters(self) -> list[Parameter]:
         """Return the parameters that depend on the number of classes, and of their dropout."""
         cells = [cell for _, cell in self.cells_and_names() if isinstance(cell, PixelClassifier)]

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
+from PIL import Image
 
 from acmix.data import Preprocess
 from acmix.export.outputs import Outputs, check_numbers
-from acmix.tasks.drawing import caption
+from acmix.tasks.drawing import caption, open_picture
+from acmix.tasks.picture_files import save_picture
+from acmix.tasks.shown import Shown
 
 
 @dataclass(frozen=True)
-class Classified:
+class Classified(Shown):
     """The most probable classes of one image in descending order."""
+
+    columns: ClassVar[tuple[str, ...]] = ("rank", "class", "probability")
 
     image: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+
+    def above(self, score: float) -> Classified:
+        """Return the prediction itself: a ranking has no objects."""
+        return self
 
     def lines(self) -> list[str]:
         """Return one line per class."""
@@ -29,11 +38,25 @@ class Classified:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return asdict(self)
+        return {
+            "image": str(self.image),
+            "classes": self.classes,
+            "probabilities": self.probabilities,
+        }
 
-    def draw(self, path: Path) -> None:
-        """Write the image with its most probable class as caption."""
-        caption(self.image, path, f"{self.classes[0]} {100 * self.probabilities[0]:.0f} %")
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return a row for each class, the most probable first."""
+        ranks = range(1, len(self.classes) + 1)
+        return list(zip(ranks, self.classes, self.probabilities, strict=True))
+
+    def picture(self, image: Image.Image | None = None) -> Image.Image:
+        """Return the image with its most probable class as caption."""
+        text = f"{self.classes[0]} {100 * self.probabilities[0]:.0f} %"
+        return caption(image or open_picture(self.image), text)
+
+    def draw(self, path: str | Path) -> None:
+        """Write the picture."""
+        save_picture(self.picture(), path)
 
 
 class ClassificationReader:
@@ -51,6 +74,10 @@ class ClassificationReader:
     def read(self, path: str) -> tuple[np.ndarray, None]:
         """Return the tensor (C, S, S) of an image file."""
         return self.preprocess.read(path), None
+
+    def prepare(self, image: Image.Image) -> tuple[np.ndarray, None]:
+        """Return the tensor (C, S, S) of a decoded image, in the network's own mode."""
+        return self.preprocess.transform(image), None
 
     def interpret(self, path: str, outputs: Outputs, context: None) -> Classified:
         """Rank the classes by logits (K,)."""

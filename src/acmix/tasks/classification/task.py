@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import ClassificationConfig
-from acmix.data import Preprocess
+from acmix.data import ImageDataset, Preprocess
 from acmix.errors import UserError, check
 from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, model_arguments, register_task
@@ -18,6 +19,7 @@ from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
 from acmix.tasks.classification.prediction import ClassificationReader
 from acmix.tasks.confusion_files import ConfusionTask
+from acmix.tasks.drawing import caption
 
 
 @register_task
@@ -30,6 +32,7 @@ class ClassificationTask(ConfusionTask[ClassificationConfig, Backbone, Classific
     )
 
     headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
+    prediction_batch = 8
 
     def create(self, name: str, **arguments: Any) -> Backbone:
         """Create a registered model."""
@@ -120,3 +123,8 @@ class ClassificationTask(ConfusionTask[ClassificationConfig, Backbone, Classific
         """Return top-1, and the number of images."""
         top1, count = metric.compute()["top1"], int(metric.confusion.sum())
         return f"top-1 {100 * top1:.1f} % of {count} images"
+
+    def truth(self, data: ImageDataset, index: int, image: Image.Image) -> Image.Image:
+        """Return the image with its class as caption."""
+        label = data.label(index)
+        return caption(image, data.classes[label] if label >= 0 else "unknown class")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from acmix.data import DetectionPreprocess, rle
-from acmix.data.decode import read_image
+from acmix.data.image_input import open_image
 from acmix.export.outputs import Outputs, check_numbers
 from acmix.models.detection import HostPostProcess
 from acmix.models.detection.mask_paste import paste_masks
-from acmix.tasks.drawing import draw_objects
+from acmix.tasks.drawing import draw_objects, open_picture
+from acmix.tasks.picture_files import save_picture
+from acmix.tasks.shown import Shown
 
 
 @dataclass(frozen=True)
-class Detected:
+class Detected(Shown):
     """Detected objects of one image in descending order of score.
 
     Attributes:
@@ -31,7 +34,10 @@ class Detected:
         masks: (D, S, S), probability of each pixel of the boxes before they were cut at the image;
             None of a detector without masks.
         mask_boxes: (D, 4), these boxes.
+        hidden: number of objects that :meth:`above` has left out.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("class", "score", "x1", "y1", "x2", "y2")
 
     image: str
     boxes: np.ndarray
@@ -41,6 +47,24 @@ class Detected:
     size: tuple[int, int]
     masks: np.ndarray | None = None
     mask_boxes: np.ndarray | None = None
+    hidden: int = 0
+
+    def above(self, score: float) -> Detected:
+        """Return the objects whose score is at least ``score``."""
+        kept = np.flatnonzero(self.scores >= score)
+        masks, mask_boxes = (
+            None if part is None else part[kept] for part in (self.masks, self.mask_boxes)
+        )
+        return replace(
+            self,
+            boxes=self.boxes[kept],
+            scores=self.scores[kept],
+            labels=self.labels[kept],
+            classes=tuple(self.classes[i] for i in kept),
+            masks=masks,
+            mask_boxes=mask_boxes,
+            hidden=self.hidden + len(self.scores) - len(kept),
+        )
 
     def bitmaps(self) -> Iterator[np.ndarray]:
         """Yield the mask (H, W) uint8 of each object, one at a time; none without masks."""
@@ -49,13 +73,13 @@ class Detected:
             yield from paste_masks(self.masks, self.mask_boxes, height, width)
 
     def lines(self) -> list[str]:
-        """Return one line per object."""
-        if not len(self.boxes):
-            return ["nothing found"]
-        return [
+        """Return one line per object, and one about those that are hidden."""
+        lines = [
             f"{100 * score:6.2f} %  {name}  {' '.join(f'{side:.1f}' for side in box)}"
             for box, score, name in zip(self.boxes, self.scores, self.classes, strict=True)
         ]
+        hidden = [f"{self.hidden} of lower scores not shown"] if self.hidden else []
+        return (lines or ["nothing found"]) + hidden
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -66,10 +90,15 @@ class Detected:
         width, height = self.size
         for entry, bitmap in zip(objects, self.bitmaps(), strict=False):
             entry["segmentation"] = rle.to_json(rle.encode(bitmap), height, width)
-        return {"image": self.image, "objects": objects}
+        return {"image": str(self.image), "objects": objects}
 
-    def draw(self, path: Path) -> None:
-        """Write the image with masks, boxes, classes and scores.
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return a row for each object: its class, its score, and its box in pixels."""
+        found = zip(self.classes, self.scores.tolist(), self.boxes.tolist(), strict=True)
+        return [(name, score, *box) for name, score, box in found]
+
+    def picture(self, image: Image.Image | None = None) -> Image.Image:
+        """Return the image with masks, boxes, classes and scores.
 
         Boxes have a colour for each class. Masks have one for each object, which tells neighbours
         apart.
@@ -79,7 +108,12 @@ class Detected:
             for name, score in zip(self.classes, self.scores, strict=True)
         ]
         colours = self.labels if self.masks is None else np.arange(len(self.labels))
-        draw_objects(self.image, path, self.boxes, texts, colours.tolist(), self.bitmaps())
+        picture = image or open_picture(self.image)
+        return draw_objects(picture, self.boxes, texts, colours.tolist(), self.bitmaps())
+
+    def draw(self, path: str | Path) -> None:
+        """Write the picture."""
+        save_picture(self.picture(), path)
 
 
 class Placement(NamedTuple):
@@ -119,7 +153,10 @@ class DetectionReader:
         Raises:
             UserError: the file does not exist or is not an image; names the path.
         """
-        image = read_image(path, self.preprocess.channels)
+        return self.prepare(open_image(path, self.preprocess.channels))
+
+    def prepare(self, image: Image.Image) -> tuple[np.ndarray, Placement]:
+        """Return what :meth:`read` does, of a decoded image in the network's own mode."""
         shape = self.shape or self.preprocess.bucket(*image.size)
         tensor, scale = self.preprocess.transform(image, shape)
         return tensor, Placement(scale, image.size, shape)

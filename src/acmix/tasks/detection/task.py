@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import DetectionConfig, DetectionDataConfig
 from acmix.config.detection import CROP_MAXIMUM
@@ -41,6 +42,7 @@ from acmix.tasks.detection.objective import (
     DetectionObjective,
 )
 from acmix.tasks.detection.prediction import DetectionReader
+from acmix.tasks.drawing import draw_objects
 from acmix.utils.files import write_text
 
 BOXES = 8
@@ -231,6 +233,13 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
             size,
             HostPostProcess.from_dict(on_host) if on_host else None,
         )
+
+    def truth(self, data: DetectionDataset, index: int, image: Image.Image) -> Image.Image:
+        """Return the image with its annotated objects, in the colours of predictions."""
+        record = data.objects(index)
+        names = [data.classes[label] for label in record.labels]
+        colours = record.labels if record.masks is None else np.arange(len(names))
+        return draw_objects(image, record.boxes, names, colours.tolist(), record.masks or ())
 
     def report(self, metric: DetectionMetric, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics and ``per_class`` values, of masks as ``per_class_segm``."""

@@ -100,7 +100,7 @@ class SlidingLogits(nn.Cell):
     The windows are cut and joined on the host: the logits of a whole image may not fit a device.
 
     Shape:
-        (1, C, H, W) to (1, K, H, W), float32.
+        (B, C, H, W) to (B, K, H, W), float32.
     """
 
     def __init__(self, model: Segmenter, side: int, stride: int):
@@ -115,7 +115,8 @@ class SlidingLogits(nn.Cell):
         def run(part: np.ndarray) -> np.ndarray:
             return self.network(Tensor(np.ascontiguousarray(part))).asnumpy()
 
-        return Tensor(slide(run, images.asnumpy(), side, stride))
+        whole = [slide(run, image[None], side, stride) for image in images.asnumpy()]
+        return Tensor(np.concatenate(whole))
 
 
 class EagerLogits(nn.Cell):

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from acmix.config.segmentation import IGNORED_LABEL
 from acmix.config.typed import Section
-from acmix.data import SegmentationPreprocess
+from acmix.data import SegmentationDataset, SegmentationPreprocess
 from acmix.data.class_list import colour_map
 from acmix.errors import check
 from acmix.export.outputs import Outputs, check_numbers
-from acmix.tasks.drawing import draw_labels, save_label_map
+from acmix.tasks.drawing import draw_labels, open_picture
+from acmix.tasks.picture_files import save_label_map, save_picture
 from acmix.tasks.segmentation.label_map import Shape, View, labels_of
+from acmix.tasks.shown import Shown
 from acmix.utils.text import shorten
 
 LABELS_FOLDER, COLOURS_FOLDER = "labels", "colours"
@@ -47,7 +50,7 @@ class PixelOutputs(Section, prefix="post_process"):
 
 
 @dataclass(frozen=True)
-class Segmented:
+class Segmented(Shown):
     """The class of every pixel of one image.
 
     Attributes:
@@ -57,16 +60,22 @@ class Segmented:
         palette: (K, 3) uint8, their colours.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ("class", "share")
+
     image: str
     labels: np.ndarray
     classes: tuple[str, ...]
     palette: np.ndarray
 
+    def above(self, score: float) -> Segmented:
+        """Return the prediction itself: every pixel has a class."""
+        return self
+
     def shares(self) -> list[tuple[int, float]]:
         """Return label and share of the pixels of each class that occurs, the largest first."""
         counts = np.bincount(self.labels.reshape(-1), minlength=len(self.classes))
         order = np.argsort(-counts, kind="stable")
-        return [(int(k), counts[k] / self.labels.size) for k in order if counts[k]]
+        return [(int(k), float(counts[k] / self.labels.size)) for k in order if counts[k]]
 
     def lines(self) -> list[str]:
         """Return one line per class: its share of the pixels."""
@@ -76,22 +85,40 @@ class Segmented:
         """Return plain data: the size, and the share of each class that occurs."""
         height, width = self.labels.shape
         shares = [{"class": self.classes[k], "share": share} for k, share in self.shares()]
-        return {"image": self.image, "height": height, "width": width, "classes": shares}
+        return {"image": str(self.image), "height": height, "width": width, "classes": shares}
 
-    def draw(self, path: Path) -> None:
-        """Write the image under its classes with a legend, and the label maps beside it.
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return a row for each class that occurs: its name, and its share of the pixels."""
+        return [(self.classes[k], share) for k, share in self.shares()]
 
-        These are in ``labels`` and ``colours`` below the folder of ``path``, as PNG in the image's
-        own size.
-        """
+    def picture(self, image: Image.Image | None = None) -> Image.Image:
+        """Return the image under its classes with a legend."""
         names = {
             k: f"{shorten(self.classes[k], _LONGEST_NAME)} {_percent(share)}"
             for k, share in self.shares()
         }
-        draw_labels(self.image, path, self.labels, self.palette, names)
+        return draw_labels(image or open_picture(self.image), self.labels, self.palette, names)
+
+    def draw(self, path: str | Path) -> None:
+        """Write the picture, and the label maps beside it.
+
+        These are in ``labels`` and ``colours`` below the folder of ``path``, as PNG in the image's
+        own size.
+        """
+        path = Path(path)
+        save_picture(self.picture(), path)
         name = f"{path.stem}.png"
         save_label_map(path.parent / LABELS_FOLDER / name, self.labels)
         save_label_map(path.parent / COLOURS_FOLDER / name, self.labels, self.palette)
+
+
+def true_labels(image: str, data: SegmentationDataset, index: int) -> Segmented:
+    """Return the labels of an image of a data set; those that are ignored are grey."""
+    count = len(data.classes)
+    palette = np.full((IGNORED_LABEL + 1, 3), 128, np.uint8)
+    palette[:count] = data.palette
+    classes = (*data.classes, *("",) * (IGNORED_LABEL - count), "ignored")
+    return Segmented(image, data.ground_truth(index), classes, palette)
 
 
 class Placement(NamedTuple):
@@ -138,7 +165,10 @@ class SegmentationReader:
         Raises:
             UserError: the file does not exist or is not an image; names the path.
         """
-        image = self.preprocess.read(path)
+        return self.prepare(self.preprocess.read(path))
+
+    def prepare(self, image: Image.Image) -> tuple[np.ndarray, Placement]:
+        """Return what :meth:`read` does, of a decoded image in the network's own mode."""
         tensor, size = self.preprocess.transform(image, self.shape)
         _, height, width = tensor.shape
         valid = int(size[0]), int(size[1])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from PIL import Image
 
 from acmix.config import SegmentationConfig
 from acmix.data import SegmentationDataset, SegmentationPreprocess
@@ -35,6 +36,7 @@ from acmix.tasks.segmentation.prediction import (
     PixelOutputs,
     SegmentationReader,
     pixel_outputs,
+    true_labels,
 )
 
 
@@ -146,6 +148,10 @@ class SegmentationTask(ConfusionTask[SegmentationConfig, Segmenter, Segmentation
             classes,
             size,
         )
+
+    def truth(self, data: SegmentationDataset, index: int, image: Image.Image) -> Image.Image:
+        """Return the image under its labels with a legend."""
+        return true_labels(data.names[index], data, index).picture(image)
 
     def report(self, metric: SegmentationMetric, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics, and intersection over union and accuracy of each class."""

@@ -6,6 +6,7 @@ Run as ``python -m acmix.tools.ascend_check.forward DEVICE FILE.npz``: a process
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -15,7 +16,7 @@ from acmix.environment import set_device
 from acmix.models import create_model
 from acmix.utils.parameters import set_value
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "acmix_resnet": ("acmix_resnet26", {"width": 16, "depths": (1, 1, 1, 1)}),
     "acmix_swin": (
         "acmix_swin_tiny",
