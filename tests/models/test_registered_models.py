@@ -176,8 +176,14 @@ def mixing(name):
     return entry.cls, repr(entry.arguments.get("mixer"))
 
 
-@pytest.mark.parametrize("name", exhaustive(MACS, first_of_each(MACS, mixing)))
+OF_MODERATE_SIZE = [name for name, macs in MACS.items() if macs < 5]
+
+
+@pytest.mark.parametrize(
+    "name", exhaustive(OF_MODERATE_SIZE, first_of_each(OF_MODERATE_SIZE, mixing))
+)
 def test_multiply_adds_are_the_published_ones(name, undrawn):
+    """Of the larger sizes the kept counts are compared, which a command makes in minutes."""
     counted = trace(create_model(name), (1, 3, 224, 224))
     assert counted.params == PARAMS[name]
     assert counted.macs / 1e9 == pytest.approx(MACS[name], abs=6e-4)
