@@ -9,9 +9,9 @@ import pytest
 
 from acmix import workflows
 from acmix.cli import main, make_parser
-from acmix.cli.next_commands import next_commands
 from acmix.engine import FitResult
 from acmix.engine.checkpoint import Progress
+from acmix.utils.next_commands import next_commands
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The quickstart on one epoch of the digits: everything it promises is written and true."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from acmix.cli import main
 from acmix.engine import load_weights
 from acmix.tools.quickstart import run
 
@@ -33,6 +35,13 @@ def test_quickstart_writes_what_it_promises(tmp_path, capsys):
     assert summary["seconds"] > 0
     printed = capsys.readouterr().out
     assert "convolution only" in printed
+    spread = max(summary[f"top1{path}"] for path in ("", "_attention", "_conv"))
+    spread -= min(summary[f"top1{path}"] for path in ("", "_attention", "_conv"))
+    assert f"is within {100 * spread:.1f} points" in printed
+    commands = [shlex.split(line) for line in printed.partition("Next:\n")[2].splitlines()[-3:]]
+    assert [command[1] for command in commands] == ["eval", "analyze", "train"]
+    for command in commands[:2]:  # the third wants a folder of images
+        assert main(command[1:]) == 0
 
     weights = load_weights(tmp_path / "ACmix" / "checkpoints" / "last.ckpt")
     alphas = [name for name in summary["path_weights"] if name.endswith("alpha")]

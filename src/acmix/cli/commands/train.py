@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import add_config
 from acmix.cli.console import say
-from acmix.cli.next_commands import best_checkpoint, next_commands
+from acmix.utils.next_commands import best_checkpoint, next_commands
 from acmix.utils.progress import clock
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ def next_commands(run: Path, image: str | None = None) -> list[str]:
         run: folder of the run.
         image: an image to predict; None leaves a place for its name.
     """
-    config, exported = _quoted(run / "config.yaml"), _quoted(run / "best.mindir")
-    checkpoint = _quoted(best_checkpoint(run))
-    picture = "IMAGE" if image is None else _quoted(Path(image))
+    config, exported = quoted(run / "config.yaml"), quoted(run / "best.mindir")
+    checkpoint = quoted(best_checkpoint(run))
+    picture = "IMAGE" if image is None else quoted(Path(image))
     return [
         f"acmix eval {config} --checkpoint {checkpoint} --per-class",
         f"acmix predict {checkpoint} {picture}",
@@ -29,7 +29,7 @@ def best_checkpoint(run: Path) -> Path:
     return best if best.exists() else best.with_name("last.ckpt")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     """Return a path for a shell; one that begins with a dash is no option."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
