@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import mindspore as ms
-import numpy as np
 import pytest
-from data.image_files import encode, make_folder, pattern
-from export.random_weights import draw_anew
 from variants import exhaustive
+from workplace import make_workplace
 
 from acmix.config import load_config
-from acmix.convert import torch_state, write_state
-from acmix.models.registry import MODELS, create_model
 from acmix.workflows.runs import build_model
 from acmix.workflows.weights import save_model
 
@@ -24,22 +19,12 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "python.md"
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCUMENT.read_text(), re.M | re.S))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 SLOW = {"Fine-tune a classifier", "A training loop of your own", "In mindcv"}
-SMALL = {"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2), "window_size": 4}
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder with the files that the document names, in which networks are small."""
-    monkeypatch.chdir(tmp_path)
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    for name in ("swin_tiny", "acmix_swin_tiny"):
-        entry = MODELS[name]
-        small = replace(entry, arguments={**entry.arguments, **SMALL})
-        monkeypatch.setitem(MODELS._entries, name, small)
-    plain = draw_anew(create_model("swin_tiny", num_classes=5), np.random.default_rng(0))
-    write_state(torch_state(plain), "swin_tiny.safetensors")
-    Path("cat.jpg").write_bytes(encode(pattern(40, 60), "JPEG"))
-    make_folder(Path("animals"), size=(32, 40))
+    make_workplace(tmp_path, monkeypatch)
     run = Path("runs/animals")
     (run / "checkpoints").mkdir(parents=True)
     config = load_config(None, ["model.name=acmix_swin_tiny", "runtime.mode=pynative"])

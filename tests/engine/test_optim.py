@@ -151,3 +151,49 @@ def test_network_without_trainable_parameters_is_refused():
         parameter.requires_grad = False
     with pytest.raises(UserError, match="no trainable parameter"):
         create_optimizer(network, OptimConfig())
+
+
+# --- layer-wise decay of the learning rate --------------------------------------------------------
+
+
+class Deep(nn.Cell):
+    """A stem, two blocks and a head of one weight each, as a backbone lists them."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.stem, self.one, self.two, self.head = (
+            nn.Dense(2, 2, weight_init=Tensor(weight, ms.float32), has_bias=False)
+            for weight in weights
+        )
+
+    def parameter_layers(self):
+        return [[cell.weight] for cell in (self.stem, self.one, self.two)]
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_layers_learn_the_more_slowly_the_farther_from_the_head(mode, rng, name):
+    weights, gradients = rng.normal(size=(4, 2, 2)), rng.normal(size=(5, 4, 2, 2))
+    network = Deep(weights)
+    config = OptimConfig(name=name, lr=0.1, weight_decay=0.3, layer_decay=0.5, momentum=0.8)
+    optimizer = create_optimizer(network, config)
+    places = {parameter.name: place for place, parameter in enumerate(network.trainable_params())}
+    order = [places[parameter.name] for parameter in optimizer.parameters]
+    assert sorted(order) == [0, 1, 2, 3]
+    for gradient in gradients:
+        run(mode, optimizer, [gradient[place] for place in order])
+    for place, (weight, scale) in enumerate(zip(weights, (0.125, 0.25, 0.5, 1), strict=True)):
+        steps = gradients[:, place]
+        if name == "adamw":
+            expected = adamw(weight, steps, [0.1 * scale] * 5, 0.9, 0.999, 1e-8, 0.3)
+        else:
+            expected, moved = weight, 0
+            for gradient in steps:
+                moved = 0.8 * moved + gradient + 0.3 * expected
+                expected = expected - 0.1 * scale * moved
+        trained = network.trainable_params()[place].asnumpy()
+        np.testing.assert_allclose(trained, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_without_layer_decay_there_is_no_factor():
+    optimizer = create_optimizer(Net(), OptimConfig(name="adamw"))
+    assert optimizer.scales is None

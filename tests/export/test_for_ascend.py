@@ -10,7 +10,7 @@ import pytest
 from audited_models import DETECTORS, SEGMENTERS, config, names
 from mindspore import Tensor, nn, ops
 from mindspore.train.mind_ir_pb2 import ModelProto
-from variants import exhaustive
+from variants import exhaustive, one_of_each_family
 
 from acmix import workflows
 from acmix.cli import main
@@ -28,6 +28,8 @@ from acmix.workflows.weights import save_model
 
 HEADED = (*DETECTORS, *SEGMENTERS)
 NETWORKS = exhaustive(names(), default=["acmix_swin_base"])
+# A file is written, loaded, verified and audited: one of each family, and every head.
+OF_EACH_KIND = [*one_of_each_family(set(names()) - set(HEADED)), *HEADED]
 STRUCTURE = {"Call", "MakeTuple", "TupleGetItem", "Depend", "Load", "Return", "UpdateState"}
 
 
@@ -45,7 +47,7 @@ def size(name):
     return (96, 128) if name in HEADED else None
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", exhaustive(OF_EACH_KIND, default=["acmix_swin_base"]))
 def test_a_cpu_writes_ascends_form_verified_and_it_passes_the_audit(name, weights, tmp_path):
     output, run = tmp_path / "net.mindir", config(name)
     if name not in HEADED:

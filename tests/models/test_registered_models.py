@@ -269,7 +269,7 @@ def test_feature_maps_are_what_feature_info_says(name, mode, rng):
 
 @pytest.mark.parametrize(
     "name",
-    exhaustive(shrunk.distinct_models(), one_of_each_family(shrunk.distinct_models())),
+    exhaustive(shrunk.representatives(), one_of_each_family(shrunk.representatives())),
 )
 def test_export_to_mindir_and_back(name, tmp_path, rng):
     model = small(name)
@@ -318,6 +318,21 @@ def replace_classifier(model, rng):
     np.testing.assert_allclose(model(x).asnumpy(), pooled.asnumpy(), rtol=1e-4, atol=1e-5)
     with pytest.raises(UserError, match="num_classes must not be negative"):
         model.reset_classifier(-1)
+
+
+@pytest.mark.parametrize("name", shrunk.distinct_models())
+def test_layers_hold_every_parameter_before_the_head_once(name):
+    model = small(name)
+    layers = model.parameter_layers()
+    names = [parameter.name for layer in layers for parameter in layer]
+    behind = {parameter.name for parameter in model.get_parameters()} - set(names)
+    assert len(set(names)) == len(names)
+    assert len(layers) > len(model.stages)  # the stem is the first, and a stage has a block
+    assert {name.partition(".")[0] for name in behind} <= {"head", "norm", "fc", "trans_norm"}
+    blocks = re.compile(r"stages\.\d+\.(blocks\.)?\w+")
+    for layer in layers[1:]:
+        own = {blocks.match(parameter.name).group() for parameter in layer}
+        assert sum("blocks" in one or one.count(".") == 2 for one in own) >= 1
 
 
 def test_other_image_channels(rng):

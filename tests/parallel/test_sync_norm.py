@@ -6,7 +6,7 @@ from mindspore import nn
 
 from acmix.errors import UserError
 from acmix.models import create_model
-from acmix.models.detection.freeze import freeze_norm
+from acmix.models.freeze import freeze_norm
 from acmix.parallel import synchronise_norms
 from acmix.utils.parameters import set_value
 

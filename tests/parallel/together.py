@@ -20,7 +20,7 @@ from acmix.engine.resume import broadcast_state
 from acmix.engine.train_step import TrainStep
 from acmix.environment import set_device
 from acmix.errors import UserError
-from acmix.models.detection.freeze import freeze_norm
+from acmix.models.freeze import freeze_norm
 from acmix.parallel import World, join, synchronise_norms
 from acmix.parallel.all_reduce import make_all_reduce_mean
 from acmix.parallel.world import _CHUNK

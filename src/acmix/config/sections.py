@@ -47,7 +47,9 @@ _ELSEWHERE = {
 class ModelConfig(Section, prefix="model"):
     """Arguments of ``acmix.create_model``."""
 
-    fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"name", "num_classes", "kwargs"})
+    fixed_on_resume: ClassVar[frozenset[str]] = frozenset(
+        {"name", "num_classes", "kwargs", "freeze"}
+    )
     free_on_resume: ClassVar[frozenset[str]] = frozenset({"pretrained", "warm_start", "reset_head"})
 
     name: str = "acmix_swin_tiny"
@@ -67,6 +69,10 @@ class ModelConfig(Section, prefix="model"):
     plain model without convolution paths; the ACmix model initially computes the same function."""
     reset_head: bool = False
     """Keep the new classifier and do not load that of ``pretrained``, for other classes."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that are not trained: patterns of names as in checkpoints, such as
+    ``['stages.[01].*']``, or ``['backbone.*']`` of detectors and segmenters. BatchNorms of which
+    all is frozen keep their statistics."""
 
     def validate(self) -> None:
         """Check rules that involve several fields."""
@@ -101,6 +107,10 @@ class OptimConfig(Section, prefix="optim"):
     position bias tables, alpha and beta. ``norms``: those of LayerNorms, position bias tables,
     alpha and beta; biases and BatchNorms decay, as in Swin's dense recipes. ``none``: no parameter
     is excluded, as in PVT's dense recipes."""
+    layer_decay: Ratio = 1.0
+    """Factor of the learning rate from layer to layer, from the head, which has ``lr``, down to the
+    stem: the last block has ``lr`` times it, the one before times its square. For fine-tuning;
+    1: all layers learn alike. Weight decay, which is multiplied by the rate, follows."""
     momentum: Decay = 0.9
     """Momentum of ``sgd``."""
     nesterov: bool = False

@@ -135,6 +135,27 @@ class Backbone(nn.Cell):
         """Return the logits (B, num_classes) of each classifier, over which the loss is a mean."""
         return (self.construct(x),)
 
+    def parameter_layers(self) -> list[list[Parameter]]:
+        """Return the parameters of the stem, of the first block, of the second, and so on.
+
+        What a stage has beside its blocks, such as a patch embedding, counts with the first of
+        them. Parameters behind the last stage are left out.
+        """
+        layers: list[list[Parameter]] = [[]]
+        for name, cell in self.name_cells().items():
+            if name == "stages":
+                break
+            layers[0] += cell.get_parameters()
+        for stage in self.stages:
+            blocks = list(getattr(stage, "blocks", stage))
+            inside = [list(block.get_parameters()) for block in blocks]
+            known = {id(parameter) for block in inside for parameter in block}
+            beside = [p for p in stage.get_parameters() if id(p) not in known]
+            if inside:
+                inside[0] = beside + inside[0]
+            layers += [block for block in inside if block]  # a pooling has none
+        return layers
+
     def get_classifier(self) -> nn.Cell:
         """Return the classifier, an Identity if there is none."""
         return getattr(self, self.classifier_name)

@@ -17,6 +17,7 @@ from acmix.engine.objective import Metric
 from acmix.engine.run_lock import RunLock
 from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
+from acmix.models.freeze import freeze_parameters
 from acmix.parallel import World, join, synchronise_norms
 from acmix.tasks import get_task
 from acmix.utils.activity import doing
@@ -102,6 +103,7 @@ def _prepare(
         resumes |= resume == "auto" and run_dir.checkpoints.to_resume() is not None
         if not resumes:
             load_pretrained(config, model)
+    freeze_parameters(model, config.model.freeze)
     if config.train.sync_batch_norm:
         synchronise_norms(model, target)
     parameters = sum(parameter.size for parameter in model.trainable_params())

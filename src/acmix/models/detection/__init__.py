@@ -7,7 +7,6 @@ from acmix.models.detection.anchors import AnchorGenerator
 from acmix.models.detection.cascade_mask_rcnn import CascadeMaskRCNN
 from acmix.models.detection.coder import BoxCoder
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.host import Detections, HostPostProcess
 from acmix.models.detection.mask_rcnn import MaskRCNN
 from acmix.models.detection.matcher import Matcher
@@ -19,6 +18,7 @@ from acmix.models.detection.retinanet import RetinaNet
 from acmix.models.detection.sampler import BalancedSampler
 from acmix.models.detection.two_stage import TwoStageDetector
 from acmix.models.fpn import FPN
+from acmix.models.freeze import freeze_norm, freeze_stages
 
 __all__ = [
     "FPN",

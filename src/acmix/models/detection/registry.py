@@ -7,8 +7,8 @@ from typing import Any
 
 from acmix.models.backbone import Backbone
 from acmix.models.detection.detector import Detector
-from acmix.models.detection.freeze import freeze_norm, freeze_stages
 from acmix.models.detection.post_process import PostProcess
+from acmix.models.freeze import freeze_norm, freeze_stages
 from acmix.models.heads import create_with_head
 from acmix.models.registry import list_networks
 

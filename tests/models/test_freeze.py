@@ -14,7 +14,7 @@ from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
 from acmix.layers.blocks import batch_norm
 from acmix.models import create_model
-from acmix.models.detection import freeze_norm, freeze_stages
+from acmix.models.freeze import freeze_norm, freeze_parameters, freeze_stages
 from acmix.utils.parameters import get_value, set_value
 
 STEMS = {
@@ -134,3 +134,36 @@ def test_a_count_that_is_no_number_of_stages_is_refused(count):
         UserError, match=f"frozen_stages must be between 0 and .* 4 stages.*{count}"
     ):
         freeze_stages(body("resnet26"), count)
+
+
+# --- by name --------------------------------------------------------------------------------------
+
+
+def test_parameters_are_frozen_by_pattern():
+    network = create_model("resnet26", num_classes=3, **shrunk.arguments("resnet26"))
+    freeze_parameters(network, ["conv1.*", "bn1.*", "stages.[01].*"])
+    tops = {head_of(parameter.name) for parameter in network.trainable_params()}
+    assert tops == {"stages.2", "stages.3", "fc"}
+    assert network.bn1.use_batch_statistics is False
+    assert network.stages[3][0].bn1.use_batch_statistics is None
+
+
+def test_without_patterns_all_is_trained():
+    network = create_model("resnet26", num_classes=3, **shrunk.arguments("resnet26"))
+    count = len(network.trainable_params())
+    freeze_parameters(network, ())
+    assert len(network.trainable_params()) == count
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("stage.0.*", r"'stage.0.\*' matches no trainable parameter. Names begin with conv1, bn1"),
+        ("conv1.weigth", "Did you mean 'conv1.weight'"),
+        ("*", "leaves nothing to train"),
+    ],
+)
+def test_a_pattern_without_effect_or_rest_is_refused(pattern, message):
+    network = create_model("resnet26", num_classes=3, **shrunk.arguments("resnet26"))
+    with pytest.raises(UserError, match=message):
+        freeze_parameters(network, [pattern])
