@@ -27,7 +27,6 @@ from acmix.workflows.runs import build_model
 from acmix.workflows.weights import save_model
 
 HEADED = (*DETECTORS, *SEGMENTERS)
-NETWORKS = exhaustive(names(), default=["acmix_swin_base"])
 # A file is written, loaded, verified and audited: one of each family, and every head.
 OF_EACH_KIND = [*one_of_each_family(set(names()) - set(HEADED)), *HEADED]
 STRUCTURE = {"Call", "MakeTuple", "TupleGetItem", "Depend", "Load", "Return", "UpdateState"}
@@ -117,8 +116,13 @@ def test_operators_spelled_for_air_compute_the_same(tmp_path, rng):
         np.testing.assert_allclose(actual.asnumpy(), expected.asnumpy(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("fused", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    exhaustive(
+        [*((name, True) for name in names()), *((name, False) for name in OF_EACH_KIND)],
+        default=[("acmix_swin_base", True)],
+    ),
+)
 def test_every_operator_of_an_air_file_has_an_adapter(name, fused, tmp_path):
     from acmix.export import fuse
 
