@@ -119,7 +119,12 @@ def test_operators_spelled_for_air_compute_the_same(tmp_path, rng):
 @pytest.mark.parametrize(
     ("name", "fused"),
     exhaustive(
-        [*((name, True) for name in names()), *((name, False) for name in OF_EACH_KIND)],
+        # What fusing folds are BatchNorms and the masks of windows.
+        [
+            *((name, True) for name in names()),
+            ("acmix_resnet26", False),
+            ("acmix_swin_base", False),
+        ],
         default=[("acmix_swin_base", True)],
     ),
 )
