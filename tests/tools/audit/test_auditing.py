@@ -32,10 +32,13 @@ TRAINED = (
     CLASSIFIERS[0],
     next(name for name in AUDITED if audited_models.family(name) == "detection"),
 )
+# Otherwise of one of each family, and of every head.
+STEPS = dict.fromkeys([*AUDITED, *audited_models.DETECTORS, *audited_models.SEGMENTERS])
+ALL = [*product(NAMES, KINDS[:1]), *product(STEPS, KINDS[1:])]
 BY_DEFAULT = [*product(AUDITED, KINDS[:1]), *product(TRAINED, KINDS[1:])]
 
 
-@pytest.mark.parametrize(("name", "kind"), exhaustive(product(NAMES, KINDS), BY_DEFAULT))
+@pytest.mark.parametrize(("name", "kind"), exhaustive(ALL, BY_DEFAULT))
 def test_graphs_pass_and_hold_nothing_new(name, kind):
     """Counts may change with every formulation; an operator or a finding must not come unseen."""
     result = audited_models.audited(name, kind)
