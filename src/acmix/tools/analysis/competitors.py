@@ -36,6 +36,11 @@ COMPETITORS = (
         ("swin_base", "Swin-B", "88", "15.4", "83.3"),
         ("botnet50", "BoTNet 50", "20.8", "3.79", "77.0", _BOTNET),
     ),
+    *_rows(
+        "ICCV 2021",
+        ("pvt_medium", "PVT-M", "44.2", "6.7", "81.2"),
+        ("pvt_large", "PVT-L", "61.4", "9.8", "81.7"),
+    ),
     *_rows("NeurIPS 2019", ("sasa_resnet50", "SASA 50", "18.0", "3.6", "77.6", _SASA)),
     *_rows(
         "ICCV 2019",

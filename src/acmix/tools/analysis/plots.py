@@ -106,8 +106,11 @@ def plot_scores(rows: Sequence[PaperNetwork], counts: Sequence[Count], target: s
             families.setdefault(_family(row.label), []).append(row)
     check(bool(families), "--plot: this table has no published scores to draw.")
 
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+    colours = colormaps["tab20"].colors  # type: ignore[attr-defined]  # of a listed map
     figure = Figure(figsize=(12, 5.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (title, unit) in zip(
@@ -120,11 +123,14 @@ def plot_scores(rows: Sequence[PaperNetwork], counts: Sequence[Count], target: s
             )
             ours = "ACmix" in family
             axes.plot(
-                *zip(*points, strict=True), label=family, color=f"C{index % 10}",
+                *zip(*points, strict=True), label=family, color=colours[index % len(colours)],
                 marker="*" if ours else "o", markersize=11 if ours else 5,
                 linestyle="-" if ours else "--", linewidth=2 if ours else 1,
             )  # fmt: skip
         axes.set(xlabel=f"{unit} (counted here)", xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     panels[0].set(ylabel="top-1, % (published, not ours)")
     panels[1].legend(fontsize=7, loc="lower right", ncols=2)
