@@ -99,13 +99,15 @@ def shallow(name: str) -> dict:
     """Return :func:`arguments` with no more blocks than there are kinds of them.
 
     For tests that compile, which takes a time proportional to the blocks. Of mixers that differ
-    between the stages the last ones are kept.
+    between the stages the last kinds are kept.
     """
     entry = model_entry(name)
     small = {**arguments(name), **SHALLOW.get(entry.cls, {})}
     mixer = entry.arguments.get("mixer")
     if isinstance(mixer, tuple):
-        small["mixer"] = mixer[-len(small["depths"]) :]
+        kinds = tuple(dict.fromkeys(mixer))
+        stages = len(small["depths"])
+        small["mixer"] = (mixer[:stages] + kinds)[-stages:]
     return small
 
 
