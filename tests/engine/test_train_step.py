@@ -13,6 +13,18 @@ from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
 from acmix.utils.modes import built_for
 
+SCALERS = []
+
+
+def kept(cls, *arguments, **named):
+    """Make a loss scaler that stays alive.
+
+    MindSpore compiles a scaler's methods once for each address of its scale: a new scaler at the
+    address of an old one would use the old scale.
+    """
+    SCALERS.append(cls(*arguments, **named))
+    return SCALERS[-1]
+
 
 class Regression(nn.Cell):
     """Mean squared error of a linear map; its gradient is written down by hand below."""
@@ -131,7 +143,7 @@ def test_overflow_leaves_weights_and_optimizer_and_halves_a_dynamic_scale(
     weight, x, y = problem
     network = Regression(weight)
     optimizer = create_optimizer(network, OptimConfig(name="adamw"))
-    scaler = amp.DynamicLossScaler(2.0**10, scale_factor=2, scale_window=1)
+    scaler = kept(amp.DynamicLossScaler, 2.0**10, scale_factor=2, scale_window=1)
     step = TrainStep(network, optimizer, accumulate=accumulate, scaler=scaler)
     bad = np.full_like(x, np.inf)
     result = step([(bad, y)] + [(x, y)] * (accumulate - 1), 0.1)
@@ -151,7 +163,7 @@ def test_scale_does_not_change_the_step(mode, problem):
     weight, x, y = problem
     plain, scaled = Regression(weight), Regression(weight)
     first = TrainStep(plain, sgd(plain), clip_norm=0.5)([(x, y)], 0.1)
-    scaler = amp.StaticLossScaler(2.0**12)
+    scaler = kept(amp.StaticLossScaler, 2.0**12)
     second = TrainStep(scaled, sgd(scaled), clip_norm=0.5, scaler=scaler)([(x, y)], 0.1)
     np.testing.assert_allclose(weight_of(scaled), weight_of(plain), rtol=1e-5)
     assert float(second.grad_norm) == pytest.approx(float(first.grad_norm), rel=1e-5)
@@ -209,7 +221,7 @@ def test_o2_skips_overflowing_steps_until_the_scale_fits_and_then_updates(mode, 
     network = apply_mixed_precision(HalfNet(), "O2")
     optimizer = create_optimizer(network, OptimConfig(name="adamw"))
     # The gradient of float16 features overflows at this scale; it has to be halved several times.
-    scaler = amp.DynamicLossScaler(2.0**30, scale_factor=2, scale_window=1000)
+    scaler = kept(amp.DynamicLossScaler, 2.0**30, scale_factor=2, scale_window=1000)
     step = TrainStep(network.set_train(), optimizer, scaler=scaler)
     x = rng.normal(size=(4, 1, 6, 6)).astype(np.float32)
     y = np.eye(4, dtype=np.float32)
