@@ -35,9 +35,8 @@ def test_quickstart_writes_what_it_promises(tmp_path, capsys):
     assert summary["seconds"] > 0
     printed = capsys.readouterr().out
     assert "convolution only" in printed
-    spread = max(summary[f"top1{path}"] for path in ("", "_attention", "_conv"))
-    spread -= min(summary[f"top1{path}"] for path in ("", "_attention", "_conv"))
-    assert f"is within {100 * spread:.1f} points" in printed
+    ahead = summary["top1"] - max(summary["top1_attention"], summary["top1_conv"])
+    assert f"ACmix is {100 * abs(ahead):.1f} points {'below' if ahead < 0 else 'above'}" in printed
     commands = [shlex.split(line) for line in printed.partition("Next:\n")[2].splitlines()[-3:]]
     assert [command[1] for command in commands] == ["eval", "analyze", "train"]
     for command in commands[:2]:  # the third wants a folder of images
