@@ -84,8 +84,8 @@ def _meaning(rows: Sequence[ablation.Row]) -> str:
     ahead = 100 * (rows[0].metrics["top1"] - best.metrics["top1"])
     return (
         f"ACmix is {abs(ahead):.1f} points {'below' if ahead < 0 else 'above'} the better path "
-        f"alone, {best.name}. Digits are small and local:\na convolution is enough for them, so look "
-        "at whether ACmix follows the better path, and at what both cost.\nThe paper's Tab. 6 "
+        f"alone, {best.name}. Digits are small and local:\na convolution is enough for them, so "
+        "look at whether ACmix follows the better path, and at what both cost.\nThe paper's Tab. 6 "
         "compares them on ImageNet: "
         "`acmix ablate configs/ablation/paths/*.yaml data.root=FOLDER`.\n"
     )
