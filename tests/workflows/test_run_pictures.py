@@ -67,10 +67,16 @@ class Clock:
         return self.now
 
 
-def test_short_epochs_share_pictures_and_the_last_evaluation_has_its_own(run, monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the pictures, none of which is drawn."""
     clock = Clock()
     monkeypatch.setattr(run_pictures, "time", clock)
     monkeypatch.setattr(run_pictures, "plot_training_curve", lambda *_: None)
+    return clock
+
+
+def test_short_epochs_share_pictures_and_the_last_evaluation_has_its_own(run, clock):
     task = Counting(clock)
     pictures = RunPictures(task, run, CLASSES)
     for epoch in range(100):
@@ -84,10 +90,7 @@ def test_short_epochs_share_pictures_and_the_last_evaluation_has_its_own(run, mo
     assert len(task.written) == count
 
 
-def test_long_epochs_have_pictures_each(run, monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(run_pictures, "time", clock)
-    monkeypatch.setattr(run_pictures, "plot_training_curve", lambda *_: None)
+def test_long_epochs_have_pictures_each(run, clock):
     task = Counting(clock)
     pictures = RunPictures(task, run, CLASSES)
     for epoch in range(5):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acmix.cli.outputs import JsonOutput
+from acmix.config.detection import SHOWN_SCORE
 from acmix.errors import check, suggest
 from acmix.utils.command_line import is_override
 
@@ -93,7 +94,7 @@ def add_score(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--score",
         type=share,
-        default=0.3,
+        default=SHOWN_SCORE,
         metavar="S",
         help="leave out objects of a detector with a lower score, from 0 to 1; default: "
         "%(default)s",

@@ -18,6 +18,9 @@ from acmix.config.typed import (
 )
 from acmix.errors import check
 
+SHOWN_SCORE = 0.3
+"""Objects of lower scores are not shown; detectors give many that they hardly believe in."""
+
 CROP_MARGIN = 1
 """Pixels around a box that belong to the crop of its mask: at its border, resized masks and their
 interpolation reach that far beyond it."""

@@ -9,7 +9,7 @@ import mindspore as ms
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
-from acmix.engine.step_functions import for_every
+from acmix.utils.for_every import for_every
 from acmix.utils.parameters import get_value, make_parameter, set_value
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from acmix.engine.compiled import compiled
-from acmix.engine.step_functions import MOST_JOINED, for_every
+from acmix.engine.step_functions import MOST_JOINED
 from acmix.parallel.all_reduce import AllReduce
+from acmix.utils.for_every import for_every
 from acmix.utils.parameters import get_value, make_parameter, set_value
 
 

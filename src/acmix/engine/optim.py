@@ -10,8 +10,9 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from acmix.config import OptimConfig
 from acmix.config.sections import NoDecay
-from acmix.engine.step_functions import for_every
+from acmix.engine.step_functions import product
 from acmix.errors import UserError
+from acmix.utils.for_every import for_every
 
 
 def create_optimizer(network: nn.Cell, config: OptimConfig) -> nn.Optimizer:
@@ -143,7 +144,7 @@ class SGD(nn.SGD):
         MindSpore compiles that of the base class by name, and takes the one of this class.
         """
         gradients = super().scale_grad(gradients)
-        return gradients if self.scales is None else for_every(_scaled, self.scales, gradients)
+        return gradients if self.scales is None else for_every(product, self.scales, gradients)
 
 
 class AdamW(nn.Optimizer):
@@ -203,18 +204,24 @@ class AdamW(nn.Optimizer):
         correction = root2 / -ops.expm1(step * self.log_beta1)
         learning_rate = self.get_lr() * correction
         eps = self.eps * root2
-        update = ops.partial(_update, self.beta1, self.beta2, eps, correction, learning_rate)
-        states = self.parameters, self.first_moments, self.second_moments, gradients
         if self.scales is None:
-            for_every(update, self.decays, *states)
+            rates = (learning_rate,) * self.param_length
         else:
-            for_every(update, self.scales, self.decays, *states)
+            rates = for_every(ops.partial(product, learning_rate), self.scales)
+        for_every(
+            ops.partial(_update, self.beta1, self.beta2, eps, correction),
+            rates,
+            self.decays,
+            self.parameters,
+            self.first_moments,
+            self.second_moments,
+            gradients,
+        )
         return True
 
 
 _adamw = ops.AdamWeightDecay()
 _update = ops.MultitypeFuncGraph("update")
-_scaled = ops.MultitypeFuncGraph("scaled")
 
 
 @_update.register(*["Tensor"] * 10)
@@ -233,30 +240,6 @@ def _update_one(
     decay = decay / correction
     _adamw(parameter, first, second, learning_rate, beta1, beta2, eps, decay, gradient)
     return True
-
-
-@_update.register(*["Tensor"] * 11)
-def _update_one_scaled(
-    beta1: Tensor,
-    beta2: Tensor,
-    eps: Tensor,
-    correction: Tensor,
-    learning_rate: Tensor,
-    scale: Tensor,
-    decay: Tensor,
-    parameter: Tensor,
-    first: Tensor,
-    second: Tensor,
-    gradient: Tensor,
-) -> bool:
-    decay, rate = decay / correction, learning_rate * scale
-    _adamw(parameter, first, second, rate, beta1, beta2, eps, decay, gradient)
-    return True
-
-
-@_scaled.register("Tensor", "Tensor")
-def _times_scale(scale: Tensor, gradient: Tensor) -> Tensor:
-    return gradient * scale
 
 
 def _shared(numbers: Iterable[float]) -> tuple[Tensor, ...]:

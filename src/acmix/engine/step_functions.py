@@ -12,6 +12,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, amp, mint, nn, ops
 
 from acmix.parallel.all_reduce import AllReduce, Tensors
+from acmix.utils.for_every import for_every
 from acmix.utils.target import current_target
 
 Forward = Callable[..., tuple[Tensor, Tensors]]
@@ -169,21 +170,15 @@ def make_global_norm() -> Callable[[Tensors], Tensor]:
 
 def scale_by(gradients: Tensors, factor: Tensor) -> Tensors:
     """Return every gradient times the scalar ``factor``."""
-    return for_every(ops.partial(_product, factor), gradients)
+    return for_every(ops.partial(product, factor), gradients)
 
-
-for_every = ops.HyperMap()
-"""``(function, tensors, ...)`` to the tuple of the function's results, one for each tensor.
-
-The compiler expands it at once. A loop or a comprehension it nests, one function in the other: with
-hundreds of parameters that takes most of the time of compiling a step.
-"""
 
 _inner_product = ops.MatMul(transpose_b=True)
 _row = ops.MultitypeFuncGraph("row")
 _square = ops.MultitypeFuncGraph("square")
 _sum = ops.MultitypeFuncGraph("sum")
-_product = ops.MultitypeFuncGraph("product")
+product = ops.MultitypeFuncGraph("product")
+"""``(factor, tensor)`` to their product, for :data:`.for_every`."""
 
 
 @_row.register("Tensor")
@@ -201,6 +196,6 @@ def _sum_of(one: Tensor, other: Tensor) -> Tensor:
     return one + other
 
 
-@_product.register("Tensor", "Tensor")
+@product.register("Tensor", "Tensor")
 def _product_of(factor: Tensor, tensor: Tensor) -> Tensor:
     return tensor * factor

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mindspore import Tensor, ops
 
+from acmix.utils.for_every import for_every
 from acmix.utils.target import TARGETS, current_target
 
 Tensors = tuple[Tensor, ...]
@@ -29,7 +30,6 @@ def make_all_reduce_mean(size: int) -> AllReduce:
     NaN and infinities of one device reach all, so that all take the same decisions.
     """
     all_reduce = ops.AllReduce()
-    every = ops.HyperMap()
     bucket = current_target().exchange_size
 
     @ops.constexpr
@@ -38,10 +38,10 @@ def make_all_reduce_mean(size: int) -> AllReduce:
 
     def all_reduce_mean(tensors: Tensors) -> Tensors:
         averaged = ()
-        for start, stop, sizes in plan(every(_shape, tensors)):
+        for start, stop, sizes in plan(for_every(_shape, tensors)):
             group = tensors[start:stop]
-            mean = all_reduce(ops.concat(every(_flat, group))) / size
-            averaged += every(_shaped, ops.split(mean, sizes), group)
+            mean = all_reduce(ops.concat(for_every(_flat, group))) / size
+            averaged += for_every(_shaped, ops.split(mean, sizes), group)
         return averaged
 
     return all_reduce_mean

@@ -6,10 +6,8 @@ from typing import TypeVar
 
 from PIL import Image
 
+from acmix.config.detection import SHOWN_SCORE
 from acmix.data.image_input import as_png
-
-SHOWN_SCORE = 0.3
-"""Objects of lower scores are not shown; detectors give many that they hardly believe in."""
 
 Self = TypeVar("Self", bound="Shown")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from acmix.errors import check, suggest
 from acmix.models import Backbone, registry
@@ -17,6 +18,7 @@ from acmix.workflows.pretrained import start_from
 from acmix.workflows.weights import MODES, WeightFile, head_size_of
 
 Network = Backbone | Detector | Segmenter
+HeadedT = TypeVar("HeadedT", Detector, Segmenter)
 
 
 class InitialWeights:
@@ -172,19 +174,9 @@ def create_detector(
     """
     weights = InitialWeights(pretrained, pretrained_key, warm_start, reset_head)
     body = {"in_channels": in_channels, "drop_path_rate": drop_path_rate, **(backbone or {})}
-    if num_classes is None:
-        num_classes = weights.num_classes(detectors.KIND, name)
-    model = detectors.create_detector(
-        name,
-        num_classes=num_classes,
-        frozen_stages=frozen_stages,
-        frozen_norm=frozen_norm,
-        post_process=post_process,
-        backbone=body,
-        **kwargs,
-    )
-    weights.load(detectors.KIND, name, model, model.backbone, body)
-    return model
+    kwargs |= {"frozen_stages": frozen_stages, "frozen_norm": frozen_norm}
+    make = partial(detectors.create_detector, name, post_process=post_process, **kwargs)
+    return _on_backbone(detectors.KIND, name, make, num_classes, body, weights)
 
 
 def create_segmenter(
@@ -218,8 +210,21 @@ def create_segmenter(
     """
     weights = InitialWeights(pretrained, pretrained_key, warm_start, reset_head)
     body = {"in_channels": in_channels, "drop_path_rate": drop_path_rate, **(backbone or {})}
+    make = partial(segmenters.create_segmenter, name, **kwargs)
+    return _on_backbone(segmenters.KIND, name, make, num_classes, body, weights)
+
+
+def _on_backbone(
+    kind: str,
+    name: str,
+    make: Callable[..., HeadedT],
+    num_classes: int | None,
+    body: Mapping[str, Any],
+    weights: InitialWeights,
+) -> HeadedT:
+    """Make a network on a backbone with the arguments ``body``, and load its weights."""
     if num_classes is None:
-        num_classes = weights.num_classes(segmenters.KIND, name)
-    model = segmenters.create_segmenter(name, num_classes=num_classes, backbone=body, **kwargs)
-    weights.load(segmenters.KIND, name, model, model.backbone, body)
+        num_classes = weights.num_classes(kind, name)
+    model = make(num_classes=num_classes, backbone=body)
+    weights.load(kind, name, model, model.backbone, body)
     return model
