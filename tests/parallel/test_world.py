@@ -12,6 +12,7 @@ import pytest
 import together
 from rehearsing import NO_COMPILER, NO_COMPILER_REASON
 
+from acmix.engine.objective import VALIDATION_LOSS
 from acmix.errors import UserError
 from acmix.launch import Job, launch
 from acmix.ops.random import ahead, random_state, uniform
@@ -21,6 +22,16 @@ from acmix.parallel.world import _CHUNK
 from acmix.tools.rehearsal.rehearse import variables_of
 
 msrun = pytest.mark.msrun
+
+
+def same_metrics(found, expected):
+    """Counts are exact; a loss is of weights that are alike but for the order of their sums."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        if name == VALIDATION_LOSS:
+            assert found[name] == pytest.approx(value, rel=1e-6)
+        else:
+            assert found[name] == value, name
 
 
 @pytest.fixture(
@@ -172,14 +183,16 @@ def test_a_run_of_two_ranks_goes_on_with_one(ranks, alone, tmp_path, caplog):
     assert [record["step"] for record in resumed["log"]] == [3]
     for name, value in alone["swin"]["weights"].items():
         np.testing.assert_allclose(resumed["weights"][name], value, rtol=0, atol=1e-5, err_msg=name)
-    assert resumed["metrics"] == alone["swin"]["metrics"]
+    same_metrics(resumed["metrics"], alone["swin"]["metrics"])
 
 
 @msrun
 @pytest.mark.parametrize("kind", together.NETWORKS)
 def test_classifiers_are_evaluated_to_the_last_sample_and_alike_on_all_ranks(ranks, alone, kind):
     # 355 images in batches of 50 on 2 ranks: the last batches are padded, to different lengths.
-    assert [found[kind]["metrics"] for found in ranks] == [alone[kind]["metrics"]] * 2
+    first, second = (found[kind]["metrics"] for found in ranks)
+    assert first == second
+    same_metrics(first, alone[kind]["metrics"])
 
 
 @msrun
