@@ -8,10 +8,17 @@
 // for each. Classifiers, detectors and segmenters.
 //
 // Lines differ from run_onnx.py's in spaces. OpenCV reads the files here, so the pixels of a JPEG
-// may differ by a step from Pillow's. All later steps are the same, antialiasing included.
+// may differ by a step from Pillow's. All later steps are the same, antialiasing included but for
+// what lite/resample.h says.
+//
+// Not run with MindSpore Lite, on no device, for want of its library. Compiled with GCC 12 against
+// the headers of MindSpore 2.7.0 (include/api) and OpenCV 4.6; with a library of the same functions
+// in place of MindSpore Lite's, which returns given outputs, it printed what run_onnx.py printed, up
+// to rounding.
 #include <cstring>
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -114,9 +121,10 @@ bool Network::ChannelsAreLast(const SideCar &about) {
   auto input = model_.GetInputs()[0];
   Require(input.DataType() == mindspore::DataType::kNumberTypeFloat32, "the input is no float32.");
   const auto shape = input.Shape();
+  Require(shape.size() == 4, "the input does not have four dimensions.");
+  const std::vector<int64_t> actual(shape.begin() + 1, shape.end());
   const std::vector<int64_t> first{about.channels, about.height, about.width};
   const std::vector<int64_t> last{about.height, about.width, about.channels};
-  const std::vector<int64_t> actual(shape.begin() + !shape.empty(), shape.end());
   Require(actual == first || actual == last, "the file has another input than its side-car says.");
   return actual != first;
 }
@@ -174,6 +182,7 @@ std::vector<Array> Network::Predict(const std::vector<float> &image) {
   }
   std::vector<mindspore::MSTensor> outputs;
   Check(model_.Predict(inputs, &outputs), "compute");
+  Require(!outputs.empty(), "the network has no outputs.");
   std::vector<Array> arrays;
   for (const auto &output : outputs) arrays.push_back(First(output));
   return arrays;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "preprocess.h"
@@ -29,7 +30,7 @@ inline Prepared Stretched(const Image &image, const SideCar &about) {
 inline Json LabelShares(const std::vector<Array> &outputs, const Prepared &prepared,
                         const Image &image, const SideCar &about) {
   const Array &labels = outputs[0];
-  Require(labels.shape.size() == 2, "this file has logits as output, and this sample reads labels.");
+  Require(labels.shape.size() == 2, "this file has logits as output; this sample reads labels.");
   Require(labels.shape[0] >= prepared.height && labels.shape[1] >= prepared.width,
           "the labels are smaller than the image in the input.");
   // The place in the labels of each row or column of the image.

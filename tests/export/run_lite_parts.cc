@@ -2,8 +2,8 @@
 //
 //     run_lite_parts NETWORK IMAGE.ppm INPUT [OUTPUT...]
 //
-// Writes the network's input, float32, to INPUT. Reads the outputs from files, a line with the shape
-// and then float32, and prints what is in the image.
+// Writes the network's input, float32, to INPUT. Reads the outputs from files, each a line with the
+// shape and then float32, and prints what is in the image.
 #include <fstream>
 #include <iostream>
 #include <sstream>
