@@ -121,6 +121,7 @@ OTHER_PAPERS = {
     "cvt_21": (5e-4, 0.1, 300),
 }
 BATCHES = {"t2t": 512, "cvt_13": 2048}
+REPEATED = re.compile("(acmix_)?pvt|convit|conformer|cvt_21")
 
 
 OF_DEIT_OR_RESNET = [path for path in FILES if not path.stem.startswith("contnet")]
@@ -143,6 +144,7 @@ def test_optimisation_is_the_published_one(path):
         assert (config.data.mixup, config.data.cutmix, config.data.mix_prob) == (0.8, 1.0, 1.0)
         assert (config.data.rand_augment, config.data.rand_augment_std) == (9, 0.5)
         assert config.data.random_erasing == 0.25
+        assert config.data.repeated_augmentation == (3 if REPEATED.match(path.stem) else 1)
         assert config.model.drop_path_rate > 0
 
 
