@@ -32,9 +32,9 @@ def flat(name: str) -> dict:
 
 
 def compiled_step(path: Path) -> tuple:
-    """What decides which operators the compiled step has, but for the model's size and mixer."""
+    """What decides which operators the compiled step has behind the network's own."""
     optim = load_config(path).optim
-    return family(path), optim.name, optim.clip_norm is None
+    return optim.name, optim.clip_norm is None
 
 
 def family(path: Path) -> type:
@@ -44,8 +44,7 @@ def family(path: Path) -> type:
 def cases() -> list[ParameterSet]:
     """Every file in one mode; by default one of each family in PyNative, which does not compile.
 
-    In the graph one of each family and kind of step, of the ACmix net: that holds all of its
-    plain twin, and comes first.
+    In the graph one of each kind of step: audits and rehearsals compile those of every family.
     """
     compiled = first_of_each(FILES, compiled_step)
     by_default = [(path, "pynative") for path in first_of_each(FILES, family)]
