@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 
-from acmix.config.options import resolved
+from acmix.config.options import changes, resolved
 from acmix.errors import UserError
 from acmix.tools.analysis.path_bias import path_biases
 from acmix.tools.analysis.plots import plot_path_biases, plot_path_curves
@@ -155,8 +155,7 @@ def configuration(run: Run) -> Part | None:
     """Return the keys that differ from the defaults, and all of them."""
     values, defaults = run.config.to_dict(), type(run.config)().to_dict()
     text = resolved(values, {**defaults, "task": values["task"]})
-    changed = [(key, value, default) for key, value, default in _changes(values, defaults)]
-    body = table(("key", "value", "default"), changed, texts=True)
+    body = table(("key", "value", "default"), changes(values, defaults), texts=True)
     return Part("Configuration", body + folded("all keys", code(text)))
 
 
@@ -187,16 +186,3 @@ def _is_number(value: object) -> bool:
 
 def _number(value: float | None) -> str:
     return "not in the data" if value is None else f"{value:.4f}"
-
-
-def _changes(
-    values: Mapping[str, object], defaults: Mapping[str, object], prefix: str = ""
-) -> list[tuple[str, object, object]]:
-    changes: list[tuple[str, object, object]] = []
-    for key, value in values.items():
-        default = defaults.get(key)
-        if isinstance(value, Mapping) and isinstance(default, Mapping) and default:
-            changes += _changes(value, default, f"{prefix}{key}.")
-        elif value != default:
-            changes.append((prefix + key, value, default))
-    return changes
