@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 from acmix.config import load_config
@@ -15,6 +16,7 @@ from acmix.environment import describe, resolve_device
 from acmix.errors import UserError, check
 from acmix.launch import Job, launch
 from acmix.tools.bench.scaling_report import ScalingReport, ScalingRun
+from acmix.utils.progress import with_progress
 
 _WORKER = "acmix.tools.bench.scaling_worker"
 _SHOWN_CHARACTERS = 2000
@@ -49,7 +51,11 @@ def bench_scaling(
     jobs = [Job(resolve_device(devices[0]), count) for count in sorted(workers)]
     device = jobs[0].device
     common = [*overrides, f"runtime.device={device}", f"--warmup={warmup}", f"--repeats={repeats}"]
-    runs = [_run_job(job, [str(file), *common]) for file in configs for job in jobs]
+    calls = list(product(configs, jobs))
+    runs = [
+        _run_job(job, [str(file), *common])
+        for file, job in with_progress(calls, "training by each number of workers", len(calls))
+    ]
     threads = 1 if device == "CPU" else None
     return ScalingReport(describe() | {"device": device}, threads, warmup, tuple(runs))
 
