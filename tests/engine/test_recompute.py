@@ -100,5 +100,5 @@ def test_what_enters_a_block_and_the_norms_outputs_are_kept(graphs):
 
 
 def test_pynative_mode_is_refused():
-    with pytest.raises(UserError, match="train.recompute=true needs runtime.mode=graph"):
+    with pytest.raises(UserError, match=r"train\.recompute=true needs runtime\.mode=graph"):
         load_config(None, ["task=classification", "train.recompute=true", "runtime.mode=pynative"])
