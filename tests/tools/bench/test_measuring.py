@@ -160,9 +160,7 @@ def test_gain_of_recomputation_measures_memory_in_processes_of_their_own(
         return 1000 * shape[0] + prepare.args[2].recompute
 
     monkeypatch.setattr(models, "peak_memory", peak_memory)
-    report = ModelsReport(
-        {"device": "CPU"}, "graph", (3, 16, 16), 1, peak.Peak(1.0, ""), {}, {}, ()
-    )
+    report = ModelsReport(machine_facts(), "graph", (3, 16, 16), 1, peak.Peak(1.0, ""), {}, {}, ())
     monkeypatch.setattr(
         models,
         "bench_candidates",
