@@ -18,7 +18,7 @@ LAYERS = [
     ["version", "errors"],
     ["utils"],
     ["config"],
-    ["environment"],
+    ["environment", "trained"],
     ["parallel", "launch"],
     ["ops"],
     ["layers"],

@@ -67,7 +67,7 @@ def describe() -> dict[str, str | int | None]:
         **{name: _installed(names) for name, names in _DISTRIBUTIONS.items()},
         "platform": platform.platform(),
         "cpu": _cpu_model(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "device": _default_device(),
         "cann": _cann_version(),
         "ascend_driver": _version_in(Path("/usr/local/Ascend/driver/version.info")),
@@ -199,7 +199,7 @@ def _cpu_model() -> str:
     return match.group(1) if match else platform.processor() or platform.machine()
 
 
-def _cores() -> int | None:
+def usable_cores() -> int | None:
     """Return the number of cores this process may use; a container may restrict it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -54,7 +55,9 @@ def test_attention_of_an_image(checkpoint, tmp_path, capsys, rng):
     arguments = [str(checkpoint), str(tmp_path / "image.png"), *MODEL, "data.image_size=32"]
     arguments += ["--query", "10,20", "--output", str(target)]
     assert main(["analyze", "attention", *arguments]) == 0
-    assert "2 heads of stages.1.blocks.0.attn" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 heads of stages.1.blocks.0.attn" in printed
+    assert re.search(r"image.png: +\d+\.\d\d %  \d+$", printed, re.MULTILINE)  # the class
     assert cv2.imread(str(target)).shape[0] > 100
     arguments[arguments.index("10,20")] = "10,32"
     assert main(["analyze", "attention", *arguments]) == 2

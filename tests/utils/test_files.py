@@ -150,3 +150,13 @@ def test_a_file_written_bit_by_bit_appears_at_the_end_or_not_at_all(tmp_path):
         file.write(f"half {1 / 0}")
     assert target.read_text() == "[]"
     assert [path.name for path in target.parent.iterdir()] == ["list.json"]
+
+
+def test_a_failure_leaves_no_folder_that_was_made_for_it(tmp_path):
+    (tmp_path / "there").mkdir()
+    for parent in (tmp_path / "new" / "deep", tmp_path / "there"):
+        with pytest.raises(ZeroDivisionError), text_file(parent / "a.txt"):
+            raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    write_text(tmp_path / "new" / "deep" / "a.txt", "a")
+    assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "a"

@@ -32,9 +32,9 @@ def flat(name: str) -> dict:
 
 
 def compiled_step(path: Path) -> tuple:
-    """What decides which operators the compiled step has, but for the model's size and mixer."""
+    """What decides which operators the compiled step has behind the network's own."""
     optim = load_config(path).optim
-    return family(path), optim.name, optim.clip_norm is None
+    return optim.name, optim.clip_norm is None
 
 
 def family(path: Path) -> type:
@@ -44,8 +44,7 @@ def family(path: Path) -> type:
 def cases() -> list[ParameterSet]:
     """Every file in one mode; by default one of each family in PyNative, which does not compile.
 
-    In the graph one of each family and kind of step, of the ACmix net: that holds all of its
-    plain twin, and comes first.
+    In the graph one of each kind of step: audits and rehearsals compile those of every family.
     """
     compiled = first_of_each(FILES, compiled_step)
     by_default = [(path, "pynative") for path in first_of_each(FILES, family)]
@@ -121,6 +120,7 @@ OTHER_PAPERS = {
     "cvt_21": (5e-4, 0.1, 300),
 }
 BATCHES = {"t2t": 512, "cvt_13": 2048}
+REPEATED = re.compile("(acmix_)?pvt|convit|conformer|cvt_21")
 
 
 OF_DEIT_OR_RESNET = [path for path in FILES if not path.stem.startswith("contnet")]
@@ -143,6 +143,7 @@ def test_optimisation_is_the_published_one(path):
         assert (config.data.mixup, config.data.cutmix, config.data.mix_prob) == (0.8, 1.0, 1.0)
         assert (config.data.rand_augment, config.data.rand_augment_std) == (9, 0.5)
         assert config.data.random_erasing == 0.25
+        assert config.data.repeated_augmentation == (3 if REPEATED.match(path.stem) else 1)
         assert config.model.drop_path_rate > 0
 
 

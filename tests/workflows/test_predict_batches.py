@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,15 +80,40 @@ def test_few_images_are_in_memory_whatever_their_shapes():
     names = [f"{3 + i % 7}:{i}" for i in range(100)]
     for done, prediction in enumerate(predict_batches(network, reader, names, 4)):
         assert prediction.image == names[done]
-        assert len(reader.read_so_far) <= done + 2 * 4
+        assert len(reader.read_so_far) <= done + 4 * 4 + 1
     assert done == 99
 
 
-def test_with_batches_of_one_an_image_is_read_when_it_is_asked_for():
+def test_images_are_read_while_the_network_computes_and_stay_in_order():
+    slow = threading.Event()
+
+    class Slow(Reader):
+        def read(self, path):
+            if path == "4:2":  # overtaken by what comes after it
+                assert slow.wait(30)
+            return super().read(path)
+
+    reader = Slow()
+
+    def network(images):
+        deadline = time.monotonic() + 30
+        while "4:3" not in reader.read_so_far and time.monotonic() < deadline:
+            time.sleep(0.001)
+        slow.set()
+        return Network()(images)
+
+    found = list(predict_batches(network, reader, ["4:1", "4:2", "4:3", "4:4"], 1))
+    assert values(found) == [1, 2, 3, 4]
+    assert reader.read_so_far.index("4:3") < reader.read_so_far.index("4:2")
+
+
+def test_a_caller_that_has_seen_enough_ends_the_reading():
     reader = Reader()
-    predictions = predict_batches(Network(), reader, ["4:1", "4:2"], 1)
-    assert next(predictions).value == 1
-    assert reader.read_so_far == ["4:1"]
+    predictions = predict_batches(Network(), reader, (f"4:{i}" for i in range(1000)), 1)
+    assert next(predictions).value == 0
+    predictions.close()
+    assert len(reader.read_so_far) < 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read")]
 
 
 def test_outputs_that_are_no_numbers_end_the_work():

@@ -33,6 +33,7 @@ COMMANDS = (
     "audit",
     "predict",
     "convert",
+    "report",
     "analyze",
     "bench",
     "plan",

@@ -75,6 +75,10 @@ class DataConfig(Section, prefix="data"):
     system has them (Linux)."""
     hflip: Probability = 0.5
     """Probability of a horizontal flip in training."""
+    repeated_augmentation: PositiveInt = 1
+    """Number of times that each image of a training epoch occurs in a row, each time with another
+    augmentation. An epoch keeps its number of samples, and so has a share of the images only, drawn
+    anew for each. DeiT and PVT train with 3. Not for detection."""
     on_corrupt: Literal["refuse", "skip", "unchecked"] = "refuse"
     """Treatment of images that cannot be used: unreadable, corrupt, too large, or of another size
     than annotated. ``refuse`` and ``skip`` decode every image before training; the first raises an

@@ -78,6 +78,12 @@ class DetectionDataConfig(DataConfig, prefix="data"):
     def validate(self) -> None:
         """Check rules that involve several fields."""
         super().validate()
+        check(
+            self.repeated_augmentation == 1,
+            f"data.repeated_augmentation={self.repeated_augmentation} is not for detection: each "
+            "batch has images of one shape, and every image must occur in an epoch for its number "
+            "of batches to be known. Set data.repeated_augmentation=1.",
+        )
         check(bool(self.short_side), "data.short_side must name at least one side.")
         check(
             max(self.short_side) <= self.long_side,

@@ -90,6 +90,18 @@ def resolved(values: Mapping[str, Any], defaults: Mapping[str, Any], indent: str
     return "\n".join(lines)
 
 
+def changes(
+    values: Mapping[str, Any], others: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted keys that differ in two configurations, with both values."""
+    for key, value in values.items():
+        other = others.get(key)
+        if isinstance(value, Mapping) and isinstance(other, Mapping) and other:
+            yield from changes(value, other, f"{prefix}{key}.")
+        elif value != other:
+            yield prefix + key, value, other
+
+
 def type_text(annotation: Any) -> str:
     """Return what a key of a type takes, as a phrase."""
     origin, arguments = get_origin(annotation), get_args(annotation)

@@ -180,8 +180,8 @@ class TrainConfig(Section, prefix="train"):
     fixed_on_resume: ClassVar[frozenset[str]] = frozenset({"ema_decay"})
     free_on_resume: ClassVar[frozenset[str]] = frozenset(
         {
-            "epochs", "steps", "eval_interval", "eval_steps", "log_interval", "keep", "safetensors",
-            "save_interval", "recompute",
+            "epochs", "steps", "eval_interval", "eval_steps", "log", "log_interval", "keep",
+            "safetensors", "save_interval", "recompute",
         }
     )  # fmt: skip
 
@@ -208,6 +208,9 @@ class TrainConfig(Section, prefix="train"):
     then have none, except for that of the run. Null: they follow the epochs."""
     log_interval: PositiveInt = 50
     """Number of optimizer steps between log lines, counted from the start of the run."""
+    log: tuple[str, ...] = ()
+    """Logs beside ``metrics.jsonl``, by name. ``tensorboard``: event files in the folder
+    ``tensorboard`` of the run; it needs tensorboardX."""
     keep: PositiveInt = 2
     """Number of most recent checkpoints to keep in addition to the best."""
     safetensors: bool = False

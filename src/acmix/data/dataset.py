@@ -45,7 +45,7 @@ class ImageDataset(ShardedDataset):
         self.classes = samples.classes
         self.preprocess = Preprocess.from_config(config)
         self._samples = samples
-        self._labels = np.append(samples.labels, PADDING).astype(np.int32)
+        self._labels = np.array(samples.labels, np.int32)
         self._augment = Augment(config)
         self._mixing = Mixing.from_config(config, len(samples.classes)) if self._training else None
         self._batches = self._count_even()
@@ -65,31 +65,33 @@ class ImageDataset(ShardedDataset):
         }
 
     def _relabel(self, labels: np.ndarray) -> None:
-        self._labels = np.append(labels[self._labels[:-1]], PADDING).astype(np.int32)
+        self._labels = labels[self._labels].astype(np.int32)
 
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
         return self._deal_evenly(k), lambda row, number: self._batch(row, k, number)
 
-    def _batch(self, indices: np.ndarray, k: int, number: int) -> Batch:
+    def _batch(self, repeats: np.ndarray, k: int, number: int) -> Batch:
         """Load batch ``number`` and mix it with the same random draw on every shard."""
         size = self.preprocess.image_size
-        images = np.empty((len(indices), self.preprocess.channels, size, size), np.float32)
-        for index, image in zip(indices.tolist(), images, strict=True):
-            self._read_image(index, k, image)
-        labels = self._labels[indices]
+        images = np.empty((len(repeats), self.preprocess.channels, size, size), np.float32)
+        labels = np.full(len(repeats), PADDING, np.int32)
+        for position, repeat in enumerate(repeats.tolist()):
+            if repeat == PADDING:
+                images[position] = 0
+            else:
+                labels[position] = self._labels[self._sample_of(repeat)]
+                self._read_image(repeat, k, images[position])
         if self._mixing is None:
             return images, labels
         rng = np.random.default_rng((self._seed, k, number, _BATCH_STREAM))
         return self._mixing(images, labels, rng)
 
-    def _read_image(self, index: int, k: int, out: np.ndarray) -> None:
+    def _read_image(self, repeat: int, k: int, out: np.ndarray) -> None:
         """Write an image of a batch into ``out`` (C, S, S)."""
-        if index == PADDING:
-            out[:] = 0
-            return
+        index = self._sample_of(repeat)
         with reading(self._samples.names[index]):
             encoded = self._samples.read(index)
             if self._training:
-                self._augment(encoded, np.random.default_rng((self._seed, k, index)), out)
+                self._augment(encoded, self._generator(k, repeat), out)
             else:
                 self.preprocess(encoded, self._max_pixels, out)

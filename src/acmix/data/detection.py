@@ -154,7 +154,7 @@ class DetectionDataset(ShardedDataset):
 
     def _training_image(self, index: int, shape: Shape, k: int) -> Batch:
         record = self._samples.records[index]
-        rng = np.random.default_rng((self._seed, k, index))
+        rng = self._generator(k, index)
         view = View.draw(self._config, record.width, record.height, rng)
         part = view.cut(self._decoded(index))
         image, scale = self.preprocess.transform(part, shape, view.short_side, view.flip)

@@ -16,7 +16,8 @@ class Mixing:
 
     One method, one lambda and one box are drawn per batch. Sample i is mixed with sample i + B/2,
     which is random, as samples are shuffled. Devices with an even batch size then get the same
-    pairs as a single device with the joint batch.
+    pairs as a single device with the joint batch. Of ``data.repeated_augmentation=N``, an image
+    meets its own repeats only where the joint batch has fewer than 2 N samples.
 
     Labels are not smoothed here: smoothing is linear, so the loss can smooth mixed labels.
 

@@ -17,7 +17,7 @@ PADDING = -1
 
 Batch = tuple[np.ndarray, ...]
 MakeBatch = Callable[[np.ndarray, int], Batch]
-"""Function from the sample indices of a batch and its number in the epoch to the batch."""
+"""Function from the samples of a batch (indices or repeats) and its number to the batch."""
 
 # Batches per queue; MindSpore's default of 16 takes gigabytes at ImageNet's image size.
 _PREFETCH = 2
@@ -29,7 +29,7 @@ def run_pipeline(
     """Yield ``make(indices[i], first + i)`` for every row ``i`` of ``indices``, in order.
 
     Args:
-        indices: sample indices (batches, B).
+        indices: samples (batches, B), as ``make`` takes them.
         first: number of the first batch.
         make: called in worker threads; batches may differ in shape.
         columns: names of the arrays that ``make`` returns.
@@ -89,7 +89,7 @@ def _start(rows: _Rows, loader: _Loader, columns: list[str], workers: int) -> An
 
 
 class _Rows:
-    """Source of the pipeline: a row holds the sample indices and the number of one batch.
+    """Source of the pipeline: a row holds the samples and the number of one batch.
 
     One row per sample would cost more than decoding a small image. The class is not local to a
     function, because MindSpore prints the closure of a local class: seconds per epoch for a list of

@@ -128,11 +128,11 @@ class SegmentationDataset(ShardedDataset):
             lambda row, number: self._evaluation_batch(row, number % len(self.views), stand_in),
         )
 
-    def _training_batch(self, indices: np.ndarray, k: int) -> Batch:
+    def _training_batch(self, repeats: np.ndarray, k: int) -> Batch:
         samples = []
-        for index in indices.tolist():
-            rng = np.random.default_rng((self._seed, k, index))
-            samples.append(self._augment(*self._pair(index), rng))
+        for repeat in repeats.tolist():
+            pair = self._pair(self._sample_of(repeat))
+            samples.append(self._augment(*pair, self._generator(k, repeat)))
         images, labels = zip(*samples, strict=True)
         return np.stack(images), np.stack(labels)
 

@@ -29,8 +29,11 @@ _logger = logging.getLogger(__name__)
 class ShardedDataset(ABC):
     """One shard of the batches of a split.
 
-    ``epoch(k)`` is deterministic: order and augmentation derive from seed, epoch and sample. They
+    ``epoch(k)`` is deterministic: order and augmentation derive from seed, epoch and repeat. They
     do not depend on samples read before, on the number or kind of workers, or on the machine.
+
+    A repeat is a sample with one of its ``data.repeated_augmentation`` augmentations in an epoch.
+    Of n samples, the first repeat of sample i has the number i, the next i + n, then i + 2 n.
 
     Args:
         names: names of the samples of the split, over all shards.
@@ -84,6 +87,7 @@ class ShardedDataset(ABC):
         self._workers_are = config.workers_are
         self._pool: WorkerPool | None = None
         self._max_pixels = config.max_image_pixels
+        self._repeats = config.repeated_augmentation if training else 1
 
     def digest(self) -> dict[str, str]:
         """Return what the data is: the SHA-256 (hexadecimal) of each of its parts, by name.
@@ -225,7 +229,7 @@ class ShardedDataset(ABC):
 
     @abstractmethod
     def _plan(self, k: int) -> tuple[np.ndarray, MakeBatch]:
-        """Return sample indices (batches, B) of epoch ``k`` on this shard, and the batch loader."""
+        """Return repeats (batches, B) of epoch ``k`` on this shard, and the batch loader."""
 
     def _count_even(self) -> int:
         """Return the number of batches of :meth:`_deal_evenly`.
@@ -241,19 +245,42 @@ class ShardedDataset(ABC):
             f"data.batch_size={self.batch_size} on {self._num_shards} device(s) exceeds the "
             f"{self.num_samples} training samples; lower data.batch_size.",
         )
+        check(
+            self._repeats <= self.num_samples,
+            f"data.repeated_augmentation={self._repeats} exceeds the {self.num_samples} "
+            "training samples; lower data.repeated_augmentation.",
+        )
         return batches
 
     def _deal_evenly(self, k: int) -> np.ndarray:
-        """Return sample indices (batches, B) of epoch ``k`` on this shard, whatever their shapes.
+        """Return repeats (batches, B) of epoch ``k`` on this shard, whatever their shapes.
 
         The ``train`` batches of all shards together are those of a single shard with a
         ``num_shards`` times larger batch. ``val`` has every sample exactly once over all shards,
         and padding at the end.
         """
-        indices = np.arange(self.num_samples)
-        if self._training:
-            indices = np.random.default_rng((self._seed, k)).permutation(indices)
+        repeats = self._shuffled(k) if self._training else np.arange(self.num_samples)
         count = self._count_even() * self.batch_size
-        indices = indices[self._shard][:count]
-        padded = np.pad(indices, (0, count - len(indices)), constant_values=PADDING)
+        repeats = repeats[self._shard][:count]
+        padded = np.pad(repeats, (0, count - len(repeats)), constant_values=PADDING)
         return padded.reshape(-1, self.batch_size)
+
+    def _shuffled(self, k: int) -> np.ndarray:
+        """Return the repeats (samples,) of a training epoch, for all shards.
+
+        Those of a sample follow each other, so shards, which take turns, get different ones. The
+        epoch ends when it has as many repeats as there are samples, hence with a share of the
+        samples only (Berman et al., 2019, arXiv:1902.05509, in the form that DeiT gave it).
+        """
+        order = np.random.default_rng((self._seed, k)).permutation(self.num_samples)
+        used = order[: -(-self.num_samples // self._repeats)]
+        repeats = used[:, None] + self.num_samples * np.arange(self._repeats)
+        return repeats.reshape(-1)[: self.num_samples]
+
+    def _sample_of(self, repeat: int) -> int:
+        """Return the index of the sample of a repeat."""
+        return repeat % self.num_samples
+
+    def _generator(self, k: int, repeat: int) -> np.random.Generator:
+        """Return the generator of the augmentation of a repeat in epoch ``k``."""
+        return np.random.default_rng((self._seed, k, repeat))

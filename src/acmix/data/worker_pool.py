@@ -52,8 +52,8 @@ class WorkerPool:
     They end with :meth:`close`, and with this process, however that ends. To be used by one thread.
 
     Args:
-        dataset: has ``batch_maker(k)``, which returns a function from the sample indices of a
-            batch and its number to its arrays.
+        dataset: has ``batch_maker(k)``, which returns a function from the samples of a batch
+            and its number to its arrays.
         workers: number of processes.
 
     Raises:
@@ -81,7 +81,7 @@ class WorkerPool:
         self._workers = [_Worker(index, each) for index, each in enumerate(connections)]
 
     def batches(self, k: int, indices: np.ndarray, first: int) -> Iterator[Batch]:
-        """Yield the batches of epoch ``k`` whose sample indices are the rows of ``indices``.
+        """Yield the batches of epoch ``k`` whose samples are the rows of ``indices``.
 
         Args:
             k: epoch.

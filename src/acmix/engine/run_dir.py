@@ -13,6 +13,7 @@ from typing import Any
 
 from acmix.engine.checkpoint import Progress
 from acmix.engine.checkpoint_folder import CheckpointFolder
+from acmix.engine.logs.base import Log
 from acmix.errors import UserError, check
 from acmix.utils.files import translate_disk_errors, write_text
 from acmix.utils.json_text import to_json
@@ -35,6 +36,7 @@ class RunDir:
     - ``curve.png``, ``evaluation.json``, ``per_class.txt``, ``confusion.png``: by
       :class:`acmix.workflows.run_pictures.RunPictures`
     - ``checkpoints/``
+    - what ``logs`` write, such as ``tensorboard/``
     - ``profile_trace.json``: a timeline of training steps, with ``profile=true``
     - ``replaced/``: what a run resumed from an older checkpoint has replaced
 
@@ -43,6 +45,7 @@ class RunDir:
         versions: result of ``acmix.environment.describe()``, or any JSON object.
         keep: number of newest checkpoints to keep in addition to the best.
         safetensors: also write the weights of the last and the best checkpoint alone.
+        logs: further logs, which get the lines of ``metrics.jsonl``.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class RunDir:
         versions: Mapping[str, Any] | None = None,
         keep: int = 2,
         safetensors: bool = False,
+        logs: Sequence[Log] = (),
     ):
         self.path = Path(path)
         self.versions = dict(versions or {})
+        self.logs = tuple(logs)
         self.checkpoints = CheckpointFolder(self.path / "checkpoints", keep, safetensors)
         self.config_file = self.path / "config.yaml"
         self.classes_file = self.path / CLASSES_FILE
@@ -110,9 +115,11 @@ class RunDir:
         last = progress.step - progress.pending
         kept = [record for record in self.metrics() if record["step"] <= last]
         write_text(self.metrics_file, "".join(_line(record) for record in kept))
+        for log in self.logs:
+            log.begin(last)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl``; NaN and infinities become null.
+        """Append one line to ``metrics.jsonl``, where NaN and infinities become null, and to logs.
 
         Raises:
             UserError: the disk is full, or the folder was moved or removed.
@@ -126,6 +133,13 @@ class RunDir:
                 file.write(_line(record))
         except OSError as error:
             raise unusable(self.metrics_file, error) from error
+        for log in self.logs:
+            log.add(record)
+
+    def close(self) -> None:
+        """End the logs."""
+        for log in self.logs:
+            log.close()
 
     def check_present(self, step: int) -> None:
         """Raise UserError if the folder was moved or removed since :meth:`initialise`.

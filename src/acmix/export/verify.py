@@ -68,13 +68,12 @@ def max_difference(
     batch = sidecar.input_shape[0]
     rng = np.random.default_rng(0)
     worst = 0.0
-    with execution_mode(ms.GRAPH_MODE):
-        reference = Exported(network)
-        for size in (1, 3) if batch is None else (batch,):
-            images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
-            expected = to_numpy(reference(Tensor(images)))
-            difference = compare(run(images), expected, sidecar.precision, "the file")
-            worst = max(worst, difference)
+    for size in (1, 3) if batch is None else (batch,):
+        images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
+        expected = _uncompiled(network, images)
+        with execution_mode(ms.GRAPH_MODE):
+            found = run(images)
+        worst = max(worst, compare(found, expected, sidecar.precision, "the file"))
     return worst
 
 
@@ -94,12 +93,17 @@ def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> 
     """
     images = np.random.default_rng(0).standard_normal((1, *image_shape)).astype(np.float32)
     with evaluation_mode(network):
-        # PyNative mode avoids compiling the network, which would take most of the time.
-        with execution_mode(ms.PYNATIVE_MODE):
-            expected = to_numpy(network(Tensor(images)))
-        with execution_mode(ms.GRAPH_MODE):
-            actual = to_numpy(Exported(form)(Tensor(images)))
+        expected, actual = (_uncompiled(cell, images) for cell in (network, form))
     return checked_difference(actual, expected, "float32", "the inference form")
+
+
+def _uncompiled(network: nn.Cell, images: np.ndarray) -> Outputs:
+    """Return a network's outputs in PyNative mode: compiling it would take most of the time.
+
+    The file's graph, which was compiled, is thus compared with what was not.
+    """
+    with execution_mode(ms.PYNATIVE_MODE):
+        return to_numpy(Exported(network)(Tensor(images)))
 
 
 def _as_tuple(outputs: Outputs) -> tuple[np.ndarray, ...]:

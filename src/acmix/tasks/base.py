@@ -63,6 +63,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
         headline: metrics of tables and curves, with titles; the first chooses the best checkpoint.
         picture_folders: names of the folders beside the picture of a prediction in which
             :meth:`.Prediction.draw` writes others of the same name.
+        agreement_title: what :meth:`agreement` is.
         prediction_batch: images that a checkpoint or a file of any batch size predicts at once
             unless told otherwise; 1 where images differ in shape.
     """
@@ -72,6 +73,7 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
     benchmark: ClassVar[Benchmark]
     headline: ClassVar[Mapping[str, str]]
     picture_folders: ClassVar[tuple[str, ...]] = ()
+    agreement_title: ClassVar[str] = ""
     prediction_batch: ClassVar[int] = 1
 
     def network_names(self, pattern: str = "*") -> list[str]:
@@ -229,6 +231,21 @@ class Task(ABC, Generic[ConfigT, ModelT, MetricT]):
             UserError: the task has no such pictures.
         """
         raise UserError(f"--pictures: task={self.name} has no pictures of its targets.")
+
+    def agreement(self, data: Any, index: int, prediction: Any) -> float:
+        """Return how well the prediction of a validation image fits its targets, from 0 to 1.
+
+        The worst images of a report have the least. NaN is for images without any target.
+
+        Args:
+            data: validation split.
+            index: position of the image in it.
+            prediction: of the task's reader, with all classes of a classifier.
+
+        Raises:
+            UserError: the task has no such measure.
+        """
+        raise UserError(f"--images: task={self.name} has no measure of its worst images.")
 
     def report(self, metric: MetricT, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics and ``per_class`` values that ``acmix eval --json`` writes."""

@@ -24,11 +24,13 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 def staging_folder(parent: Path) -> Iterator[Path]:
     """Yield a temporary folder in ``parent``, so that :func:`publish` is one rename.
 
-    Creates ``parent`` if it is missing. Always removes the temporary folder at the end.
+    Creates ``parent`` if it is missing, and removes it again if nothing was put into it. Always
+    removes the temporary folder at the end.
 
     Raises:
         UserError: ``parent`` cannot be created or written to, or the disk is full.
     """
+    missing = [above for above in (parent, *parent.parents) if not above.exists()]
     try:
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
@@ -39,6 +41,9 @@ def staging_folder(parent: Path) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # those that hold something stay
+            for made in missing:
+                made.rmdir()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,12 +12,16 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from acmix.environment import usable_cores
 from acmix.errors import UserError
 from acmix.export.outputs import Outputs
 from acmix.tasks.prediction import Prediction, Reader
 
 _AHEAD = 2
-"""Batches of images in memory, among which those of one shape are found."""
+"""Batches of images in memory, among which those of one shape are found; and as many that are read
+ahead."""
+_THREADS = 4
+"""Threads that decode; more are no faster, as Python's part of the work takes turns."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ def predict_batches(
 
     Every call of the network gets ``batch_size`` different images of one shape. Where there are
     fewer, the last is repeated: a network is compiled, or was exported, for one number of images.
-    At most two batches are in memory. An image is read when its prediction, or that of another
-    image in its batch, is asked for.
+    Threads decode the images of the next batches while the network computes. At most four batches
+    are in memory. Reading begins when the first prediction is asked for.
 
     Args:
         run: the network, from images (B, C, H, W) to outputs with a batch axis.
@@ -98,8 +103,7 @@ def predict_batches(
         while waiting and waiting[0].prediction is not None:
             yield waiting.popleft().prediction  # type: ignore[misc]
 
-    for image in images:
-        read = _read(reader, image)
+    for read in _read_ahead(reader, images, _AHEAD * batch_size):
         waiting.append(read)
         if sum(one.tensor is not None and one.shape == read.shape for one in waiting) == batch_size:
             compute(read.shape)
@@ -117,6 +121,22 @@ def of_image(outputs: Outputs, index: int) -> Outputs:
     if isinstance(outputs, tuple):
         return tuple(output[index] for output in outputs)
     return np.asarray(outputs[index])
+
+
+def _read_ahead(reader: Reader, images: Iterable[str], ahead: int) -> Iterator[_Waiting]:
+    """Yield images in their order; threads have read up to ``ahead`` further ones."""
+    with ThreadPoolExecutor(min(_THREADS, usable_cores() or 1), "read") as pool:
+        pending: deque[Future[_Waiting]] = deque()
+        try:
+            for image in images:
+                pending.append(pool.submit(_read, reader, image))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:  # the caller may have seen enough
+            for future in pending:
+                future.cancel()
 
 
 def _read(reader: Reader, image: str) -> _Waiting:

@@ -15,6 +15,7 @@ from acmix.engine.checkpoint_folder import BEST, latest_checkpoint
 from acmix.environment import set_device
 from acmix.errors import UserError, check
 from acmix.tasks import get_task, task_of_network
+from acmix.trained import weights_path
 from acmix.utils.reading import check_regular
 from acmix.workflows.classes import class_names, count_classes
 from acmix.workflows.weights import load_model
@@ -61,14 +62,16 @@ def restore(
 
 
 def model_file(path: str | Path) -> Path:
-    """Return the best checkpoint of a run folder; the path of a file as it is.
+    """Return the best checkpoint of a run folder, or the file of a trained network's name.
+
+    Other paths are returned as they are.
 
     Without one, of a run that has not been evaluated, the newest intact checkpoint is taken.
 
     Raises:
         UserError: a folder holds no checkpoint of a run.
     """
-    path = Path(path)
+    path = weights_path(path)
     if not path.is_dir():
         return path
     best = path / "checkpoints" / BEST

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from acmix.data.sharded import ShardedDataset
 from acmix.engine import FitResult, RunDir, Trainer
 from acmix.engine import evaluate as run_evaluation
 from acmix.engine.identity import describe_run
+from acmix.engine.logs import open_logs
 from acmix.engine.objective import Metric
 from acmix.engine.run_lock import RunLock
 from acmix.environment import describe
@@ -60,9 +61,11 @@ def train(
 def _train_in(
     world: World, config: Config, resume: str | None, interruption: Interruption, target: str
 ) -> FitResult:
-    run_dir = RunDir(config.output, describe(), config.train.keep, config.train.safetensors)
+    train = config.train
     # Reading the data may take minutes: what is wrong with the folder is told before.
-    with RunLock(run_dir.path) if world.is_first else nullcontext():
+    logs = open_logs(train.log, config.output) if world.is_first else ()
+    run_dir = RunDir(config.output, describe(), train.keep, train.safetensors, logs)
+    with RunLock(run_dir.path) if world.is_first else nullcontext(), closing(run_dir):
         if resume is None and world.is_first:
             run_dir.check_unused()
         with interruption.ending_at_once(BEFORE_TRAINING):

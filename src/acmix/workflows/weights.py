@@ -28,6 +28,7 @@ from acmix.layers.acmix import ACmix
 from acmix.models import Backbone
 from acmix.models.detection import Detector
 from acmix.models.segmentation import Segmenter
+from acmix.trained import weights_path
 from acmix.utils.parameters import check_finite, check_fit, get_value, load_values, set_value
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ class WeightFile:
     """A file of initial weights, whose content is read once, when it is first asked for.
 
     Args:
-        path: checkpoint of this package, or a file for :func:`acmix.convert.read_state`.
+        path: checkpoint of this package, or a file for :func:`acmix.convert.read_state`; or the
+            name of a network in :mod:`acmix.trained`.
         key: chooses one of several sets of weights in a file of PyTorch.
         owner: what the names of options begin with in messages: those of the configuration, or
             nothing for arguments of a function.
@@ -50,11 +52,12 @@ class WeightFile:
     """
 
     def __init__(self, path: str | Path, key: str | None = None, owner: str = "model."):
-        self.path, self.key, self.owner = path, key, owner
+        self.path, self.key, self.owner = weights_path(path), key, owner
+        self._named = path
 
     def __str__(self) -> str:
         """Return the option that names the file."""
-        return f"{self.owner}pretrained={self.path}"
+        return f"{self.owner}pretrained={self._named}"
 
     @property
     def is_torch(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from acmix.errors import UserError
 from acmix.tasks.confusion_plot import confused_pairs, plot_confusion_matrix
+from acmix.tools.analysis.attention_plot import attention_figure, reach
 from acmix.workflows.curve import plot_training_curve
 
 HEADLINE = {"top1": "top-1", "top5": "top-5"}
@@ -130,3 +131,35 @@ def test_the_best_step_of_a_curve_is_that_of_the_first_metric(tmp_path, monkeypa
     assert labels == ["top-1", "top-5", "best: top-1 0.8000 at epoch 2"]
     (star,) = [line for line in validation.lines if line.get_marker() == "*"]
     assert star.get_xydata().tolist() == [[10, 0.8]]
+
+
+def test_attention_has_the_window_the_mean_and_the_range_of_each_head():
+    shares = np.zeros((2, 4, 6))
+    shares[0, 1, 2], shares[0, 2, 3] = 0.75, 0.25
+    shares[1, 1, 3] = 1.0
+    image = np.zeros((8, 12, 3))
+    figure = attention_figure(image, (2, 4), shares, "layer", "52 %  cat")
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == [
+        "52 %  cat", "mean: 0 to 50 %", "head 1: 0 to 75 %", "head 2: 0 to 100 %",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(panels[1].images[1].get_array(), shares.mean(0))
+    for axes in panels:  # rows 1 and 2, columns 2 and 3 of the map, each 2 pixels wide
+        (frame,) = axes.patches
+        assert frame.get_bbox().bounds == (3.5, 1.5, 4, 4)
+
+
+def test_attention_to_the_whole_map_has_no_frame():
+    shares = np.full((1, 3, 3), 1 / 9)
+    assert reach(shares) is None
+    figure = attention_figure(np.zeros((6, 6, 1)), (0, 0), shares, "layer", "")
+    assert not any(axes.patches for axes in figure.axes)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert "query" in titles  # without a prediction
+    assert "mean" not in " ".join(titles)  # of one head
+
+
+def test_a_shifted_window_is_the_part_that_is_reached():
+    shares = np.zeros((3, 7, 7))
+    shares[:, 5:, :3] = 0.1
+    assert reach(shares) == (5, 0, 7, 3)

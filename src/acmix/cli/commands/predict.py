@@ -86,12 +86,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Print the predictions of each image, and write them; keep none in memory."""
     from acmix.data.image_paths import image_paths
+    from acmix.trained import weights_path
     from acmix.utils.reading import check_regular
 
     check(
         bool(options.output) or not options.masks,
         "--masks needs --output DIR, the folder below which masks are written.",
     )
+    options.model = str(weights_path(options.model))
     if not os.path.isdir(options.model):
         check_regular(options.model)  # before slow imports and work
     options.images = image_paths(options.images, besides=options.output)

@@ -31,6 +31,11 @@ class Classified(Shown):
         """Return the prediction itself: a ranking has no objects."""
         return self
 
+    def probability(self, name: str) -> float:
+        """Return the probability of a class; 0 of one that is not among the ranked."""
+        ranked = dict(zip(self.classes, self.probabilities, strict=True))
+        return ranked.get(name, 0.0)
+
     def lines(self) -> list[str]:
         """Return one line per class."""
         ranked = zip(self.classes, self.probabilities, strict=True)

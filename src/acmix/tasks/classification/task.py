@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from acmix.models import Backbone, create_model
 from acmix.tasks.base import Benchmark, ImageShape, model_arguments, register_task
 from acmix.tasks.classification.metric import ClassificationMetric
 from acmix.tasks.classification.objective import ClassificationObjective
-from acmix.tasks.classification.prediction import ClassificationReader
+from acmix.tasks.classification.prediction import ClassificationReader, Classified
 from acmix.tasks.confusion_files import ConfusionTask
 from acmix.tasks.drawing import caption
 
@@ -32,6 +33,7 @@ class ClassificationTask(ConfusionTask[ClassificationConfig, Backbone, Classific
     )
 
     headline: ClassVar[Mapping[str, str]] = {"top1": "top-1", "top5": "top-5"}
+    agreement_title = "probability of the true class"
     prediction_batch = 8
 
     def create(self, name: str, **arguments: Any) -> Backbone:
@@ -128,3 +130,8 @@ class ClassificationTask(ConfusionTask[ClassificationConfig, Backbone, Classific
         """Return the image with its class as caption."""
         label = data.label(index)
         return caption(image, data.classes[label] if label >= 0 else "unknown class")
+
+    def agreement(self, data: ImageDataset, index: int, prediction: Classified) -> float:
+        """Return the probability of the true class; NaN for one that the network does not know."""
+        label = data.label(index)
+        return prediction.probability(data.classes[label]) if label >= 0 else math.nan

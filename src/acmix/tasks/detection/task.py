@@ -34,6 +34,7 @@ from acmix.tasks.base import (
     model_arguments,
     register_task,
 )
+from acmix.tasks.detection.agreement import MATCHED, f1_score
 from acmix.tasks.detection.comparison import aligned
 from acmix.tasks.detection.metric import DetectionMetric
 from acmix.tasks.detection.objective import (
@@ -41,7 +42,7 @@ from acmix.tasks.detection.objective import (
     DetectionInference,
     DetectionObjective,
 )
-from acmix.tasks.detection.prediction import DetectionReader
+from acmix.tasks.detection.prediction import Detected, DetectionReader
 from acmix.tasks.drawing import draw_objects
 from acmix.utils.files import write_text
 
@@ -68,6 +69,7 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         "segm_mAP": "mask AP",
         "segm_mAP_50": "mask AP50",
     }
+    agreement_title = f"F1 of the objects shown, by boxes at IoU {MATCHED}"
 
     def create(self, name: str, **arguments: Any) -> Detector:
         """Create a registered detector; the arguments are those of the backbone."""
@@ -240,6 +242,10 @@ class DetectionTask(Task[DetectionConfig, Detector, DetectionMetric]):
         names = [data.classes[label] for label in record.labels]
         colours = record.labels if record.masks is None else np.arange(len(names))
         return draw_objects(image, record.boxes, names, colours.tolist(), record.masks or ())
+
+    def agreement(self, data: DetectionDataset, index: int, prediction: Detected) -> float:
+        """Return the F1 score of the objects that are shown, see :func:`.f1_score`."""
+        return f1_score(prediction, data.objects(index))
 
     def report(self, metric: DetectionMetric, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics and ``per_class`` values, of masks as ``per_class_segm``."""

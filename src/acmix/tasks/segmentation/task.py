@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from mindspore import Tensor, nn
 from PIL import Image
 
 from acmix.config import SegmentationConfig
+from acmix.config.segmentation import IGNORED_LABEL
 from acmix.data import SegmentationDataset, SegmentationPreprocess
 from acmix.models import Backbone
 from acmix.models.registry import split_name
@@ -35,6 +37,7 @@ from acmix.tasks.segmentation.prediction import (
     LABELS_FOLDER,
     PixelOutputs,
     SegmentationReader,
+    Segmented,
     pixel_outputs,
     true_labels,
 )
@@ -55,6 +58,7 @@ class SegmentationTask(ConfusionTask[SegmentationConfig, Segmenter, Segmentation
 
     headline: ClassVar[Mapping[str, str]] = {"mIoU": "mIoU", "mAcc": "mAcc", "aAcc": "aAcc"}
     picture_folders = LABELS_FOLDER, COLOURS_FOLDER
+    agreement_title = "share of the pixels that are right"
 
     def create(self, name: str, **arguments: Any) -> Segmenter:
         """Create a registered segmenter; the arguments are those of the backbone."""
@@ -152,6 +156,13 @@ class SegmentationTask(ConfusionTask[SegmentationConfig, Segmenter, Segmentation
     def truth(self, data: SegmentationDataset, index: int, image: Image.Image) -> Image.Image:
         """Return the image under its labels with a legend."""
         return true_labels(data.names[index], data, index).picture(image)
+
+    def agreement(self, data: SegmentationDataset, index: int, prediction: Segmented) -> float:
+        """Return the share of the labelled pixels that are right; NaN if none is labelled."""
+        truth = data.ground_truth(index)
+        labelled = truth != IGNORED_LABEL
+        right = prediction.labels[labelled] == truth[labelled]
+        return float(right.mean()) if right.size else math.nan
 
     def report(self, metric: SegmentationMetric, classes: Sequence[str]) -> dict[str, Any]:
         """Return the metrics, and intersection over union and accuracy of each class."""

@@ -1,9 +1,8 @@
-"""Plots of path weights over depth and epochs, of attention maps, and of published scores."""
+"""Plots of path weights over depth and epochs, and of published scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,6 @@ from acmix.tools.analysis.path_bias import PathBias, check_comparable, path_bias
 from acmix.tools.saved_results import parsing
 from acmix.utils.figures import save_figure
 from acmix.workflows.curve import read_records
-
-_COLUMNS = 4
 
 
 def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path) -> None:
@@ -141,47 +138,6 @@ def _family(label: str) -> str:
     """Return a label without its size, the last word or what follows the last dash."""
     words = label.split(" ")
     return " ".join(words[:-1]) if len(words) > 1 else label.rpartition("-")[0]
-
-
-def plot_attention(
-    image: np.ndarray,
-    query: tuple[int, int],
-    shares: np.ndarray,
-    target: str | Path,
-    title: str = "",
-) -> None:
-    """Draw the attention map of a pixel for each head, over the image.
-
-    Args:
-        image: (H, W, C) for one or three channels, 0 to 1.
-        query: row and column of the pixel, marked by a cross.
-        shares: (N, H', W') from :func:`acmix.tools.analysis.attention.attention_shares`.
-        target: Picture to write; its suffix names the format.
-        title: Text above the picture.
-    """
-    from matplotlib.figure import Figure
-
-    panels = len(shares) + 1
-    columns = min(panels, _COLUMNS)
-    rows = ceil(panels / columns)
-    figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
-    figure.suptitle(title, fontsize=9)
-    grid = figure.subplots(rows, columns, squeeze=False).flatten()
-    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
-    for axes in grid:
-        axes.set_axis_off()
-    for index, axes in enumerate(grid[:panels]):
-        axes.imshow(image.mean(axis=2) if index else image.squeeze(), cmap="gray", vmin=0, vmax=1)
-        axes.plot(query[1], query[0], "x", color="red")
-        axes.set_title(f"head {index}" if index else "query", fontsize=8)
-        if index:
-            share = shares[index - 1]
-            limits = {"cmap": "viridis", "vmin": 0, "vmax": share.max()}
-            if share.min() < -1e-6:  # modes without a softmax
-                limits = {"cmap": "coolwarm", "vmin": -abs(share).max(), "vmax": abs(share).max()}
-            shown = axes.imshow(share, extent=extent, alpha=0.7, **limits)
-            figure.colorbar(shown, ax=axes, shrink=0.7)
-    save_figure(figure, Path(target))
 
 
 def _curves(metrics_file: Path) -> tuple[list[float], list[list[PathBias]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
@@ -11,16 +12,22 @@ from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile
 from acmix.utils.figures import check_picture
 
+if TYPE_CHECKING:
+    import numpy as np
+    from mindspore import nn
+
+    from acmix.export.outputs import Outputs
+
 NAME = "attention"
 HELP = "Draw the attention map of a pixel, for each head of an operator."
-EXAMPLE = (
-    "acmix analyze attention runs/a/checkpoints/best.ckpt cat.jpg --query 96,120 --output cat.png"
-)
+EXAMPLE = "acmix analyze attention runs/a cat.jpg --query 96,120 --output cat.png"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="checkpoint of a run")
+    parser.add_argument(
+        "checkpoint", metavar="CKPT", help="checkpoint of a run, or run folder: its best checkpoint"
+    )
     parser.add_argument("image", metavar="IMAGE", help="image file")
     add_overrides(parser, f"with --model: {OVERRIDES_HELP}")
     parser.add_argument(
@@ -41,18 +48,36 @@ def run(options: Namespace) -> None:
 
     from acmix.tasks import get_task
     from acmix.tools.analysis.attention import attention_layers, attention_shares
-    from acmix.tools.analysis.plots import plot_attention
-    from acmix.workflows.runs import open_checkpoint
+    from acmix.tools.analysis.attention_plot import plot_attention
+    from acmix.workflows.classes import class_names
+    from acmix.workflows.runs import model_file, open_checkpoint
 
-    model, config = open_checkpoint(options.checkpoint, options.model, options.overrides)
-    task = get_task(config.task)
-    image, _ = task.reader(task.describe(config, model), (), None, 1).read(options.image)
+    checkpoint = model_file(options.checkpoint)
+    model, config = open_checkpoint(checkpoint, options.model, options.overrides)
+    task, classes = get_task(config.task), class_names(config, checkpoint)
+    reader = task.reader(task.describe(config, model), classes, None, 1)
+    image, context = reader.read(options.image)
     layer = options.layer or next(reversed(attention_layers(model)), None)
     shares = attention_shares(model, image, options.query, layer)
+    found = reader.interpret(options.image, _outputs(task.deployed(model), image), context)
     shown = image.transpose(1, 2, 0) * np.array(config.data.std) + np.array(config.data.mean)
     title = f"{layer}, query {options.query[0]},{options.query[1]}"
-    plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title)
+    first = found.lines()[0].strip()
+    plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title, first)
+    say(f"{options.image}: {first}")
     say(f"Wrote {options.output}: {len(shares)} heads of {layer}")
+
+
+def _outputs(network: nn.Cell, image: np.ndarray) -> Outputs:
+    """Return a network's outputs for one image, without compiling it."""
+    import mindspore as ms
+
+    from acmix.export.outputs import to_numpy
+    from acmix.utils.modes import evaluation_mode, execution_mode
+    from acmix.workflows.batches import of_image
+
+    with execution_mode(ms.PYNATIVE_MODE), evaluation_mode(network):
+        return of_image(to_numpy(network(ms.Tensor(image[None]))), 0)
 
 
 def _pixel(text: str) -> tuple[int, int]:
