@@ -69,6 +69,12 @@ class Config(Section):
             not (self.runtime.mode == "pynative" and self.runtime.jit_level),
             f"runtime.jit_level={self.runtime.jit_level} needs runtime.mode=graph.",
         )
+        check(
+            not (self.runtime.mode == "pynative" and self.train.recompute),
+            "train.recompute=true needs runtime.mode=graph: in PyNative mode MindSpore would run "
+            "each block twice as a whole, with other random numbers for what is dropped, and every "
+            "BatchNorm would count the batch twice.",
+        )
 
     @classmethod
     def from_dict(cls, tree: Any) -> Any:

@@ -7,13 +7,15 @@ from mindspore import nn
 from acmix.config import Config
 from acmix.engine.optim import create_optimizer
 from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
+from acmix.engine.recompute import recompute_blocks
 from acmix.engine.train_step import TrainStep
 from acmix.parallel import World
 from acmix.parallel.divisor import share_divisors
 
 
 def create_train_step(network: nn.Cell, config: Config, world: World | None = None) -> TrainStep:
-    """Create a step with the configured precision, optimizer, accumulation and clipping.
+    """Create a step with the configured precision, recomputation, optimizer,
+    accumulation and clipping.
 
     Args:
         network: train network of an objective.
@@ -22,6 +24,8 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
     """
     share_divisors(network, world)
     network = apply_mixed_precision(network, config.train.amp)
+    if config.train.recompute:
+        recompute_blocks(network)
     return TrainStep(
         network,
         create_optimizer(network, config.optim),

@@ -23,6 +23,11 @@ class FeatureInfo:
     name: str
 
 
+def blocks_of(stage: nn.Cell) -> list[nn.Cell]:
+    """Return the blocks of a stage: its ``blocks``, or else all of it."""
+    return list(getattr(stage, "blocks", stage))
+
+
 class Backbone(nn.Cell):
     """A classifier built of stages, or, with ``features_only``, the maps of chosen stages.
 
@@ -147,7 +152,7 @@ class Backbone(nn.Cell):
                 break
             layers[0] += cell.get_parameters()
         for stage in self.stages:
-            blocks = list(getattr(stage, "blocks", stage))
+            blocks = blocks_of(stage)
             inside = [list(block.get_parameters()) for block in blocks]
             known = {id(parameter) for block in inside for parameter in block}
             beside = [p for p in stage.get_parameters() if id(p) not in known]
@@ -155,6 +160,10 @@ class Backbone(nn.Cell):
                 inside[0] = beside + inside[0]
             layers += [block for block in inside if block]  # a pooling has none
         return layers
+
+    def all_blocks(self) -> list[nn.Cell]:
+        """Return the blocks of all stages, in the order in which they compute."""
+        return [block for stage in self.stages for block in blocks_of(stage)]
 
     def get_classifier(self) -> nn.Cell:
         """Return the classifier, an Identity if there is none."""

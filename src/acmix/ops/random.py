@@ -51,8 +51,8 @@ def state_parameter() -> Parameter:
 
 def draw(state: Parameter, size: int) -> Tensor:
     """Draw ``size`` numbers in [0, 1) as :func:`uniform` does, and advance ``state``."""
-    numbers, following = uniform(state, size)
-    return ops.depend(numbers, ops.assign(state, following))
+    sums, following = _sums(state, size)
+    return _fractions(ops.depend(sums, ops.assign(state, following)))
 
 
 def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -65,6 +65,12 @@ def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
     Returns:
         float32 (size,) in [0, 1), and the next state (3,) int32.
     """
+    sums, following = _sums(state, size)
+    return _fractions(sums), following
+
+
+def _sums(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the sums of the generators' fractions (size,), and the next state."""
     moduli = _moduli()
     if size <= ROW:
         sequence = ops.floor_mod(state.reshape(3, 1) * _jumps(size), moduli)
@@ -73,8 +79,16 @@ def uniform(state: Tensor, size: int) -> tuple[Tensor, Tensor]:
         starts = ops.floor_mod(state.reshape(3, 1) * _row_jumps(rows), moduli)
         sequence = starts.reshape(3, rows, 1) * _jumps(ROW).reshape(3, 1, ROW)
         sequence = ops.floor_mod(sequence.reshape(3, rows * ROW), moduli)[:, :size]
-    fractions = ops.ReduceSum()(sequence.astype(ms.float32) / moduli.astype(ms.float32), 0)
-    return fractions - ops.floor(fractions), sequence[:, size - 1]
+    sums = ops.ReduceSum()(sequence.astype(ms.float32) / moduli.astype(ms.float32), 0)
+    return sums, sequence[:, size - 1]
+
+
+def _fractions(sums: Tensor) -> Tensor:
+    return _difference(sums, ops.floor(sums))
+
+
+# Recomputation stops here: what comes before would draw again, from the advanced state.
+_difference = ops.Sub().recompute(False)
 
 
 @tensor_constant

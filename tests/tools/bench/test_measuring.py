@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +27,10 @@ from acmix.tools.analysis.count_tables import COUNT_TABLES
 from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.bench import backends, models, peak
 from acmix.tools.bench.candidates import training_step
+from acmix.tools.bench.machine import machine_facts
+from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.bench.setting import Setting
+from acmix.tools.bench.timing import Timing
 from acmix.utils.parameters import get_value
 from acmix.utils.target import target_set_to
 
@@ -145,6 +150,29 @@ def test_gain_of_block_measures_both_formulations_and_compares_each_with_itself(
     assert names == ["acmix_swin_tiny", "acmix_swin_tiny, block"]
     assert content["baselines"] == {"acmix_swin_tiny, block": "acmix_swin_tiny"}
     assert len(set(content["macs"].values())) == 1
+
+
+def test_gain_of_recomputation_measures_memory_in_processes_of_their_own(
+    tiny, measured, monkeypatch
+):
+    def peak_memory(make, prepare, shape):
+        assert pickle.dumps((make, prepare))  # to a new process
+        return 1000 * shape[0] + prepare.args[2].recompute
+
+    monkeypatch.setattr(models, "peak_memory", peak_memory)
+    report = ModelsReport(machine_facts(), "graph", (3, 16, 16), 1, peak.Peak(1.0, ""), {}, {}, ())
+    monkeypatch.setattr(
+        models,
+        "bench_candidates",
+        lambda candidates, *_, **__: replace(
+            report, timings=tuple(Timing(name, 2, 1.0, (1.0,)) for name in candidates)
+        ),
+    )
+    found = models.bench_models(["swin_tiny"], setting=Setting(training=True), gain="recompute")
+    assert [timing.name for timing in found.timings] == ["swin_tiny", "swin_tiny, recomputed"]
+    assert found.memory == (2000, 2001)
+    assert ModelsReport.from_json(found.to_json()) == found
+    assert "peak MiB" in found.render()
 
 
 def test_the_two_formulations_are_what_their_names_say(tiny, measured, monkeypatch):
@@ -324,6 +352,7 @@ CONTRADICTIONS = [
     (["swin_tiny", "--training", "--transfer"], "leave --transfer out"),
     (["swin_tiny", "--training", "--gain", "fuse"], "--no-fuse"),
     (["swin_tiny", "--gain", "graph-kernel", "--backend", "mindir"], "leave --backend out"),
+    (["swin_tiny", "--gain", "recompute"], "add --training"),
     (["swin_tiny", "--gain", "block"], "has no convolution path"),
     (["swin_tiny", "--gain", "block", "--baseline", "x"], "--baseline"),
     (["swin_tiny", "--load", "a.json"], "measures nothing"),

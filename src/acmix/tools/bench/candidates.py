@@ -12,6 +12,7 @@ from mindspore import Tensor, nn
 
 from acmix.config import OptimConfig
 from acmix.engine.optim import create_optimizer
+from acmix.engine.recompute import recompute_blocks
 from acmix.engine.train_step import TrainStep
 from acmix.errors import check, suggest
 from acmix.tasks import Task
@@ -145,16 +146,19 @@ def with_transfer(network: nn.Cell) -> Prepare:
     return prepare
 
 
-def training_step(task: Task[Any, Any, Any], model: nn.Cell) -> Prepare:
+def training_step(task: Task[Any, Any, Any], model: nn.Cell, recompute: bool = False) -> Prepare:
     """Measure forward, backward and AdamW update in float32, including the copy of the batch.
 
-    Targets are random; the learning rate is :data:`LEARNING_RATE`.
+    Targets are random; the learning rate is :data:`LEARNING_RATE`. With ``recompute`` as in
+    training with ``train.recompute``.
     """
 
     def prepare(images: np.ndarray) -> Callable[[], object]:
         targets = task.random_targets(model, images.shape, np.random.default_rng(0))
         network = task.benchmark_objective(model).train_network
         network.set_train(True)
+        if recompute:
+            recompute_blocks(network)
         step = TrainStep(network, create_optimizer(network, OptimConfig(lr=LEARNING_RATE)))
         return lambda: step([(images, *targets)], LEARNING_RATE)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import nn
+from mindspore import nn, ops
 
-from acmix.config import RuntimeConfig
+from acmix.config import Config, RuntimeConfig
 from acmix.environment import set_device
 from acmix.errors import check, suggest
 from acmix.export.fusion import fuse
@@ -23,13 +23,17 @@ from acmix.tools.analysis.paper import SPEED_TABLES
 from acmix.tools.bench import graph_kernel as akg
 from acmix.tools.bench.backends import by_backend, check_backend
 from acmix.tools.bench.candidates import Prepare, bench_candidates, training_step
+from acmix.tools.bench.memory import Computation, peak_memory
 from acmix.tools.bench.models_report import ModelsReport
 from acmix.tools.bench.setting import Setting
+from acmix.utils.progress import ProgressLine
+from acmix.utils.waiting import wait_for
 from acmix.workflows.runs import restore, run_config, run_folder
 
 GAINS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
     "fuse": ((", as trained", {"fused": False}), ("", {"fused": True})),
     "block": (("", {"conv_impl": "group"}), (", block", {"conv_impl": "block"})),
+    "recompute": (("", {}), (", recomputed", {"recompute": True})),
     "graph-kernel": (("", {}), (", graph kernel", {"graph_kernel": True})),
 }
 """Optimisations to measure without and with: suffix of the row's name and changed settings."""
@@ -154,7 +158,7 @@ def bench_factories(
                     macs[label] = trace(_deployed(factory, model, setting), (1, *shape)).macs
                 del model  # created again for its rounds: all at once would exhaust the memory
                 candidates[label] = partial(_prepare, factory, name, chosen, Path(folder))
-        return bench_candidates(
+        report = bench_candidates(
             candidates,
             shape,
             batch_sizes or (1, 8),
@@ -163,6 +167,22 @@ def bench_factories(
             macs=macs,
             **options,
         )
+        if gain == "recompute":  # which is for memory
+            report = replace(report, memory=tuple(_memory(report, candidates)))
+        return report
+
+
+def _memory(report: ModelsReport, candidates: Mapping[str, Prepare]) -> Iterator[int | None]:
+    for timing in report.timings:
+        shape = timing.batch_size, *report.input_shape
+        with ProgressLine(f"measuring the memory of {timing.name}"):
+            yield peak_memory(_computations, candidates[timing.name], shape)
+
+
+def _computations(prepare: Prepare, shape: tuple[int, ...]) -> tuple[Computation, Computation]:
+    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    network = prepare(images)
+    return lambda: ops.ones((1,)), lambda: wait_for(network())
 
 
 def default_size(name: str) -> tuple[int, int]:
@@ -178,23 +198,23 @@ def create_network(name: str) -> nn.Cell:
 
 def _by_name(name: str, input_size: tuple[int, int] | None, **arguments: Any) -> NetworkFactory:
     task = task_of_network(name)
-
-    def make(**more: Any) -> nn.Cell:
-        return task.create(name, **arguments, **more).set_train(False)
-
+    make = partial(_create, name, **arguments)  # not a closure: peak_memory pickles it
     return NetworkFactory(task, make, (3, *(input_size or task.benchmark.image_size)))
+
+
+def _create(name: str, **arguments: Any) -> nn.Cell:
+    return task_of_network(name).create(name, **arguments).set_train(False)
 
 
 def _of_run(checkpoint: str | Path) -> NetworkFactory:
     config = run_config(checkpoint)
-
-    def make(**more: Any) -> nn.Cell:
-        kwargs = {**config.model.kwargs, **more}
-        chosen = replace(config, model=replace(config.model, kwargs=kwargs))
-        return restore(chosen, checkpoint)[0]
-
     task = get_task(config.task)
-    return NetworkFactory(task, make, task.image_shape(config))
+    return NetworkFactory(task, partial(_restore, config, checkpoint), task.image_shape(config))
+
+
+def _restore(config: Config, checkpoint: str | Path, **more: Any) -> nn.Cell:
+    kwargs = {**config.model.kwargs, **more}
+    return restore(replace(config, model=replace(config.model, kwargs=kwargs)), checkpoint)[0]
 
 
 def _check_setting(setting: Setting, gain: str | None) -> None:
@@ -205,6 +225,10 @@ def _check_setting(setting: Setting, gain: str | None) -> None:
         (setting.transfer, "a training step always copies its batch; leave --transfer out"),
     ):
         check(not (setting.training and applies), f"--training: {message}.")
+    check(
+        gain != "recompute" or setting.training,
+        "--gain recompute: nothing is kept in inference; add --training.",
+    )
     check(
         gain != "graph-kernel" or setting.backend == "mindspore",
         "--gain graph-kernel: it is MindSpore's own compiler; leave --backend out.",
@@ -244,7 +268,7 @@ def _prepare(
     """Create a network in the form of ``setting``; return a call as :data:`Prepare` does."""
     model = _make(factory, name, setting)
     if setting.training:
-        prepare = training_step(factory.task, model)
+        prepare = training_step(factory.task, model, setting.recompute)
     else:
         network = _deployed(factory, model, setting)
         if setting.fused:

@@ -28,6 +28,8 @@ class ModelsReport:
         published: Speed and device that the paper prints, by name.
         timings: Raw samples.
         setting: Options of the measurement.
+        memory: Peak bytes of each timed network in a process of its own, its compilation included;
+            empty if not measured, None if unknown.
     """
 
     environment: dict[str, str | int | None]
@@ -40,6 +42,7 @@ class ModelsReport:
     timings: tuple[Timing, ...]
     published: dict[str, str] = field(default_factory=dict)
     setting: Setting = field(default_factory=Setting)
+    memory: tuple[int | None, ...] = ()
 
     def to_json(self) -> str:
         """Return text that :meth:`from_json` reads back."""
@@ -67,6 +70,7 @@ class ModelsReport:
                     "input_shape": tuple(content["input_shape"]),
                     "probed_peak": Peak(*content["probed_peak"]),
                     "setting": Setting(**content.get("setting", {})),
+                    "memory": tuple(content.get("memory", ())),
                 },
                 timings=timings,
             )
@@ -77,7 +81,10 @@ class ModelsReport:
         header += [self._comparison()] if self.baselines else []
         header += ["GMACs", "% of peak"] if self.macs else []
         header += ["the paper's"] if self.published else []
+        header += ["peak MiB"] if self.memory else []
         rows = [self._row(timing) for timing in self.timings]
+        for row, size in zip(rows, self.memory, strict=False):
+            row.append("" if size is None else f"{size / 2**20:.0f}")
         return render_table(header, rows, style) + "\n\n" + self._conditions()
 
     def _row(self, timing: Timing) -> list[str]:

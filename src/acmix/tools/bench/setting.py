@@ -27,6 +27,7 @@ class Setting:
         graph_kernel: Let MindSpore's graph kernel compiler fuse operators.
         jit_level: Level of MindSpore's graph compiler; empty for its default.
         conv_impl: Formulation of the convolution path; empty for the device's default.
+        recompute: Compute blocks again in the backward pass.
     """
 
     backend: str = "mindspore"
@@ -37,6 +38,7 @@ class Setting:
     graph_kernel: bool = False
     jit_level: str = ""
     conv_impl: str = ""
+    recompute: bool = False
 
     def phrases(self) -> list[str]:
         """Return a phrase for each option that differs from the default."""
@@ -48,6 +50,7 @@ class Setting:
             (self.raw, "without post-processing"),
             (self.graph_kernel, "graph kernel on"),
             (self.jit_level, f"jit level {self.jit_level}"),
+            (self.recompute, "blocks recomputed"),
             (self.conv_impl, f"convolution path {self.conv_impl}"),
         )
         return [phrase for applies, phrase in named if applies]

@@ -14,7 +14,12 @@ _VIEWS = {"Reshape", "Flatten", "ExpandDims", "Squeeze", "Depend"}
 
 _ITEM = "TupleGetItem"
 
-_NOT_COUNTED = {"Load", "MakeTuple", "UpdateState", CALL}
+_ORDER = "UpdateState"
+"""Operator whose inputs order the execution; it carries no values."""
+
+_NO_READERS = {_ITEM, _ORDER}
+
+_NOT_COUNTED = {"Load", "MakeTuple", _ORDER, CALL}
 """Weights, which are counted separately, and nodes without a tensor."""
 
 
@@ -34,21 +39,25 @@ class SavedBytes:
 def saved_for_backward(graph: Graph) -> SavedBytes:
     """Add up all tensors that forward nodes produce and backward nodes read, each once.
 
+    What is computed again in the backward pass (``train.recompute``) belongs to the latter: it
+    waits for a gradient.
+
     Args:
         graph: graph of a training step with its backward pass.
     """
     producers = {node.output.name: node for node in graph.nodes}
     varying = _input_dependent(graph, producers)
+    backward = _backward_pass(graph)
     saved: dict[bool, dict[tuple[str, object], int]] = {True: {}, False: {}}
     for reader in graph.nodes:
-        if not _is_backward(reader) or reader.operator == _ITEM:
+        if reader.output.name not in backward or reader.operator in _NO_READERS:
             continue
         for value in reader.inputs:
             node, item = _producer(value.name, producers, _VIEWS), None
             if node is not None and node.operator == _ITEM:
                 item = node
                 node = _producer(item.inputs[0].name, producers, {_ITEM})
-            if node is None or _is_backward(node) or node.operator in _NOT_COUNTED:
+            if node is None or node.output.name in backward or node.operator in _NOT_COUNTED:
                 continue
             key = node.output.name, item.inputs[1].literal if item else None
             size = sum(tensor.bytes for tensor in (item or node).output.types)
@@ -71,8 +80,14 @@ def _input_dependent(graph: Graph, producers: dict[str, Node]) -> set[str]:
     return found
 
 
-def _is_backward(node: Node) -> bool:
-    return node.scope.startswith(_BACKWARD)
+def _backward_pass(graph: Graph) -> set[str]:
+    """Return the names of what the backward pass computes: gradients, and what depends on them."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        waits = node.operator != _ORDER and any(v.name in found for v in node.inputs)
+        if waits or node.scope.startswith(_BACKWARD):
+            found.add(node.output.name)
+    return found
 
 
 def _producer(name: str, producers: dict[str, Node], operators: set[str]) -> Node | None:

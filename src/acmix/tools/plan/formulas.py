@@ -19,6 +19,9 @@ TRAINING_TO_FORWARD = 3
 """FLOPs of a training step over those of its forward pass. The backward pass computes gradients of
 inputs and of weights, each at the same cost (Kaplan et al., arXiv:2001.08361, section 2.1)."""
 
+RECOMPUTATION = 1
+"""Forward passes that ``train.recompute`` adds: an upper bound, stem and head are not in it."""
+
 OPTIMIZER_COPIES = {"sgd": 2, "adamw": 2}
 """Values per trained parameter: momentum and a flag (MindSpore's SGD), or two moments."""
 

@@ -21,6 +21,7 @@ from acmix.tools.plan.activations import saved_for_backward
 from acmix.tools.plan.devices import THIS_MACHINE, Device, find_device
 from acmix.tools.plan.formulas import (
     FLOAT32,
+    RECOMPUTATION,
     TRAINING_TO_FORWARD,
     Assumptions,
     Workload,
@@ -107,6 +108,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         traced = trace(network, (1, *shape), *map(Tensor, targets))
     batch, accumulate = config.data.batch_size, config.train.accumulate
     half = config.train.amp != "O0"
+    passes = TRAINING_TO_FORWARD + (RECOMPUTATION if config.train.recompute else 0)
     trained = model.trainable_params()
     statistics = running_statistics(model)
     compiling = ProgressLine(f"compiling the training step of {config.network_name}")
@@ -118,7 +120,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         name=config.network_name,
         batch=batch,
         accumulate=accumulate,
-        flops=2.0 * TRAINING_TO_FORWARD * traced.macs * batch * accumulate,
+        flops=2.0 * passes * traced.macs * batch * accumulate,
         half=half,
         exchanged_bytes=FLOAT32 * _elements([*trained, *statistics]),
         exchanges=sum(

@@ -51,10 +51,11 @@ def add_network_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gain",
-        choices=("fuse", "block", "graph-kernel"),
+        choices=("fuse", "block", "recompute", "graph-kernel"),
         help="measure each network without and with an optimisation. fuse: the inference form; "
-        "block: the convolution path without group convolution, as on Ascend; graph-kernel: "
-        "MindSpore's graph kernel compiler, after a check of gradients",
+        "block: the convolution path without group convolution, as on Ascend; recompute: "
+        "with --training, blocks computed again in the backward pass, and the memory; "
+        "graph-kernel: MindSpore's graph kernel compiler, after a check of gradients",
     )
     add_input_size(parser, SIZE_HELP)
     parser.add_argument(
