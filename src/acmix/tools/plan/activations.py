@@ -81,13 +81,20 @@ def _input_dependent(graph: Graph, producers: dict[str, Node]) -> set[str]:
 
 
 def _backward_pass(graph: Graph) -> set[str]:
-    """Return the names of what the backward pass computes: gradients, and what depends on them."""
-    found: set[str] = set()
+    """Return the names of what the backward pass computes.
+
+    These are gradients, and what lies between them: what is computed again, and the gradients that
+    Cells define themselves. The update, which reads gradients, leads to none.
+    """
+    gradients = {node.output.name for node in graph.nodes if node.scope.startswith(_BACKWARD)}
+    waiting, leading = set(gradients), set(gradients)
     for node in graph.nodes:
-        waits = node.operator != _ORDER and any(v.name in found for v in node.inputs)
-        if waits or node.scope.startswith(_BACKWARD):
-            found.add(node.output.name)
-    return found
+        if node.operator != _ORDER and any(value.name in waiting for value in node.inputs):
+            waiting.add(node.output.name)
+    for node in reversed(graph.nodes):
+        if node.operator != _ORDER and node.output.name in leading:
+            leading.update(value.name for value in node.inputs)
+    return waiting & leading
 
 
 def _producer(name: str, producers: dict[str, Node], operators: set[str]) -> Node | None:
