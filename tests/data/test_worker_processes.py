@@ -71,6 +71,19 @@ def test_batches_are_those_of_threads_bit_by_bit(data, root, epoch, skipped):
     assert len(data.worker_processes) == 2
 
 
+@pytest.mark.parametrize("where", ["in the path", "in the working folder"])
+def test_modules_of_others_shadow_none_of_pythons(root, tmp_path, monkeypatch, where):
+    """As those of MindSpore do, whose compiler adds folders of its own to the path."""
+    for name in ("math", "datetime", "json"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('the wrong one')\n")
+    if where == "in the path":
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.chdir(tmp_path)
+    processes = create_dataset(folder_config(root, **AUGMENTED), "train", seed=3)
+    assert_same(processes.epoch(0), with_threads(folder_config(root, **AUGMENTED)).epoch(0))
+
+
 def test_the_same_processes_serve_all_epochs_and_interleaved_ones(data, root):
     before = data.worker_processes
     threads = with_threads(folder_config(root, **AUGMENTED))

@@ -30,7 +30,17 @@ AHEAD = 2
 """Batches that a worker makes or has made beyond what is used."""
 
 _END_SECONDS = 5.0
-_PROGRAM = "from acmix.data.worker_process import main; main()"
+# Modules of this process are found, but shadow none of Python's: its folders come last, the working
+# folder not at all. MindSpore adds folders of its own to the path, one of which has a math.py.
+_PROGRAM = """
+import sys
+sys.path.pop(0)
+import json
+package, *others = json.loads(sys.argv[1])["paths"]
+sys.path[:] = [package, *sys.path, *(path for path in others if path not in sys.path)]
+from acmix.data.worker_process import main
+main()
+"""
 # Memory that is given back to the system costs as much again as decoding a small image does. The
 # bounds: what malloc keeps at the end of its heap, what it maps apart, Pillow's blocks of 16 MiB.
 _KEPT_MEMORY = {
@@ -245,17 +255,16 @@ def _start(dataset: int, sockets: list[int]) -> subprocess.Popen[bytes]:
 
     A new program instead of a fork: MindSpore's threads do not survive one, and may hold locks.
     """
+    package = str(Path(acmix.__file__).parent.parent)
     settings = {
         "dataset": dataset, "control": sockets[0], "sockets": sockets[1:], "parent": os.getpid(),
+        "paths": [package, *sys.path],
     }  # fmt: skip
-    package = str(Path(acmix.__file__).parent.parent)
-    paths = [package, *(path for path in sys.path if path != package)]
     return subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, json.dumps(settings)],
         stdin=subprocess.DEVNULL,
         pass_fds=[dataset, *sockets],
         env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(paths)}
         | dict.fromkeys(_ONE_THREAD, "1")
         | {name: os.environ.get(name, value) for name, value in _KEPT_MEMORY.items()},
     )
