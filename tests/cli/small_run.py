@@ -49,3 +49,11 @@ def write_images(folder: Path, count: int) -> list[str]:
         pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
         Image.fromarray(pixels if number % 2 else pixels.transpose(1, 0, 2)).save(path)
     return [str(path) for path in paths]
+
+
+def write_classes(root: Path, count: int) -> Path:
+    """Write an image folder with ``count`` images of each class in each split."""
+    for split in ("train", "val"):
+        for name in CLASSES:
+            write_images(root / split / name, count)
+    return root

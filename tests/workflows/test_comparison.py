@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cli.small_run import CLASSES, make_run, write_images
+from cli.small_run import make_run, write_classes
 from PIL import Image
 from tasks.small_segmentation import PALETTE
 from tasks.small_segmentation import make_run as make_segmenter
@@ -23,9 +23,7 @@ GREY = (128, 128, 128)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("classifier")
-    for split in ("train", "val"):
-        for name in CLASSES:
-            write_images(root / "data" / split / name, 3)
+    write_classes(root / "data", 3)
     return make_run(root / "run"), root / "data"
 
 

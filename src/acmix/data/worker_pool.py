@@ -30,8 +30,8 @@ AHEAD = 2
 """Batches that a worker makes or has made beyond what is used."""
 
 _END_SECONDS = 5.0
-# Modules of this process are found, but shadow none of Python's: its folders come last, the working
-# folder not at all. MindSpore adds folders of its own to the path, one of which has a math.py.
+# Modules of this process are found, but shadow none of Python's: its folders come last. MindSpore
+# adds folders of its own to the path, one of which has a math.py.
 _PROGRAM = """
 import sys
 sys.path.pop(0)

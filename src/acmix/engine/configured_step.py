@@ -14,8 +14,7 @@ from acmix.parallel.divisor import share_divisors
 
 
 def create_train_step(network: nn.Cell, config: Config, world: World | None = None) -> TrainStep:
-    """Create a step with the configured precision, recomputation, optimizer,
-    accumulation and clipping.
+    """Create a step with the configured precision, recomputation, optimizer and clipping.
 
     Args:
         network: train network of an objective.

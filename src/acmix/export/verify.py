@@ -70,7 +70,7 @@ def max_difference(
     worst = 0.0
     for size in (1, 3) if batch is None else (batch,):
         images = rng.standard_normal((size, *sidecar.image_shape)).astype(np.float32)
-        expected = _uncompiled(network, images)
+        expected = uncompiled_outputs(network, images)
         with execution_mode(ms.GRAPH_MODE):
             found = run(images)
         worst = max(worst, compare(found, expected, sidecar.precision, "the file"))
@@ -93,11 +93,11 @@ def check_fused(network: nn.Cell, form: nn.Cell, image_shape: Sequence[int]) -> 
     """
     images = np.random.default_rng(0).standard_normal((1, *image_shape)).astype(np.float32)
     with evaluation_mode(network):
-        expected, actual = (_uncompiled(cell, images) for cell in (network, form))
+        expected, actual = (uncompiled_outputs(cell, images) for cell in (network, form))
     return checked_difference(actual, expected, "float32", "the inference form")
 
 
-def _uncompiled(network: nn.Cell, images: np.ndarray) -> Outputs:
+def uncompiled_outputs(network: nn.Cell, images: np.ndarray) -> Outputs:
     """Return a network's outputs in PyNative mode: compiling it would take most of the time.
 
     The file's graph, which was compiled, is thus compared with what was not.

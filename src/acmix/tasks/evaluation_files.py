@@ -24,13 +24,23 @@ def write_report(report: Mapping[str, Any], main: str, folder: Path) -> None:
         folder: for both files.
     """
     write_text(folder / "evaluation.json", to_json(report) + "\n")
+    write_text(folder / "per_class.txt", render_table(*class_table(report, main)) + "\n")
+
+
+def class_table(report: Mapping[str, Any], main: str) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the classes in a report, see :func:`write_report`."""
     columns = {key: values for key, values in report.items() if key.startswith(_PREFIX)}
     first = columns[_PREFIX]
-    weakest = sorted(first, key=lambda name: (math.isnan(first[name]), first[name]))
-    rows = [[name, *(_shown(values[name]) for values in columns.values())] for name in weakest]
+    weakest = sorted(first, key=lambda name: (_is_missing(first[name]), first[name]))
     titles = [key.removeprefix(_PREFIX).strip("_") or main for key in columns]
-    write_text(folder / "per_class.txt", render_table(["class", *titles], rows) + "\n")
+    rows = [[name, *(shown(values[name]) for values in columns.values())] for name in weakest]
+    return ["class", *titles], rows
 
 
-def _shown(value: float) -> str:
-    return "not in the data" if math.isnan(value) else f"{value:.4f}"
+def shown(value: float | None) -> str:
+    """Return the value of a class or a metric as text; NaN, null in JSON, is of none."""
+    return "not in the data" if _is_missing(value) else f"{value:.4f}"
+
+
+def _is_missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)

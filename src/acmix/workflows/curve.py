@@ -37,7 +37,7 @@ def plot_training_curve(
     series = {name: _series(records, name) for name in names}
     check(bool(series["loss"]), f"metrics file: {metrics_file} holds no 'step' with a 'loss'.")
     drawn = [name for name in headline if series[name]]
-    best = _best(series[drawn[0]]) if drawn else None
+    best = best_record(records, drawn[0]) if drawn else None
 
     from matplotlib.figure import Figure
 
@@ -51,13 +51,13 @@ def plot_training_curve(
         for name in drawn:
             _draw(axes, "validation", series[name], headline[name])
         if best is not None:
-            value = f"{headline[drawn[0]]} {best[1]:.4f}"
-            where = _place(records, best[0])
-            axes.plot(*best, marker="*", color="black", markersize=12, linestyle="none",
-                      label=f"best: {value} at {where}")  # fmt: skip
+            step, score = best["step"], best[drawn[0]]
+            label = f"best: {headline[drawn[0]]} {score:.4f} at {place_of(best)}"
+            axes.plot(step, score, marker="*", color="black", markersize=12, linestyle="none",
+                      label=label)  # fmt: skip
         axes.legend()
     if best is not None:
-        losses.axvline(best[0], color="black", linewidth=0.8, linestyle=":")
+        losses.axvline(best["step"], color="black", linewidth=0.8, linestyle=":")
     _draw(rate, "learning rate", series["lr"])
     save_figure(figure, Path(target))
 
@@ -80,6 +80,18 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def best_record(records: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """Return the first record with the largest value of a metric; None if none is a number."""
+    known = [r for r in records if _is_finite(r.get("step")) and _is_finite(r.get(name))]
+    return max(known, key=lambda record: record[name], default=None)
+
+
+def place_of(record: dict[str, Any]) -> str:
+    """Return the epoch that ends with a record, or its step."""
+    epoch = _number(record.get("epoch"))
+    return f"epoch {epoch:.0f}" if epoch and epoch % 1 == 0 else f"step {record['step']:.0f}"
+
+
 def _series(records: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
     """Return step and value of the records that have both as numbers; null is NaN."""
     points = [
@@ -99,18 +111,9 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _best(points: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """Return the first point with the largest value; None if no value is a number."""
-    known = [point for point in points if math.isfinite(point[1])]
-    return max(known, key=lambda point: point[1]) if known else None
-
-
-def _place(records: list[dict[str, Any]], step: float) -> str:
-    """Return the epoch that ends at ``step``, or the step itself."""
-    epochs = [_number(r["epoch"]) for r in records if r.get("step") == step and r.get("epoch")]
-    if epochs and epochs[-1] is not None and epochs[-1] % 1 == 0:
-        return f"epoch {epochs[-1]:.0f}"
-    return f"step {step:.0f}"
+def _is_finite(value: Any) -> bool:
+    number = _number(value)
+    return number is not None and math.isfinite(number)
 
 
 def _draw(

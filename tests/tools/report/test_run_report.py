@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.small_run import CLASSES, make_run, write_images
+from cli.small_run import make_run, write_classes
 from tasks.small_segmentation import make_run as make_segmenter
 
 from acmix.cli import main
@@ -67,9 +67,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
-    for split in ("train", "val"):
-        for name in CLASSES:
-            write_images(root / "data" / split / name, 4)
+    write_classes(root / "data", 4)
     folder = make_run(root / "run")
     config = load_config(folder / "config.yaml", [f"data.root={root / 'data'}"])
     (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")

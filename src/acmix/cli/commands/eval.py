@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -48,6 +47,7 @@ def run(options: Namespace) -> None:
     from acmix import workflows
     from acmix.config import load_config
     from acmix.tasks import get_task
+    from acmix.tasks.evaluation_files import shown
 
     config = load_config(options.config, options.overrides)
     files = _files(config, options)
@@ -61,8 +61,7 @@ def run(options: Namespace) -> None:
     print("  ".join(f"{name} {report[name]:.4f}" for name in metric.compute()))
     if options.per_class:
         for name, value in report["per_class"].items():
-            shown = "not in the data" if value is None or math.isnan(value) else f"{value:.4f}"
-            say(f"  {name}: {shown}")
+            say(f"  {name}: {shown(value)}")
     for option, file in files.items():
         task.write_eval_file(option, metric, classes, file)
         say(f"Wrote {file}")

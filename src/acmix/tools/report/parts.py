@@ -13,6 +13,7 @@ from pathlib import Path
 
 from acmix.config.options import changes, resolved
 from acmix.errors import UserError
+from acmix.tasks.evaluation_files import class_table, shown
 from acmix.tools.analysis.path_bias import path_biases
 from acmix.tools.analysis.plots import plot_path_biases, plot_path_curves
 from acmix.tools.report.html import (
@@ -27,7 +28,7 @@ from acmix.tools.report.html import (
 from acmix.tools.report.run import Run
 from acmix.utils.next_commands import next_commands
 from acmix.utils.progress import clock
-from acmix.workflows.curve import plot_training_curve
+from acmix.workflows.curve import place_of, plot_training_curve
 
 _WITHOUT_FOLD = 20
 """Largest number of classes whose table is not folded."""
@@ -47,7 +48,7 @@ def overview(run: Run) -> Part | None:
         ("trained", f"{run.last.get('epoch', 0):g} epochs, {run.last.get('step', 0)} steps"),
         *(
             (f"best {run.task.headline[name]}" if name == headline[0] else f"its {name}",
-             f"{best[name]:.4f}" + (f" after {run.place(best)}" if name == headline[0] else ""))
+             f"{best[name]:.4f}" + (f" after {place_of(best)}" if name == headline[0] else ""))
             for name in headline
         ),
     ]  # fmt: skip
@@ -69,19 +70,10 @@ def results(run: Run) -> Part | None:
     report = run.evaluation
     if not report:
         return None
-    numbers = [(name, _number(value)) for name, value in report.items() if _is_number(value)]
+    numbers = [(name, shown(value)) for name, value in report.items() if _is_number(value)]
     body = paragraph("Of the last evaluation.") + table((), numbers)
-    per_class = {
-        key: values for key, values in report.items() if isinstance(values, Mapping) and values
-    }
-    if per_class:
-        first = next(iter(per_class.values()))
-        weakest = sorted(first, key=lambda name: (first[name] is None, first[name]))
-        header = ["class", *(key.replace("_", " ") for key in per_class)]
-        rows = [
-            (name, *(_number(values.get(name)) for values in per_class.values()))
-            for name in weakest
-        ]
+    if any(isinstance(value, Mapping) for value in report.values()):
+        header, rows = class_table(report, next(iter(run.task.headline.values())))
         listed = table(header, rows)
         long = len(rows) > _WITHOUT_FOLD
         body += folded(f"{len(rows)} classes, the weakest first", listed) if long else listed
@@ -182,7 +174,3 @@ def _drawn(draw: Callable[[Path], None]) -> bytes:
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-
-
-def _number(value: float | None) -> str:
-    return "not in the data" if value is None else f"{value:.4f}"

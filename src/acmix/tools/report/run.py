@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from acmix.config import Config, load_config
 from acmix.errors import UserError, check
 from acmix.tasks import Task, get_task
 from acmix.utils.reading import read_bytes
-from acmix.workflows.curve import read_records
+from acmix.workflows.curve import best_record, read_records
 from acmix.workflows.worst import Worst
 
 _MAX_BYTES = 2**28
@@ -78,16 +77,7 @@ class Run:
     @property
     def best(self) -> dict[str, Any]:
         """The record whose metric is the best; empty if there was no evaluation."""
-        main = next(iter(self.task.headline))
-        known = [r for r in self.records if isinstance(r.get(main), (int, float))]
-        known = [record for record in known if math.isfinite(record[main])]
-        return max(known, key=lambda record: record[main], default={})
-
-    def place(self, record: dict[str, Any]) -> str:
-        """Return when a record was written."""
-        epoch = record.get("epoch")
-        whole = isinstance(epoch, (int, float)) and epoch % 1 == 0
-        return f"epoch {epoch:.0f}" if whole else f"step {record.get('step')}"
+        return best_record(self.records, next(iter(self.task.headline))) or {}
 
     def _json(self, name: str, default: Any) -> Any:
         file = self.folder / name

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
 
 from acmix.cli.arguments import OVERRIDES_HELP, add_overrides
 from acmix.cli.commands.analyze.shared import add_model, check_overrides
 from acmix.cli.console import say
 from acmix.cli.outputs import OutputFile
 from acmix.utils.figures import check_picture
-
-if TYPE_CHECKING:
-    import numpy as np
-    from mindspore import nn
-
-    from acmix.export.outputs import Outputs
 
 NAME = "attention"
 HELP = "Draw the attention map of a pixel, for each head of an operator."
@@ -46,9 +39,11 @@ def run(options: Namespace) -> None:
     check_overrides(options.model, options.overrides)
     import numpy as np
 
+    from acmix.export.verify import uncompiled_outputs
     from acmix.tasks import get_task
     from acmix.tools.analysis.attention import attention_layers, attention_shares
     from acmix.tools.analysis.attention_plot import plot_attention
+    from acmix.workflows.batches import of_image
     from acmix.workflows.classes import class_names
     from acmix.workflows.runs import model_file, open_checkpoint
 
@@ -59,25 +54,14 @@ def run(options: Namespace) -> None:
     image, context = reader.read(options.image)
     layer = options.layer or next(reversed(attention_layers(model)), None)
     shares = attention_shares(model, image, options.query, layer)
-    found = reader.interpret(options.image, _outputs(task.deployed(model), image), context)
+    outputs = of_image(uncompiled_outputs(task.deployed(model), image[None]), 0)
+    found = reader.interpret(options.image, outputs, context)
     shown = image.transpose(1, 2, 0) * np.array(config.data.std) + np.array(config.data.mean)
     title = f"{layer}, query {options.query[0]},{options.query[1]}"
     first = found.lines()[0].strip()
     plot_attention(np.clip(shown, 0, 1), options.query, shares, options.output, title, first)
     say(f"{options.image}: {first}")
     say(f"Wrote {options.output}: {len(shares)} heads of {layer}")
-
-
-def _outputs(network: nn.Cell, image: np.ndarray) -> Outputs:
-    """Return a network's outputs for one image, without compiling it."""
-    import mindspore as ms
-
-    from acmix.export.outputs import to_numpy
-    from acmix.utils.modes import evaluation_mode, execution_mode
-    from acmix.workflows.batches import of_image
-
-    with execution_mode(ms.PYNATIVE_MODE), evaluation_mode(network):
-        return of_image(to_numpy(network(ms.Tensor(image[None]))), 0)
 
 
 def _pixel(text: str) -> tuple[int, int]:
