@@ -93,6 +93,9 @@ MASK_RCNN = Config.from_dict(
     }
 )  # fmt: skip
 STEPS = 3
+# Trained on stand-ins for Ascend too, whose collectives are of another library; the losses of the
+# other tasks know nothing of it.
+ON_ASCEND = ("resnet", "swin")
 
 
 class Few:
@@ -361,10 +364,11 @@ def main() -> None:
     device = sys.argv[2] if len(sys.argv) > 2 else "CPU"
     set_device(replace(RESNET.runtime, device=device))
     world = join()
+    kinds = ON_ASCEND if device == "Ascend" else NETWORKS
     found = {
         "device": ms.get_context("device_target"),
         "conversations": conversations(world),
-        **{kind: train_in(output / kind, kind, world) for kind in NETWORKS},
+        **{kind: train_in(output / kind, kind, world) for kind in kinds},
         "confusion": confusion(world),
         "detections": detections(world),
         "overflow": overflow(world),

@@ -225,14 +225,14 @@ def test_overfitting_one_image_finds_its_objects(rng):
     optimizer = create_optimizer(network, OptimConfig(name="adamw", lr=4e-3))
     step = TrainStep(network, optimizer, clip_norm=5.0)
     history = [
-        float(step([(images, boxes, labels, sizes)], 4e-3).losses[0].asnumpy()) for _ in range(24)
+        float(step([(images, boxes, labels, sizes)], 4e-3).losses[0].asnumpy()) for _ in range(48)
     ]
     assert history[-1] < 0.15 * history[0]
     detector.set_train(False)
     found, scores, classes = (output.asnumpy()[0] for output in Detect(detector)(Tensor(images)))
     for box, label in zip(boxes[0], labels[0], strict=True):
         best = np.flatnonzero(classes == label)[0]
-        assert scores[best] > 0.3
+        assert scores[best] > 0.5
         assert oracles.iou(found[best][None], box[None])[0, 0] > 0.7
 
 
