@@ -1,7 +1,7 @@
 """Every architecture on the stand-in for Ascend: kernels and numbers, kept in docs/ascend.
 
-``python tests/rehearsed_models.py [inference|training] [O0|O2] [fp32|amp] [pattern]`` writes the
-files anew; look at the difference before you commit it. Each line is one run of
+``python tests/rehearsed_models.py [inference|training] [O0|O2] [fp32|amp|bf16] [pattern]`` writes
+the files anew; look at the difference before you commit it. Each line is one run of
 tests/tools/rehearsal/program.py on the CPU and one on the stand-in, whose operators the software
 NPU computes. ``kernels/KIND_LEVEL.json`` has the kernels of inference and of a mixed-precision
 training step; ``numbers.json`` how far the two runs are apart, of mixed precision and of float32.
@@ -35,15 +35,20 @@ NUMBERS = FOLDER / "kernels" / "numbers.json"
 PROGRAM = Path(__file__).parent / "tools" / "rehearsal" / "program.py"
 KINDS = ("inference", "training")
 LEVELS = ("O0", "O2")
-AMPS = {"fp32": "O0", "amp": "O2"}
-"""``train.amp`` by precision."""
+PRECISIONS = {
+    "fp32": ("O0", "float16"),
+    "amp": ("O2", "float16"),
+    "bf16": ("O2", "bfloat16"),
+}
+"""``train.amp`` and ``train.amp_dtype``."""
 KEPT = {"inference": "fp32", "training": "amp"}
 """The precision whose kernels are kept."""
-BOUNDS = {"fp32": 1e-4, "amp": 2e-2}
+BOUNDS = {"fp32": 1e-4, "amp": 2e-2, "bf16": 1e-1}
 """Largest difference to the CPU: of an output or a norm relative to it, of a loss relative to the
 total, as one proposal matched otherwise moves a small one; of a gradient relative to the largest of
 all, and of it also :data:`OWN` times that of the CPU to itself, if it is more,
-and at most ten times as much.
+and at most ten times as much. The CPU computes float32 where the stand-in computes bfloat16, whose
+numbers are 2^-8 apart.
 """
 OWN = 5
 
@@ -55,15 +60,10 @@ Differences = dict[str, float]
 names = audited_models.names
 
 
-def rehearsed(name: str, kind: str, level: str = "O0", precision: str = "") -> Run:
-    """Run an architecture on the CPU and on the stand-in."""
-    return next(of_levels(name, kind, [level], precision or KEPT[kind]))
-
-
 def of_levels(name: str, kind: str, levels: Sequence[str], precision: str) -> Iterator[Run]:
     """Run an architecture on the CPU once, and on the stand-in at each level."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [kind, name, AMPS[precision], folder]
+        words = [kind, name, *PRECISIONS[precision], folder]
         reference = subprocess.run(
             [sys.executable, str(PROGRAM), *words],
             env=environment(),
@@ -175,7 +175,7 @@ def cases() -> list[tuple[str, str, str, str]]:
         (name, kind, level, precision)
         for kind in KINDS
         for level in LEVELS
-        for precision in AMPS
+        for precision in PRECISIONS
         if kind == "training" or precision == "fp32"
         for name in names()
     ]
@@ -211,8 +211,8 @@ def write(name: str, kind: str, level: str, precision: str, run: Run) -> None:
 
 if __name__ == "__main__":
     words = set(sys.argv[1:])
-    chosen = [words & set(choices) or set(choices) for choices in (KINDS, LEVELS, tuple(AMPS))]
-    patterns = words - {*KINDS, *LEVELS, *AMPS} or {"*"}
+    chosen = [words & some or some for some in (set(KINDS), set(LEVELS), set(PRECISIONS))]
+    patterns = words - {*KINDS, *LEVELS, *PRECISIONS} or {"*"}
     for name in names():
         if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
             continue

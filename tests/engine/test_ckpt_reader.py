@@ -60,9 +60,12 @@ def test_every_type_and_shape_is_what_mindspore_reads(path, rng, crc):
         assert found[name].shape == parameter.shape
 
 
-def test_bfloat16_becomes_float32(path):
-    ms.save_checkpoint([{"name": "w", "data": Tensor([1.5, -2], ms.bfloat16)}], str(path))
-    np.testing.assert_array_equal(load_weights(path)["w"], np.array([1.5, -2], np.float32))
+@pytest.mark.parametrize("numbers", [[1.5, -2], 1.5])
+def test_bfloat16_becomes_float32(path, numbers):
+    ms.save_checkpoint([{"name": "w", "data": Tensor(numbers, ms.bfloat16)}], str(path))
+    found = load_weights(path)["w"]
+    assert (found.dtype, found.shape) == (np.float32, np.shape(numbers))
+    np.testing.assert_array_equal(found, numbers)
 
 
 def test_a_tensor_in_parts_is_joined(path):

@@ -1,5 +1,7 @@
 """One optimizer step: accumulation, clipping, overflow, learning, in both modes."""
 
+from unittest import mock
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from mindspore import Tensor, amp, nn, ops
 
 from acmix.config import OptimConfig, TrainConfig
 from acmix.engine.optim import create_optimizer
-from acmix.engine.precision import apply_mixed_precision, create_loss_scaler
+from acmix.engine.precision import apply_mixed_precision, check_precision, create_loss_scaler
 from acmix.engine.step_functions import MOST_JOINED, make_global_norm
 from acmix.engine.train_step import TrainStep
 from acmix.errors import UserError
@@ -247,6 +249,35 @@ def test_o2_marks_convolutions_half_softmax_full_and_norms_not_at_all():
     assert precisions == expected
 
 
+def test_bfloat16_is_for_convolutions_alone():
+    """CANN's BatchNorm does not take it."""
+    network = HalfNet()
+    apply_mixed_precision(network, "O2", "bfloat16")
+    found = {
+        type(cell).__name__: [name for name in ("fp16", "bf16", "fp32") if getattr(cell, name)]
+        for _, cell in network.cells_and_names()
+        if isinstance(cell, (nn.Conv2d, nn.BatchNorm2d, nn.Softmax))
+    }
+    assert found == {"Conv2d": ["bf16"], "BatchNorm2d": ["fp32"], "Softmax": ["fp32"]}
+
+
+def test_bfloat16_is_refused_where_there_is_none():
+    config = TrainConfig(amp="O2", amp_dtype="bfloat16")
+    chip = "acmix.engine.precision.MSContext"
+    with mock.patch(chip) as context:
+        version = context.get_instance.return_value.get_ascend_soc_version
+        version.return_value = "ascend910"
+        with pytest.raises(UserError, match="this device, ascend910, has no bfloat16"):
+            check_precision(config, "Ascend")
+        for version.return_value in ("ascend910b", "ascend910_93"):
+            check_precision(config, "Ascend")
+    for target in ("CPU", "GPU"):
+        with pytest.raises(UserError, match=rf"train.amp_dtype=bfloat16: .* not on {target}; "):
+            check_precision(config, target)
+        check_precision(TrainConfig(amp="O0", amp_dtype="bfloat16"), target)
+        check_precision(TrainConfig(amp="O2"), target)
+
+
 def test_a_norm_of_a_half_precision_map_is_the_float32_one_rounded(mode, rng):
     norms = [nn.BatchNorm2d(4).set_train() for _ in range(2)]
     apply_mixed_precision(nn.SequentialCell(norms[0]), "O2")
@@ -265,6 +296,7 @@ def test_loss_scaler_follows_the_configuration():
     assert float(static.scale_value.asnumpy()) == 64.0
     dynamic = create_loss_scaler(TrainConfig(amp="O2", loss_scale="dynamic"))
     assert isinstance(dynamic, amp.DynamicLossScaler)
+    assert create_loss_scaler(TrainConfig(amp="O2", amp_dtype="bfloat16")) is None
 
 
 def test_wrong_number_of_batches_is_named(problem):

@@ -192,9 +192,12 @@ class TrainConfig(Section, prefix="train"):
     accumulate: PositiveInt = 1
     """Number of batches whose gradients are averaged for one optimizer step."""
     amp: Literal["O0", "O2"] = "O0"
-    """Precision: ``O0`` float32; ``O2`` float16 with float32 norms, softmax and weights."""
+    """Precision: ``O0`` float32; ``O2`` half precision with float32 norms, softmax and weights."""
+    amp_dtype: Literal["float16", "bfloat16"] = "float16"
+    """Half precision of ``O2``. ``bfloat16`` has the range of float32 and needs no loss scale, but
+    8 bits of precision instead of 11. On Ascend from the Atlas A2 (910B) on; not on CPU."""
     loss_scale: Positive | Literal["dynamic"] = "dynamic"
-    """Loss scale under ``O2``: a constant, or ``dynamic`` to adapt it to overflows."""
+    """Loss scale of float16: a constant, or ``dynamic`` to adapt it to overflows."""
     recompute: bool = False
     """Compute the blocks of the backbone again in the backward pass instead of keeping what is
     inside of them (gradient checkpointing): less memory, up to a third more time. Graph mode."""

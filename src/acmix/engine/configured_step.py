@@ -22,7 +22,7 @@ def create_train_step(network: nn.Cell, config: Config, world: World | None = No
         world: the devices that train together; None for a single one.
     """
     share_divisors(network, world)
-    network = apply_mixed_precision(network, config.train.amp)
+    network = apply_mixed_precision(network, config.train.amp, config.train.amp_dtype)
     if config.train.recompute:
         recompute_blocks(network)
     return TrainStep(

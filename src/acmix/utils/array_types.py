@@ -51,4 +51,5 @@ def to_array(
 
 def widened(halves: np.ndarray) -> np.ndarray:
     """Return bfloat16 numbers, given as 16 bits, as float32."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
+    bits = np.atleast_1d(halves).astype(np.uint32) << 16
+    return bits.view(np.float32).reshape(np.shape(halves))

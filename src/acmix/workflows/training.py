@@ -15,6 +15,7 @@ from acmix.engine import evaluate as run_evaluation
 from acmix.engine.identity import describe_run
 from acmix.engine.logs import open_logs
 from acmix.engine.objective import Metric
+from acmix.engine.precision import check_precision
 from acmix.engine.run_lock import RunLock
 from acmix.environment import describe
 from acmix.layers.path_weights import path_weights
@@ -89,6 +90,7 @@ def _prepare(
     interruption: Interruption,
 ) -> tuple[Trainer, tuple[ShardedDataset, ShardedDataset]]:
     """Return the trainer, and the data for training and validation."""
+    check_precision(config.train, target)
     doing("looking at the images")
     shard = {"num_shards": world.size, "shard_id": world.rank}
     train_data = create_dataset(config.data, "train", seed=config.seed, **shard)

@@ -33,7 +33,7 @@ def workload(**changes):
     memory = Footprint(
         weights=100, derived=50, gradients=100, optimizer=200, average=0, activations=400
     )
-    given = {"name": "net", "batch": 4, "accumulate": 2, "flops": 30e9, "half": True,
+    given = {"name": "net", "batch": 4, "accumulate": 2, "flops": 30e9, "dtype": "bfloat16",
              "exchanged_bytes": 10**7, "exchanges": 1, "memory": memory}  # fmt: skip
     return Workload(**{**given, **changes})
 
@@ -126,9 +126,8 @@ def test_a_row_worked_by_hand():
     assert row.images_per_second == pytest.approx(64 / 2.35e-3)
     assert row.fits
     assert not plan_row(workload(), device(memory=849), 8, assumed()).fits
-    assert plan_row(workload(half=False), device(), 8, assumed()).compute_seconds == pytest.approx(
-        2.4e-3
-    )
+    full = workload(dtype="float32")
+    assert plan_row(full, device(), 8, assumed()).compute_seconds == pytest.approx(2.4e-3)
 
 
 def test_a_learning_rate_without_a_batch_is_taken_as_it_is():

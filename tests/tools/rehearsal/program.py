@@ -1,8 +1,9 @@
-"""What a rehearsal of an architecture runs: ``program.py KIND NAME AMP FOLDER``.
+"""What a rehearsal of an architecture runs: ``program.py KIND NAME AMP DTYPE FOLDER``.
 
 KIND ``inference`` runs the network as ``acmix export`` deploys it, ``training`` takes two steps of
 a configured run: the second shows what the first did. Run it on the CPU first: it leaves its random
-parameters in FOLDER, and the next run takes them. Each leaves ``FOLDER/TARGET.npz``.
+parameters in FOLDER, and the next run takes them. Each leaves ``FOLDER/TARGET.npz``. AMP and DTYPE
+are ``train.amp`` and ``train.amp_dtype``; the CPU, which has no bfloat16, computes in float32.
 """
 
 import dataclasses
@@ -25,11 +26,14 @@ LEARNING_RATE = 1e-3
 SCALE = 2.0**8
 
 
-def configuration(name, amp):
+def configuration(name, amp, dtype):
     """Return the configuration of ``name`` with no more blocks than there are kinds of them."""
+    if dtype == "bfloat16" and ms.get_context("device_target") == "CPU":
+        amp, dtype = "O0", "float16"
     body = audited_models.config(name).model.name
     config = audited_models.config(name, **shrunk.shallow(body))
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, amp=amp))
+    train = dataclasses.replace(config.train, amp=amp, amp_dtype=dtype)
+    return dataclasses.replace(config, train=train)
 
 
 def shape_of(name, config):
@@ -62,9 +66,8 @@ def _drawn(parameter):
     return value
 
 
-def inference(name, amp, file):
+def inference(config, name, file):
     """Return the outputs, in their order."""
-    config = configuration(name, amp)
     model = build_model(config, config.model.num_classes)
     model.set_train(False)
     shared(model, file)
@@ -75,13 +78,12 @@ def inference(name, amp, file):
     return {f"{i}": output.asnumpy() for i, output in enumerate(outputs)}
 
 
-def training(name, amp, file):
+def training(config, name, file):
     """Return losses of two steps, the norm of the gradient, and the optimizer's state between.
 
     On CPU also the state for images that differ by their rounding, ``own ...``: a ReLU or a maximum
     may turn for the smallest difference, and the gradient with it.
     """
-    config = configuration(name, amp)
     model = build_model(config, config.model.num_classes)
     shared(model, file)
     rng, shape = np.random.default_rng(1), shape_of(name, config)
@@ -115,9 +117,11 @@ def state_of(step):
 
 
 if __name__ == "__main__":
-    kind, name, amp, folder = sys.argv[1:]
+    kind, name, amp, dtype, folder = sys.argv[1:]
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_seed(0)
     place = Path(folder)
-    results = {"inference": inference, "training": training}[kind](name, amp, place / "start.npz")
+    config = configuration(name, amp, dtype)
+    run = {"inference": inference, "training": training}[kind]
+    results = run(config, name, place / "start.npz")
     np.savez(place / f"{ms.get_context('device_target')}.npz", **results)

@@ -24,7 +24,7 @@ class Device(Section, prefix="device"):
     """Figures of one device.
 
     Attributes:
-        peak_fp16: FLOP/s in float16; a multiply-add counts twice.
+        peak_fp16: FLOP/s in float16 or bfloat16; a multiply-add counts twice.
         peak_fp32: FLOP/s in the precision that float32 networks compute in.
         memory: bytes.
         per_node: devices per node.
@@ -44,7 +44,7 @@ class Device(Section, prefix="device"):
     source: dict[str, Any]
 
     def peak(self, half: bool) -> float:
-        """Return the peak in float16 if ``half``, else in float32."""
+        """Return the peak in half precision if ``half``, else in float32."""
         return self.peak_fp16 if half else self.peak_fp32
 
 

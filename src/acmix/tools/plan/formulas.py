@@ -55,7 +55,7 @@ class Workload:
         batch: images per batch.
         accumulate: batches per step.
         flops: FLOPs of a step, forward and backward.
-        half: whether the network computes in float16.
+        dtype: float32, or the half precision that the network computes in.
         exchanged_bytes: bytes averaged over the devices: gradients and running statistics.
         exchanges: number of chunks in which they are averaged.
         memory: memory on the device.
@@ -65,10 +65,15 @@ class Workload:
     batch: int
     accumulate: int
     flops: float
-    half: bool
+    dtype: str
     exchanged_bytes: int
     exchanges: int
     memory: Footprint
+
+    @property
+    def half(self) -> bool:
+        """Whether the network computes in half precision."""
+        return self.dtype != "float32"
 
     @property
     def images(self) -> int:

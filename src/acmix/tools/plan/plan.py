@@ -107,7 +107,6 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
     with ProgressLine(f"running {config.network_name} on one image, to count its work"):
         traced = trace(network, (1, *shape), *map(Tensor, targets))
     batch, accumulate = config.data.batch_size, config.train.accumulate
-    half = config.train.amp != "O0"
     passes = TRAINING_TO_FORWARD + (RECOMPUTATION if config.train.recompute else 0)
     trained = model.trainable_params()
     statistics = running_statistics(model)
@@ -121,7 +120,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         batch=batch,
         accumulate=accumulate,
         flops=2.0 * passes * traced.macs * batch * accumulate,
-        half=half,
+        dtype="float32" if config.train.amp == "O0" else config.train.amp_dtype,
         exchanged_bytes=FLOAT32 * _elements([*trained, *statistics]),
         exchanges=sum(
             len(buckets(tuple(p.shape for p in group), bucket_size(built)))

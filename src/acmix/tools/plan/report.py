@@ -88,10 +88,9 @@ class ClusterPlan:
 
     def _heading(self) -> str:
         work = self.workload
-        precision = "float16" if work.half else "float32"
         accumulated = f", {work.accumulate} batches per step" if work.accumulate > 1 else ""
         return (
-            f"{work.name} in {precision}, {work.batch} images per device{accumulated}, on "
+            f"{work.name} in {work.dtype}, {work.batch} images per device{accumulated}, on "
             f"{self.device_name} at {100 * self.assumed.efficiency:g} % of "
             f"{self.device.peak(work.half) / 1e12:.4g} TFLOP/s"
         )

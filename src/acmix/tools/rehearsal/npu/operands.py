@@ -103,8 +103,9 @@ def scalar(operand: Mapping[str, Any]) -> Any:
     value = operand["scalar"]
     if value is None:
         raise ValueError(f"a scalar of aclDataType {operand['dtype']} is not known")
-    # JSON writes 1.0 as 1.
-    return float(value) if np.dtype(numpy_type(operand["dtype"])).kind == "f" else number(value)
+    dtype = operand["dtype"]
+    is_float = dtype == BFLOAT16 or np.dtype(numpy_type(dtype)).kind == "f"
+    return float(value) if is_float else number(value)  # JSON writes 1.0 as 1
 
 
 def number(value: Any) -> Any:
@@ -116,7 +117,8 @@ def to_bfloat16(values: np.ndarray) -> np.ndarray:
     """Return the nearest bfloat16 numbers of float32 ones, ties to even, as 16 bits."""
     bits = np.ascontiguousarray(values).view(np.uint32)
     nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(values), 0x7FC0, nearest).astype(np.uint16)
+    halves = np.where(np.isnan(values), 0x7FC0, nearest).astype(np.uint16)
+    return halves.reshape(np.shape(values))
 
 
 def _extent(shape: Sequence[int], strides: Sequence[int] | None) -> int:
