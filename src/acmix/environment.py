@@ -199,11 +199,11 @@ def _cpu_model() -> str:
     return match.group(1) if match else platform.processor() or platform.machine()
 
 
-def usable_cores() -> int | None:
+def usable_cores() -> int:
     """Return the number of cores this process may use; a container may restrict it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _cann_version() -> str | None:

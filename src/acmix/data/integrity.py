@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from acmix.config import DataConfig
 from acmix.data.decode import DecodeError, decode
 from acmix.data.digest import digest_of
+from acmix.environment import usable_cores
 from acmix.errors import UserError, check
 from acmix.utils.text import first_few
 
@@ -106,7 +106,7 @@ def _read_all(samples: Images, config: DataConfig) -> list[int | str]:
             return str(error)
 
     # Threads run in parallel, since Pillow's decoders release the interpreter lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return list(pool.map(result, range(len(samples))))
 
 

@@ -125,7 +125,7 @@ def of_image(outputs: Outputs, index: int) -> Outputs:
 
 def _read_ahead(reader: Reader, images: Iterable[str], ahead: int) -> Iterator[_Waiting]:
     """Yield images in their order; threads have read up to ``ahead`` further ones."""
-    with ThreadPoolExecutor(min(_THREADS, usable_cores() or 1), "read") as pool:
+    with ThreadPoolExecutor(min(_THREADS, usable_cores()), "read") as pool:
         pending: deque[Future[_Waiting]] = deque()
         try:
             for image in images:

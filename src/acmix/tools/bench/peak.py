@@ -7,7 +7,6 @@ take turns with the networks, and the fastest of all, networks included, is the 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from threadpoolctl import ThreadpoolController
 
+from acmix.environment import usable_cores
 from acmix.export.formats import FORMATS
 from acmix.export.writer import write_model
 from acmix.tools.bench.timing import Timing, measure
@@ -98,7 +98,7 @@ def _on_device(conv: nn.Cell, maps: Tensor) -> Callable[[], object]:
 
 
 def _on_all_cores(call: Callable[[], object]) -> Callable[[], object]:
-    controller, cores = ThreadpoolController(), len(os.sched_getaffinity(0))
+    controller, cores = ThreadpoolController(), usable_cores()
 
     def run() -> object:
         with controller.limit(limits=cores, user_api="blas"):

@@ -11,6 +11,7 @@ from mindspore import Parameter, Tensor
 
 from acmix.config import Config
 from acmix.engine.moving_statistics import running_statistics
+from acmix.environment import usable_cores
 from acmix.parallel.all_reduce import bucket_size, buckets
 from acmix.tasks import get_task
 from acmix.tools.analysis.macs import trace
@@ -145,14 +146,14 @@ def _elements(parameters: Iterable[Parameter]) -> int:
 
 def this_machine() -> Device:
     """Measure this process as a device; a node has as many as its cores have threads for."""
-    threads = int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1
+    threads = int(os.environ.get("OMP_NUM_THREADS", 0)) or usable_cores()
     peak, link = measured_peak(), loopback_bandwidth()
     measured = f"measured in this process with {threads} threads"
     return Device(
         peak_fp16=peak,
         peak_fp32=peak,
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        per_node=max(1, (os.cpu_count() or 1) // threads),
+        per_node=max(1, usable_cores() // threads),
         intra_node=link,
         inter_node=link,
         latency=0.0,
