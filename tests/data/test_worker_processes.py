@@ -259,7 +259,8 @@ def start_parent(root, then):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_their_parent_however_it_ends(root, number):
+def test_processes_end_with_their_parent_however_it_ends(root, number, heard):
+    heard(signal.SIGINT)
     before = sorted(os.listdir("/dev/shm"))
     process, processes, imported = start_parent(root, "time.sleep(60)")
     assert imported == "False"  # workers need no MindSpore, nor does who only reads data
