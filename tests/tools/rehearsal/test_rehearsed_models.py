@@ -31,7 +31,9 @@ CASES = [
 
 @needs_compiler
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(("name", "kind", "precision", "levels"), CASES)
+@pytest.mark.parametrize(
+    ("name", "kind", "precision", "levels"), CASES, ids=["-".join(case[:3]) for case in CASES]
+)
 def test_kernels_are_those_of_the_table_and_numbers_those_of_the_cpu(name, kind, precision, levels):
     runs = rehearsed_models.of_levels(name, kind, levels, precision)
     for level, run in zip(levels, runs, strict=True):
