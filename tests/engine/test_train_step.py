@@ -249,27 +249,28 @@ def test_o2_marks_convolutions_half_softmax_full_and_norms_not_at_all():
     assert precisions == expected
 
 
-def test_bfloat16_is_for_convolutions_alone():
-    """CANN's BatchNorm does not take it."""
-    network = HalfNet()
+def test_bfloat16_is_for_cells_whose_operators_take_it():
+    """MindSpore's BatchNorm and Ascend's MaxPool do not."""
+    network = nn.SequentialCell(HalfNet(), nn.MaxPool2d(2))
     apply_mixed_precision(network, "O2", "bfloat16")
     found = {
         type(cell).__name__: [name for name in ("fp16", "bf16", "fp32") if getattr(cell, name)]
         for _, cell in network.cells_and_names()
-        if isinstance(cell, (nn.Conv2d, nn.BatchNorm2d, nn.Softmax))
+        if isinstance(cell, (nn.Conv2d, nn.BatchNorm2d, nn.Softmax, nn.MaxPool2d))
     }
-    assert found == {"Conv2d": ["bf16"], "BatchNorm2d": ["fp32"], "Softmax": ["fp32"]}
+    full = {name: ["fp32"] for name in ("BatchNorm2d", "Softmax", "MaxPool2d")}
+    assert found == {"Conv2d": ["bf16"], **full}
 
 
 def test_bfloat16_is_refused_where_there_is_none():
     config = TrainConfig(amp="O2", amp_dtype="bfloat16")
-    chip = "acmix.engine.precision.MSContext"
-    with mock.patch(chip) as context:
+    with mock.patch("acmix.engine.precision.MSContext") as context:
         version = context.get_instance.return_value.get_ascend_soc_version
         version.return_value = "ascend910"
         with pytest.raises(UserError, match="this device, ascend910, has no bfloat16"):
             check_precision(config, "Ascend")
-        for version.return_value in ("ascend910b", "ascend910_93"):
+        for chip in ("ascend910b", "ascend910_93"):
+            version.return_value = chip
             check_precision(config, "Ascend")
     for target in ("CPU", "GPU"):
         with pytest.raises(UserError, match=rf"train.amp_dtype=bfloat16: .* not on {target}; "):

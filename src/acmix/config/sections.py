@@ -226,3 +226,8 @@ class TrainConfig(Section, prefix="train"):
     """Reaction to a NaN or infinite loss: ``stop`` the run, or ``skip`` the step and count it."""
     sync_batch_norm: bool = False
     """Compute BatchNorm statistics over the batches of all devices; on Ascend only."""
+
+    @property
+    def dtype(self) -> str:
+        """What the network computes in: float32, or the half precision of ``O2``."""
+        return "float32" if self.amp == "O0" else self.amp_dtype

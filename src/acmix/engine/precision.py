@@ -20,8 +20,6 @@ GROWTH_INTERVAL = 2000
 FULL_PRECISION = (nn.Softmax, nn.LogSoftmax, nn.GroupNorm)
 """Cells kept in float32 in addition to MindSpore's own list (BatchNorm, LayerNorm)."""
 
-HALF = {"float16": ms.float16, "bfloat16": ms.bfloat16}
-
 NOT_IN_BFLOAT16 = (nn.MaxPool2d,)
 """Cells whose operator on Ascend takes float16, but not bfloat16."""
 
@@ -45,9 +43,10 @@ def apply_mixed_precision(
     full = [*amp.get_black_list(), *FULL_PRECISION]
     if dtype == "bfloat16":
         full += NOT_IN_BFLOAT16
-    network = amp.custom_mixed_precision(network, black_list=full, dtype=HALF[dtype])
+        return amp.custom_mixed_precision(network, black_list=full, dtype=ms.bfloat16)
+    network = amp.custom_mixed_precision(network, black_list=full)
     for _, cell in network.cells_and_names():
-        if dtype == "float16" and isinstance(cell, nn.BatchNorm2d):
+        if isinstance(cell, nn.BatchNorm2d):
             # Its operator computes float16 maps in float32: casts around it would only copy them.
             cell.add_flags(fp16=False, fp32=False, bf16=False)
             cell.mixed_precision_type = None  # PyNative mode reads this
@@ -61,7 +60,7 @@ def check_precision(config: TrainConfig, target: str) -> None:
         config: the section ``train``.
         target: of MindSpore: ``CPU``, ``GPU`` or ``Ascend``.
     """
-    if config.amp == "O0" or config.amp_dtype != "bfloat16":
+    if config.dtype != "bfloat16":
         return
     remedy = "train with train.amp_dtype=float16"
     check(
@@ -79,7 +78,7 @@ def check_precision(config: TrainConfig, target: str) -> None:
 
 def create_loss_scaler(config: TrainConfig) -> amp.LossScaler | None:
     """Return the loss scaler of the section ``train``; None unless float16 is trained in."""
-    if config.amp == "O0" or config.amp_dtype != "float16":
+    if config.dtype != "float16":
         return None
     if config.loss_scale == "dynamic":
         return amp.DynamicLossScaler(INITIAL_SCALE, scale_factor=2, scale_window=GROWTH_INTERVAL)

@@ -27,9 +27,7 @@ AUDITED = first_of_each(
     sorted(NAMES, key=lambda name: (name.startswith("cascade"), name)), audited_models.family
 )
 KINDS = ("inference", "training")
-CLASSIFIERS = [
-    name for name in AUDITED if name not in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
-]
+CLASSIFIERS = [name for name in AUDITED if name not in audited_models.HEADED]
 # Training compiles for long: by default one classifier's and one detector's.
 TRAINED = (
     CLASSIFIERS[0],

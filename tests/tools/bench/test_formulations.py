@@ -30,8 +30,8 @@ def test_candidates_agree(part):
 
 @pytest.mark.exhaustive
 def test_the_table_names_every_candidate():
-    some = PARTS[:3]  # each candidate is compiled with its gradient
-    parts = [replace(part, cases=(SMALL.get(part.name, (4, 5)),)) for part in some]
+    # Some: each candidate is compiled with its gradient.
+    parts = [replace(part, cases=(SMALL.get(part.name, (4, 5)),)) for part in PARTS[:3]]
     report = bench_formulations(batch_size=1, warmup=1, repeats=2, parts=parts)
     table = report.render()
     for part in parts:

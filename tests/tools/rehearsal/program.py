@@ -39,7 +39,7 @@ def configuration(name, amp, dtype):
 def shape_of(name, config):
     """Return (B, C, H, W); small, as attention over all places takes memory."""
     channels, *_ = get_task(config.task).image_shape(config)
-    dense = name in (*audited_models.DETECTORS, *audited_models.SEGMENTERS)
+    dense = name in audited_models.HEADED
     return (2, channels, *((96, 128) if dense else (96, 96)))
 
 

@@ -121,7 +121,7 @@ def workload_of(config: Config, built: str = "Ascend") -> Workload:
         batch=batch,
         accumulate=accumulate,
         flops=2.0 * passes * traced.macs * batch * accumulate,
-        dtype="float32" if config.train.amp == "O0" else config.train.amp_dtype,
+        dtype=config.train.dtype,
         exchanged_bytes=FLOAT32 * _elements([*trained, *statistics]),
         exchanges=sum(
             len(buckets(tuple(p.shape for p in group), bucket_size(built)))
