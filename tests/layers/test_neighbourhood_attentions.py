@@ -10,6 +10,7 @@ from acmix.errors import UserError
 from acmix.layers.attention.relation import LocalRelation
 from acmix.layers.attention.standalone import StandaloneAttention
 from acmix.layers.inference import inference_form
+from acmix.layers.local_relation import LocalRelationConv
 
 # (height, width, kernel): blocks that do and do not divide the map, maps smaller than the reach.
 SHAPES = [(5, 9, 3), (6, 4, 7), (2, 3, 5), (1, 1, 3), (17, 5, 3)]
@@ -93,6 +94,14 @@ def test_the_prior_is_computed_once_for_inference(rng):
     form = inference_form(net)
     assert [p.name for p in form.get_parameters()] == ["fixed_prior"]
     np.testing.assert_allclose(form(*inputs).asnumpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [1, 8, 64])
+def test_the_first_logits_do_not_grow_with_the_channels_that_share_them(share, rng):
+    net = LocalRelationConv(64, 3, share)
+    x = Tensor(rng.standard_normal((1, 64, 20, 20)).astype(np.float32))
+    logits = (net.query(x) - net.key(x)).asnumpy() ** 2
+    assert 0.2 < logits.mean() < 2
 
 
 @pytest.mark.parametrize(

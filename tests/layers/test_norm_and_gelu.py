@@ -31,6 +31,15 @@ def test_layer_norm(shape, device, rng):
     assert_matches(norm, layer_norm, [rng.standard_normal(shape) + 2], rng)
 
 
+@pytest.mark.parametrize("device", ["CPU", "Ascend"])
+def test_layer_norm_of_pixels_that_hardly_differ(device, mode, rng):
+    """Their variance is below epsilon, which the gradient must not forget."""
+    with built_for(device):
+        norm = LayerNorm(12)
+    randomise(norm, rng)
+    assert_matches(norm, layer_norm, [1e-3 * rng.standard_normal((5, 12))], rng)
+
+
 def exact(x):
     return np.vectorize(lambda v: v * 0.5 * math.erfc(-v / 2**0.5))(x)
 

@@ -7,7 +7,7 @@ from mindspore import Tensor, nn
 
 from acmix.errors import check
 from acmix.layers.attention.relation import LocalRelation
-from acmix.layers.blocks import conv
+from acmix.layers.blocks import conv, torch_conv
 from acmix.layers.inference import absorb_output
 
 
@@ -45,8 +45,10 @@ class LocalRelationConv(nn.Cell):
             f"channels must be a multiple of share, got {channels} and {share}.",
         )
         groups = channels // share
-        self.query = conv(channels, groups, 1, stride, has_bias=True)
-        self.key = conv(channels, groups, 1, has_bias=True)
+        # The logits are squares of these: by He's fan-out they would be 6 share times as large, the
+        # softmax would pick one pixel, and gradients in half precision would be mostly noise.
+        self.query = torch_conv(channels, groups, 1, stride)
+        self.key = torch_conv(channels, groups, 1)
         self.attention = LocalRelation(channels, groups, kernel_size, stride, similarity)
         self.proj = conv(channels, channels, 1)
 

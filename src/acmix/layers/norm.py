@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops.operations import _grad_ops
 
 from acmix.utils.cells import kept_arguments
 from acmix.utils.parameters import forget
-from acmix.utils.target import current_target
+from acmix.utils.target import current_target, running_target
 
 
 class LayerNorm(nn.LayerNorm):
     """LayerNorm over the last axis, with MindSpore's parameters under MindSpore's names.
 
-    It is MindSpore's operator where the target runs that fast. Elsewhere both means are products
-    with a column of 1 / C. Mean, deviation and gamma are spread to the shape of x by products, too.
-    This formulation is exact and has no broadcasts, see ``docs/performance.md``.
+    It is MindSpore's operator where the target runs that fast (:class:`LayerNormOperator`).
+    Elsewhere both means are products with a column of 1 / C. Mean, deviation and gamma are spread
+    to the shape of x by products, too. This formulation is exact and has no broadcasts, see
+    ``docs/performance.md``.
 
     Args:
         channels: C.
@@ -34,6 +36,7 @@ class LayerNorm(nn.LayerNorm):
         super().__init__((channels,), epsilon=epsilon)
         self.channels = channels
         self.native = current_target().fast_layer_norm
+        self.operator: Any = LayerNormOperator(epsilon) if self.native else None
         self.affine = True
         self.average = Tensor(np.full((channels, 1), 1 / channels, np.float32))
         self.ones = Tensor(np.ones((1, channels), np.float32))
@@ -47,7 +50,7 @@ class LayerNorm(nn.LayerNorm):
         """Normalise."""
         if self.native:
             gamma, beta = self.gamma.astype(x.dtype), self.beta.astype(x.dtype)
-            return self.layer_norm(x, gamma, beta)[0]
+            return self.operator(x, gamma, beta)[0]
         average, ones = self.average.astype(x.dtype), self.ones.astype(x.dtype)
         rows = x.reshape((-1, self.channels))
         centred = rows - self.product(self.product(rows, average), ones)
@@ -62,3 +65,39 @@ class LayerNorm(nn.LayerNorm):
         """Drop gamma and beta, which the next layer has absorbed."""
         forget(self, "gamma", "beta")
         self.affine = False
+
+
+class LayerNormOperator(nn.Cell):
+    """MindSpore's operator LayerNorm over the last axis, whose gradient knows epsilon.
+
+    LayerNormGrad takes the variance without epsilon. On CPU and GPU it has an attribute for that,
+    which MindSpore sets. CANN's has none, and adds 1e-12 (``layer_norm_x_backprop_v2`` among its
+    published operators): where pixels hardly differ from one another, as in the zeros that pad an
+    image, its gradient is up to thousands of times too large. So it is given the sum.
+
+    Args:
+        epsilon: added to the variance.
+
+    Shape:
+        x: (B, ..., C). gamma, beta: (C,). Output: as x, and mean and variance: (B, ..., 1).
+    """
+
+    def __init__(self, epsilon: float):
+        super().__init__()
+        self.norm = ops.LayerNorm(-1, -1, epsilon)
+        self.gradient = _grad_ops.LayerNormGrad(-1, -1)
+        self.missing = epsilon
+        if running_target().layer_norm_gradient_has_epsilon:
+            self.gradient.add_prim_attr("epsilon", epsilon)
+            self.missing = 0.0
+
+    def construct(self, x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the output, the mean and the variance."""
+        return self.norm(x, gamma, beta)
+
+    def bprop(
+        self, x: Tensor, gamma: Tensor, beta: Tensor, out: Any, gradient: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients by x, gamma and beta for that by the output."""
+        _, mean, variance = out
+        return self.gradient(x, gradient[0], variance + self.missing, mean, gamma)

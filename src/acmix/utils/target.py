@@ -22,6 +22,7 @@ class Target:
             documented.
         fast_layer_norm: the LayerNorm kernel is worth calling. On CPU it takes twice as long as the
             rest of a Swin block's elementwise work.
+        layer_norm_gradient_has_epsilon: LayerNormGrad adds LayerNorm's epsilon to the variance.
         fast_reduce: ReduceSum is worth calling. On CPU it takes several times as long as a product
             with ones; the gradient of a softmax needs one.
         fast_broadcast: broadcasts and transpositions run at the speed of memory. On CPU they look
@@ -43,6 +44,7 @@ class Target:
     name: str
     group_conv: bool
     fast_layer_norm: bool
+    layer_norm_gradient_has_epsilon: bool
     fast_reduce: bool
     fast_broadcast: bool
     fast_erf: bool
@@ -59,6 +61,7 @@ TARGETS = {
             "CPU",
             group_conv=True,
             fast_layer_norm=False,
+            layer_norm_gradient_has_epsilon=True,
             fast_reduce=False,
             fast_broadcast=False,
             fast_erf=False,
@@ -72,6 +75,7 @@ TARGETS = {
             "GPU",
             group_conv=True,
             fast_layer_norm=False,
+            layer_norm_gradient_has_epsilon=True,
             fast_reduce=False,
             fast_broadcast=True,
             fast_erf=False,
@@ -84,6 +88,7 @@ TARGETS = {
             "Ascend",
             group_conv=False,
             fast_layer_norm=True,
+            layer_norm_gradient_has_epsilon=False,
             fast_reduce=True,
             fast_broadcast=True,
             fast_erf=True,
@@ -103,7 +108,12 @@ def current_target() -> Target:
 
     Cells call it during construction.
     """
-    return _BUILT_FOR.get() or TARGETS[ms.get_context("device_target")]
+    return _BUILT_FOR.get() or running_target()
+
+
+def running_target() -> Target:
+    """Return the target of the process, whose operators compute whatever was built."""
+    return TARGETS[ms.get_context("device_target")]
 
 
 @contextmanager

@@ -24,6 +24,9 @@ from acmix.workflows.runs import build_model
 
 LEARNING_RATE = 1e-3
 SCALE = 2.0**8
+SMALL = {"float32": 2.0**-20, "float16": 2.0**-10}
+"""Changes of images that move a gradient as far as the roundings of a network's operators do."""
+DRAWS = 12
 
 
 def configuration(name, amp, dtype):
@@ -37,10 +40,14 @@ def configuration(name, amp, dtype):
 
 
 def shape_of(name, config):
-    """Return (B, C, H, W); small, as attention over all places takes memory."""
+    """Return (B, C, H, W); small, as attention over all places takes memory.
+
+    UPerNet pools images to one pixel, whose BatchNorm needs more than two of them.
+    """
     channels, *_ = get_task(config.task).image_shape(config)
     dense = name in audited_models.HEADED
-    return (2, channels, *((96, 128) if dense else (96, 96)))
+    size = 4 if name in audited_models.SEGMENTERS else 2
+    return (size, channels, *((96, 128) if dense else (96, 96)))
 
 
 def shared(cell, file):
@@ -81,30 +88,45 @@ def inference(config, name, file):
 def training(config, name, file):
     """Return losses of two steps, the norm of the gradient, and the optimizer's state between.
 
-    On CPU also the state for images that differ by their rounding, ``own ...``: a ReLU or a maximum
-    may turn for the smallest difference, and the gradient with it.
+    On CPU also the same for images with :data:`SMALL` changes, some times, ``own 0 ...``: a ReLU or
+    a maximum may turn for the smallest difference, and the gradient with it.
     """
     model = build_model(config, config.model.num_classes)
     shared(model, file)
     rng, shape = np.random.default_rng(1), shape_of(name, config)
     targets = get_task(config.task).random_targets(model, shape, rng)
-    batch = (rng.standard_normal(shape).astype(np.float32), *targets)
+    images = rng.standard_normal(shape).astype(np.float32)
+    # Of another brightness each: CANN's BatchNorm computes a variance as a difference of two sums,
+    # which loses digits where values hardly differ, as those of images pooled to one pixel.
+    images += np.arange(len(images), dtype=np.float32).reshape(-1, 1, 1, 1)
     step = configured_step(config, model)
     if step.scaler is not None:  # the first scale of a run may be too large
         step.scaler.scale_value.set_data(ms.Tensor(SCALE, ms.float32))
     before = {one: one.asnumpy().copy() for one in parameters_of(step)}
+    found = two_steps(step, (images, *targets))
+    if ms.get_context("device_target") == "CPU":
+        for draw in range(DRAWS):
+            for parameter, value in before.items():
+                set_value(parameter, value)
+            again = two_steps(step, (images * nearly_one(shape, config.train, rng), *targets))
+            found |= {f"own {draw} {name}": value for name, value in again.items()}
+    return found
+
+
+def two_steps(step, batch):
+    """Return what :func:`training` returns of one device."""
     first = step([batch], LEARNING_RATE)
     found = {"norm": first.grad_norm.asnumpy(), "finite": first.finite.asnumpy()}
     found |= {f"loss {i}": loss.asnumpy() for i, loss in enumerate(first.losses)}
     found |= state_of(step)
     second = step([batch], LEARNING_RATE)
-    found |= {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
-    if ms.get_context("device_target") == "CPU":
-        for parameter, value in before.items():
-            set_value(parameter, value)
-        step([(np.nextafter(batch[0], np.float32(0)), *targets)], LEARNING_RATE)
-        found |= {f"own {name}": value for name, value in state_of(step).items()}
-    return found
+    return found | {f"second loss {i}": loss.asnumpy() for i, loss in enumerate(second.losses)}
+
+
+def nearly_one(shape, train, rng):
+    """Return factors that differ from 1 by :data:`SMALL`."""
+    change = SMALL["float32" if train.amp == "O0" else train.amp_dtype]
+    return rng.choice([1 - change, 1 + change], shape).astype(np.float32)
 
 
 def parameters_of(step):
