@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import mindspore as ms
+import numpy as np
 import pytest
 from tiny_ade20k import make_ade20k
 
@@ -13,7 +14,7 @@ from acmix.cli import main
 from acmix.config import load_config
 from acmix.layers.acmix import COMBINATIONS
 from acmix.layers.conv_path import VARIANTS
-from acmix.tools.ablation import Row, render
+from acmix.tools.ablation_report import Row, render
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "ablation"
 ROWS = [str(CONFIGS / "paths" / "alpha.yaml"), str(CONFIGS / "kernel" / "shift.yaml")]
@@ -57,14 +58,17 @@ def test_each_file_is_a_row_of_one_measurement(finished):
         ("shift", 2),
     ]
     for row in content["rows"]:
-        assert 0 <= row["metrics"]["top1"] <= 1
+        (metrics,) = row["metrics"]
+        assert row["summary"]["top1"] == {"mean": metrics["top1"], "deviation": 0}
+        assert 0 <= metrics["top1"] <= 1
         assert row["fps"] > 0
-        assert Path(row["checkpoint"]).is_file()
+        assert Path(row["checkpoints"][0]).is_file()
     alpha, shift = content["rows"]
     kernels, betas = (6 + 12) * 9 * 3 * 3, 2
     assert alpha["params"] - shift["params"] == kernels - betas
     for row, learned in ((alpha, False), (shift, True)):
-        values = [value for name, value in row["path_weights"].items() if name.endswith("beta")]
+        (weights,) = row["path_weights"]
+        values = [value for name, value in weights.items() if name.endswith("beta")]
         assert len(values) == betas
         assert all(value == 1 for value in values) != learned
     assert content["configurations"]["shift"]["model"]["kwargs"]["conv_variant"] == "shift"
@@ -89,6 +93,55 @@ def test_a_second_call_measures_again_without_training(finished, capsys):
 def test_runs_of_another_configuration_are_not_shown_as_this_one(finished, capsys):
     assert ablate(finished, "optim.lr=0.5") == 2
     assert "differs from the configuration asked for" in capsys.readouterr().err
+
+
+def test_every_seed_is_a_run_and_a_row_has_their_mean(tmp_path, capsys):
+    output = tmp_path / "out"
+    assert ablate(output, "--seeds", "3", "7", rows=ROWS[:1]) == 0
+    content = json.loads((output / "ablation.json").read_text())
+    (row,) = content["rows"]
+    assert row["checkpoints"] == [
+        str(output / "alpha" / f"seed{seed}" / "checkpoints" / "last.ckpt") for seed in (3, 7)
+    ]
+    seeds = [load_config(output / "alpha" / f"seed{seed}" / "config.yaml").seed for seed in (3, 7)]
+    assert seeds == [3, 7]
+    values = [run["val_loss"] for run in row["metrics"]]
+    assert values[0] != values[1]
+    mean, deviation = np.mean(values), np.std(values, ddof=1)
+    assert row["summary"]["val_loss"] == pytest.approx({"mean": mean, "deviation": deviation})
+    printed = capsys.readouterr().out
+    assert "± " in printed
+    assert "(2 seeds)" in printed
+
+    assert main(["ablate", "--load", str(output / "ablation.json"), "--markdown"]) == 0
+    loaded = capsys.readouterr().out
+    assert loaded.startswith((output / "table.md").read_text().rstrip())
+    assert "the paper's, ImageNet |\n" in loaded
+    assert "81.6 (it or beta)" in loaded
+    assert "MindSpore" in loaded.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([ROWS[0]], "--output DIR: name a folder for the runs."),
+        (["--output", "out"], "name at least one configuration."),
+        ([ROWS[0], "--load", "x.json"], "--load: shows results, and trains nothing"),
+        (["--load", "x.json"], "--load: x.json does not exist"),
+        ([ROWS[0], "--seeds", "1", "1", "--output", "out"], "seeds: got [1, 1]"),
+    ],
+)
+def test_bad_arguments_are_named(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ablate", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path, capsys):
+    file = tmp_path / "ablation.json"
+    file.write_text('{"rows": [{"name": "x"}]}')
+    assert main(["ablate", "--load", str(file)]) == 2
+    assert "this is no ablation.json" in capsys.readouterr().err
 
 
 def test_two_files_of_one_name_are_refused(tmp_path, capsys):
@@ -160,13 +213,13 @@ def test_segmenters_are_rows_of_one_measurement(tmp_path, capsys):
     content = json.loads((tmp_path / "out" / "ablation.json").read_text())
     assert [row["name"] for row in content["rows"]] == list(small)
     for row in content["rows"]:
-        assert 0 <= row["metrics"]["mIoU"] <= 1
+        assert 0 <= row["metrics"][0]["mIoU"] <= 1
         assert row["fps"] > 0
 
 
 @pytest.mark.parametrize(("metric", "title"), [("bbox_mAP", "box AP"), ("mIoU", "mIoU")])
 def test_networks_are_compared_by_the_headline_of_their_task(metric, title):
-    rows = [Row("plain", Path("x"), 7, 9_000_000, {"other": 1.0, metric: 0.25}, {}, 3.0)]
+    rows = [Row("plain", ["x"], 7, 9_000_000, [{"other": 1.0, metric: 0.25}], [{}], 3.0)]
     header, _, line = render(rows).splitlines()
     assert title in header
     assert "0.2500" in line

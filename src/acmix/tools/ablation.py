@@ -9,52 +9,33 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
+
+from mindspore import nn
 
 from acmix import workflows
 from acmix.config import Config, load_config
-from acmix.environment import describe
 from acmix.errors import check
 from acmix.layers.path_weights import path_weights
-from acmix.tasks import TASKS, get_task
+from acmix.tasks import get_task
+from acmix.tools.ablation_report import Row, render
 from acmix.tools.analysis.macs import trace
 from acmix.tools.bench.candidates import bench_networks
+from acmix.tools.bench.machine import machine_facts
 from acmix.tools.bench.models_report import ModelsReport
 from acmix.utils.files import write_text
-from acmix.utils.table import Style, render_table
 from acmix.workflows.runs import restore
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Row:
-    """Results of one configuration.
-
-    Attributes:
-        name: name of the row.
-        checkpoint: last checkpoint of the run.
-        params: number of parameters.
-        macs: multiply-adds per image.
-        metrics: metrics of the last epoch on the validation split.
-        path_weights: learned alpha and beta by operator, see :mod:`acmix.tools.analysis.path_bias`.
-        fps: images per second at the largest measured batch size.
-    """
-
-    name: str
-    checkpoint: Path
-    params: int
-    macs: int
-    metrics: dict[str, float]
-    path_weights: dict[str, float]
-    fps: float
 
 
 def run(
     files: Sequence[str | Path],
     output: str | Path,
     overrides: Sequence[str] = (),
+    seeds: Sequence[int] = (),
     **measurement: int,
 ) -> list[Row]:
     """Compare configuration files and write the result; a row has the name of its file.
@@ -66,6 +47,7 @@ def run(
         files: configuration files; the first is the baseline of the measurement.
         output: output folder.
         overrides: ``key=value`` for every configuration.
+        seeds: see :func:`compare`.
         **measurement: ``batch_size``, ``warmup`` and ``repeats``, see :func:`compare`.
 
     Raises:
@@ -82,14 +64,12 @@ def run(
         name: replace(load_config(file, overrides), output=str(output / name))
         for name, file in zip(names, files, strict=True)
     }
-    for config in configs.values():
-        _check_same_run(config)
-    rows, report = compare(configs, output, **measurement)
+    rows, report = compare(configs, output, seeds, **measurement)
     content = {
-        "rows": [asdict(row) | {"checkpoint": str(row.checkpoint)} for row in rows],
+        "rows": [row.to_dict() for row in rows],
         "configurations": {name: config.to_dict() for name, config in configs.items()},
         "measurement": json.loads(report.to_json()),
-        "environment": describe(),
+        "environment": machine_facts(),
     }
     write_text(output / "ablation.json", json.dumps(content, indent=1))
     write_text(output / "table.md", render(rows, "markdown") + "\n")
@@ -110,17 +90,20 @@ def _check_same_run(config: Config) -> None:
 def compare(
     configs: Mapping[str, Config],
     output: str | Path,
+    seeds: Sequence[int] = (),
     *,
     batch_size: int = 64,
     warmup: int = 3,
     repeats: int = 15,
 ) -> tuple[list[Row], ModelsReport]:
-    """Train or resume each configuration in ``output/<name>``, and measure all.
+    """Train or resume each configuration, and measure all.
 
     Args:
         configs: configurations by name of the row; the first is the baseline of the measurement.
             All must have images of one size.
-        output: folder for the runs.
+        output: folder for the runs, ``output/<name>``.
+        seeds: train each with each of these, in ``output/<name>/seed<S>``; all with the first seed,
+            then all with the second. Without, once with its own.
         batch_size, warmup, repeats: parameters of the measurement, see
             :func:`acmix.tools.bench.candidates.bench_networks`.
 
@@ -130,16 +113,15 @@ def compare(
     seen = {(config.task, get_task(config.task).image_shape(config)) for config in configs.values()}
     check(len(seen) == 1, f"configurations must share the task and the images' shape: {seen}.")
     task, shape = seen.pop()
-    finished = {}
-    for name, config in configs.items():
-        config = replace(config, output=str(Path(output) / name))
-        logger.info("--- %s", name)
-        result = workflows.train(config, resume="auto")
-        checkpoint = Path(config.output) / "checkpoints" / "last.ckpt"
-        model, _ = restore(config, checkpoint)
-        metrics = result.metrics or workflows.evaluate(config, checkpoint)[0].compute()
-        finished[name] = (model, checkpoint, metrics)
-    networks = {name: get_task(task).deployed(model) for name, (model, _, _) in finished.items()}
+    check(len(set(seeds)) == len(seeds), f"seeds: got {list(seeds)}; name each seed once.")
+    planned = _runs(configs, Path(output), seeds)
+    for _, config in planned:
+        _check_same_run(config)
+    runs: dict[str, list[_Trained]] = {name: [] for name in configs}
+    for number, (name, config) in enumerate(planned, start=1):
+        logger.info("--- %s, run %d of %d", name, number, len(planned))
+        runs[name].append(_train(config))
+    networks = {name: get_task(task).deployed(done[0].model) for name, done in runs.items()}
     traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
     macs = {name: counted.macs for name, counted in traces.items()}
     logger.info("--- measuring %s", ", ".join(networks))
@@ -156,40 +138,41 @@ def compare(
     rows = [
         Row(
             name,
-            checkpoint,
+            tuple(run.checkpoint for run in done),
             traces[name].params,
             macs[name],
-            metrics,
-            path_weights(model),
+            tuple(run.metrics for run in done),
+            tuple(path_weights(run.model) for run in done),
             fps[name],
         )
-        for name, (model, checkpoint, metrics) in finished.items()
+        for name, done in runs.items()
     ]
     return rows, report
 
 
-def render(rows: list[Row], style: Style = "text") -> str:
-    """Render rows as a table, with the range of alpha and beta over the operators."""
-    titles = {key: title for task in TASKS.values() for key, title in task.headline.items()}
-    metric, title = next((key, title) for key, title in titles.items() if key in rows[0].metrics)
-    header = ["configuration", "params", "MMACs", title, "images/s", "alpha", "beta"]
-    cells = [
-        [
-            row.name,
-            f"{row.params:,}",
-            f"{row.macs / 1e6:.2f}",
-            f"{row.metrics[metric]:.4f}",
-            f"{row.fps:.0f}",
-            _range(row.path_weights, "alpha"),
-            _range(row.path_weights, "beta"),
-        ]
-        for row in rows
+class _Trained(NamedTuple):
+    model: nn.Cell
+    checkpoint: str
+    metrics: dict[str, float]
+
+
+def _runs(
+    configs: Mapping[str, Config], output: Path, seeds: Sequence[int]
+) -> list[tuple[str, Config]]:
+    """Return the name of the row and the configuration of each run, in the order of training."""
+    if not seeds:
+        return [(name, replace(c, output=str(output / name))) for name, c in configs.items()]
+    return [
+        (name, replace(config, seed=seed, output=str(output / name / f"seed{seed}")))
+        for seed in seeds
+        for name, config in configs.items()
     ]
-    return render_table(header, cells, style)
 
 
-def _range(weights: Mapping[str, float], path: str) -> str:
-    values = [value for name, value in weights.items() if name.rpartition(".")[2] == path]
-    if not values:
-        return "-"
-    return f"{min(values):.2f} to {max(values):.2f}"
+def _train(config: Config) -> _Trained:
+    """Train, resume, or read what is finished."""
+    result = workflows.train(config, resume="auto")
+    checkpoint = Path(config.output) / "checkpoints" / "last.ckpt"
+    model, _ = restore(config, checkpoint)
+    metrics = result.metrics or workflows.evaluate(config, checkpoint)[0].compute()
+    return _Trained(model, str(checkpoint), metrics)

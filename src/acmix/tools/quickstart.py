@@ -12,6 +12,7 @@ from acmix import workflows
 from acmix.config import load_config
 from acmix.environment import describe
 from acmix.tools import ablation
+from acmix.tools.ablation_report import Row, render
 from acmix.utils.files import write_text
 from acmix.utils.next_commands import best_checkpoint, next_commands, quoted
 from acmix.workflows.runs import run_config
@@ -38,31 +39,32 @@ def run(configs: Path, output: Path, overrides: tuple[str, ...] = ()) -> dict[st
     }
     rows, report = ablation.compare(chosen, output)
     first = rows[0]
+    (checkpoint,) = map(Path, first.checkpoints)
     exported = workflows.export(
-        run_config(first.checkpoint),
-        first.checkpoint,
+        run_config(checkpoint),
+        checkpoint,
         output / "acmix.mindir",
         format="mindir",
     )
     by_path = {PATHS[row.name]: row for row in rows}
     summary = {
-        "top1": by_path["acmix"].metrics["top1"],
-        "top1_attention": by_path["attention"].metrics["top1"],
-        "top1_conv": by_path["conv"].metrics["top1"],
+        "top1": by_path["acmix"].mean("top1"),
+        "top1_attention": by_path["attention"].mean("top1"),
+        "top1_conv": by_path["conv"].mean("top1"),
         "mindir_max_abs_diff": exported.max_abs_diff,
         "fps": {path: row.fps for path, row in by_path.items()},
-        "path_weights": first.path_weights,
+        "path_weights": first.path_weights[0],
         "seconds": time.perf_counter() - start,
         "environment": describe(),
     }
     write_text(output / "summary.json", json.dumps(summary, indent=1))
     write_text(output / "bench.json", report.to_json())
-    print(f"\n{ablation.render(rows)}\n")
+    print(f"\n{render(rows)}\n")
     print(_meaning(rows))
     print(f"{exported.path}: max abs difference to the checkpoint {exported.max_abs_diff:.1e}")
     print(f"{summary['seconds']:.0f} s; details in {output / 'summary.json'}")
     print("Next:")
-    for command in _next(first.checkpoint.parents[1]):
+    for command in _next(checkpoint.parents[1]):
         print(f"  {command}")
     return summary
 
@@ -78,10 +80,10 @@ def _next(run: Path) -> list[str]:
     ]
 
 
-def _meaning(rows: Sequence[ablation.Row]) -> str:
+def _meaning(rows: Sequence[Row]) -> str:
     """Say what the table shows, which is not that one path is as good as both."""
-    best = max(rows[1:], key=lambda row: row.metrics["top1"])
-    ahead = 100 * (rows[0].metrics["top1"] - best.metrics["top1"])
+    best = max(rows[1:], key=lambda row: row.mean("top1"))
+    ahead = 100 * (rows[0].mean("top1") - best.mean("top1"))
     return (
         f"ACmix is {abs(ahead):.1f} points {'below' if ahead < 0 else 'above'} the better path "
         f"alone, {best.name}. Digits are small and local:\na convolution is enough for them, so "

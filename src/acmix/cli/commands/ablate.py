@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from acmix.cli.arguments import add_rounds, positive, split_overrides
+from acmix.cli.arguments import (
+    add_load,
+    add_markdown,
+    add_rounds,
+    load_files,
+    positive,
+    split_overrides,
+    style,
+)
 from acmix.cli.console import say
 from acmix.cli.outputs import OutputFolder
 from acmix.errors import check
@@ -13,7 +21,7 @@ NAME = "ablate"
 HELP = "Train several configurations and compare them in one table."
 EXAMPLE = (
     "acmix ablate configs/ablation/paths/{attention,conv,both}.yaml data.root=FOLDER "
-    "--output runs/paths"
+    "--seeds 0 1 2 --output runs/paths"
 )
 
 
@@ -21,17 +29,26 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "configs",
-        nargs="+",
+        nargs="*",
         metavar="CONFIG|key=value",
         help="configuration of each row, baseline first; overrides apply to every row",
     )
     parser.add_argument(
         "--output",
         type=OutputFolder,
-        required=True,
         metavar="DIR",
-        help="folder for runs, tables, JSON",
+        help="folder for runs, tables, JSON; what is there is resumed",
     )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="S",
+        help="train each configuration with each seed, and show mean and deviation",
+    )
+    add_load(parser, "the ablation.json of earlier calls")
+    add_markdown(parser)
     parser.add_argument(
         "--batch-size",
         type=positive,
@@ -43,18 +60,33 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Train, measure, and print the table."""
+    """Train, measure, and print the table; or print saved ones."""
     configs, overrides = split_overrides(options.configs)
+    if options.load:
+        check(not options.configs, "--load: shows results, and trains nothing; name only files.")
+        print(_saved(options))
+        return
     check(bool(configs), "name at least one configuration.")
+    check(options.output is not None, "--output DIR: name a folder for the runs.")
     from acmix.tools import ablation
+    from acmix.tools.ablation_report import render
 
     rows = ablation.run(
         configs,
         options.output,
         overrides,
+        options.seeds,
         batch_size=options.batch_size,
         warmup=options.warmup,
         repeats=options.repeats,
     )
-    print(f"\n{ablation.render(rows)}\n")
+    print(f"\n{render(rows, style(options))}\n")
     say(f"Wrote {options.output}/table.md and ablation.json")
+
+
+def _saved(options: Namespace) -> str:
+    from acmix.tools.ablation_report import read_rows, render
+    from acmix.tools.saved_results import load_result
+
+    loaded = [load_result(file, read_rows) for file in load_files(options.load)]
+    return "\n\n".join(f"{render(rows, style(options))}\n\n{note}." for rows, note in loaded)
