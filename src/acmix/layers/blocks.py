@@ -11,6 +11,7 @@ from mindspore.common.initializer import HeNormal, TruncatedNormal, Uniform
 from acmix.layers.gelu import GELU
 from acmix.layers.inference import absorb_input, absorb_output
 from acmix.layers.norm import LayerNorm
+from acmix.layers.row_bias import row_bias
 from acmix.ops.linear import to_tokens
 from acmix.ops.padding import pad_to_multiple
 from acmix.utils.cells import kept_arguments
@@ -18,13 +19,16 @@ from acmix.utils.cells import kept_arguments
 
 def dense(in_channels: int, out_channels: int, has_bias: bool = True) -> nn.Dense:
     """Make a linear layer with the transformers' initialiser: truncated normal 0.02, zero bias."""
-    return nn.Dense(
+    layer = nn.Dense(
         in_channels,
         out_channels,
         weight_init=TruncatedNormal(0.02),
         bias_init="zeros",
         has_bias=has_bias,
     )
+    if has_bias:
+        layer.bias_add = row_bias()
+    return layer
 
 
 def conv(

@@ -12,6 +12,7 @@ from mindspore.common.initializer import Uniform, initializer
 from acmix.errors import check, suggest
 from acmix.layers.conv_formulations import ConvFormulations
 from acmix.layers.conv_frozen import FrozenConvPath
+from acmix.layers.row_bias import row_bias
 from acmix.ops.block_conv import block_conv, block_cost, padded_conv
 from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheaper
 from acmix.ops.fold import fold_projection, joined_bias
@@ -106,6 +107,7 @@ class ConvPath(ConvFormulations):
         self.kernel_size, self.stride = kernel_size, stride
         self.variant, self.impl, self.query_features = variant, impl, query_features
         self.taps = taps
+        self.add_bias: Any = row_bias() if data_format == "NHWC" else ops.bias_add
 
         bound = 1 / math.sqrt(num_features)
         shape: tuple[int, ...] = (self.taps, num_features)
@@ -183,7 +185,7 @@ class ConvPath(ConvFormulations):
     def project_maps(self, source: int, x: Tensor, folded: Any) -> Tensor:
         """Project x or the context to its share of the maps."""
         weight, bias = folded[source]
-        maps = project(x, weight, bias, self.data_format)
+        maps = project(x, weight, bias, self.data_format, 1, self.add_bias)
         return maps if self.data_format == "NCHW" else to_maps(maps)
 
     def convolve_densely(self, x: Tensor, folded: Any, scale: Tensor | None) -> Tensor:

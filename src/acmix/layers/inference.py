@@ -154,8 +154,10 @@ def frozen(value: np.ndarray, name: str) -> Parameter:
 
 def _set_linear(cell: nn.Cell, weight: np.ndarray, bias: np.ndarray) -> None:
     cell.weight = frozen(weight, "weight")
-    if cell.has_bias or np.any(bias):
-        cell.has_bias, cell.bias, cell.bias_add = True, frozen(bias, "bias"), ops.BiasAdd()
+    if not cell.has_bias and np.any(bias):
+        cell.has_bias, cell.bias_add = True, ops.BiasAdd()
+    if cell.has_bias:
+        cell.bias = frozen(bias, "bias")
 
 
 def _values(parameter: Parameter) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops.operations import _grad_ops
 
+from acmix.layers.row_bias import row_bias
 from acmix.utils.cells import kept_arguments
 from acmix.utils.parameters import forget
 from acmix.utils.target import current_target, running_target
@@ -41,6 +42,7 @@ class LayerNorm(nn.LayerNorm):
         self.average = Tensor(np.full((channels, 1), 1 / channels, np.float32))
         self.ones = Tensor(np.ones((1, channels), np.float32))
         self.product = ops.MatMul()
+        self.add_beta = row_bias()
 
     def extend_repr(self) -> str:
         """Return what ``print`` shows of the Cell beside its parts."""
@@ -58,7 +60,7 @@ class LayerNorm(nn.LayerNorm):
         gamma = self.gamma.reshape((1, -1)).astype(x.dtype) if self.affine else ones
         rows = centred * self.product(1 / ops.sqrt(variance + self.epsilon), gamma)
         if self.affine:
-            rows = ops.bias_add(rows, self.beta.astype(x.dtype))
+            rows = self.add_beta(rows, self.beta.astype(x.dtype))
         return rows.reshape((-1, *x.shape[1:]))
 
     def drop_affine(self) -> None:

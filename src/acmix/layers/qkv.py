@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check
 from acmix.layers.inference import absorb_input, fixed_linear
+from acmix.layers.row_bias import row_bias
 from acmix.ops.linear import project, split_rows
 from acmix.utils.cells import kept_arguments
 
@@ -52,6 +53,7 @@ class QKVProjection(nn.Cell):
         self.bias = None
         if has_bias:
             self.bias = Parameter(initializer("zeros", (total,)), name="bias")
+        self.add_bias: Any = row_bias() if data_format == "NHWC" else ops.bias_add
 
     def extend_repr(self) -> str:
         """Return what ``print`` shows of the Cell beside its parts."""
@@ -65,10 +67,11 @@ class QKVProjection(nn.Cell):
         biases = (None, None, None)
         if self.bias is not None:
             biases = split_rows(self.bias, self.channels)
+        how = self.data_format, self.stride, self.add_bias
         return (
-            project(x, weights[0], biases[0], self.data_format, self.stride),
-            project(context, weights[1], biases[1], self.data_format, self.stride),
-            project(context, weights[2], biases[2], self.data_format, self.stride),
+            project(x, weights[0], biases[0], *how),
+            project(context, weights[1], biases[1], *how),
+            project(context, weights[2], biases[2], *how),
         )
 
     def freeze(self, used: bool = True) -> FrozenQKV:

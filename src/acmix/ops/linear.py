@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
@@ -10,7 +12,12 @@ from acmix.ops.constants import tensor_constant
 
 
 def project(
-    x: Tensor, weight: Tensor, bias: Tensor | None, data_format: str, stride: int = 1
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    data_format: str,
+    stride: int = 1,
+    add_bias: Callable[[Tensor, Tensor], Tensor] = ops.bias_add,
 ) -> Tensor:
     """Apply a 1x1 convolution.
 
@@ -20,6 +27,7 @@ def project(
         bias: (C_out,) or None.
         data_format: ``NCHW`` or ``NHWC``.
         stride: between the pixels that are projected, for ``NCHW``.
+        add_bias: adds a bias to rows, for ``NHWC``.
 
     Returns:
         (B, C_out, ceil(H / stride), ceil(W / stride)) or (B, H, W, C_out).
@@ -34,7 +42,7 @@ def project(
     _, height, width, _ = x.shape
     y = ops.MatMul(transpose_b=True)(x.reshape((-1, inputs)), weight)
     if bias is not None:
-        y = ops.bias_add(y, bias.astype(x.dtype))
+        y = add_bias(y, bias.astype(x.dtype))
     return y.reshape((-1, height, width, outputs))
 
 

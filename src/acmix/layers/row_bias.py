@@ -1,0 +1,47 @@
+"""Adding a bias to rows, with a gradient that is fast on CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from acmix.ops.constants import tensor_constant
+from acmix.utils.target import current_target
+
+
+def row_bias() -> Any:
+    """Return the addition of a bias to rows, (M, C) and (C,) to (M, C), for the target."""
+    return ops.BiasAdd() if current_target().fast_reduce else RowBias()
+
+
+@tensor_constant
+def _ones(count: int) -> np.ndarray:
+    return np.ones((1, count), np.float32)
+
+
+class RowBias(nn.Cell):
+    """Add a bias to each row; its gradient, a sum over the rows, is a product with ones.
+
+    On CPU that takes a third to a tenth of the time of MindSpore's BiasAddGrad.
+
+    Shape:
+        x: (M, C), bias: (C,). Output: (M, C).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add = ops.BiasAdd()
+        self.product = ops.MatMul()
+
+    def construct(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Add."""
+        return self.add(x, bias)
+
+    def bprop(
+        self, x: Tensor, bias: Tensor, out: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the gradients by both inputs for that by the output."""
+        ones = _ones(x.shape[0]).astype(gradient.dtype)
+        return gradient, self.product(ones, gradient).reshape(bias.shape)
