@@ -32,6 +32,19 @@ class RowBias(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__()
+        self.add = _Addition()
+
+    def construct(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Add."""
+        # In mixed precision the cast has to be outside of a gradient that is written out.
+        return self.add(x, bias.astype(x.dtype))
+
+
+class _Addition(nn.Cell):
+    """The sum of what has one type, and its gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.add = ops.BiasAdd()
         self.product = ops.MatMul()
 
