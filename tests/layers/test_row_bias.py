@@ -1,5 +1,6 @@
 """The bias of rows and its gradient against NumPy."""
 
+import mindspore as ms
 import numpy as np
 import pytest
 from against_oracle import assert_matches
@@ -28,6 +29,15 @@ def test_bias_and_gradients_equal_the_definition(shape, device, mode, rng):
     assert isinstance(net.add, RowBias if device == "CPU" else ops.BiasAdd)
     x = rng.standard_normal(shape)
     assert_matches(net, lambda inputs, p: inputs[0] + p["bias"], [x], rng)
+
+
+def test_the_gradient_has_the_type_of_the_bias(mode, rng):
+    """In mixed precision rows are float16, and the parameter, which is updated, is float32."""
+    net = Biased(5)
+    x = Tensor(rng.standard_normal((6, 5)).astype(np.float16))
+    (gradient,) = ms.grad(net, None, net.trainable_params())(x)
+    assert gradient.dtype == ms.float32
+    np.testing.assert_array_equal(gradient.asnumpy(), 6)
 
 
 @pytest.mark.parametrize("has_bias", [True, False])

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from mindspore import Tensor, nn, ops
 
-from acmix.ops.constants import tensor_constant
+from acmix.ops.constants import column_of_ones
 from acmix.utils.target import current_target
 
 
 def row_bias() -> Any:
     """Return the addition of a bias to rows, (M, C) and (C,) to (M, C), for the target."""
     return ops.BiasAdd() if current_target().fast_reduce else RowBias()
-
-
-@tensor_constant
-def _ones(count: int) -> np.ndarray:
-    return np.ones((1, count), np.float32)
 
 
 class RowBias(nn.Cell):
@@ -56,5 +50,5 @@ class _Addition(nn.Cell):
         self, x: Tensor, bias: Tensor, out: Tensor, gradient: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the gradients by both inputs for that by the output."""
-        ones = _ones(x.shape[0]).astype(gradient.dtype)
+        ones = column_of_ones(x.shape[0]).reshape((1, -1)).astype(gradient.dtype)
         return gradient, self.product(ones, gradient).reshape(bias.shape)

@@ -118,10 +118,13 @@ def compare(
     for _, config in planned:
         _check_same_run(config)
     runs: dict[str, list[_Trained]] = {name: [] for name in configs}
+    models: dict[str, nn.Cell] = {}  # that of the first seed is measured
     for number, (name, config) in enumerate(planned, start=1):
         logger.info("--- %s, run %d of %d", name, number, len(planned))
-        runs[name].append(_train(config))
-    networks = {name: get_task(task).deployed(done[0].model) for name, done in runs.items()}
+        model, trained = _train(config)
+        models.setdefault(name, model)
+        runs[name].append(trained)
+    networks = {name: get_task(task).deployed(model) for name, model in models.items()}
     traces = {name: trace(network, (1, *shape)) for name, network in networks.items()}
     macs = {name: counted.macs for name, counted in traces.items()}
     logger.info("--- measuring %s", ", ".join(networks))
@@ -142,7 +145,7 @@ def compare(
             traces[name].params,
             macs[name],
             tuple(run.metrics for run in done),
-            tuple(path_weights(run.model) for run in done),
+            tuple(run.path_weights for run in done),
             fps[name],
         )
         for name, done in runs.items()
@@ -151,9 +154,9 @@ def compare(
 
 
 class _Trained(NamedTuple):
-    model: nn.Cell
     checkpoint: str
     metrics: dict[str, float]
+    path_weights: dict[str, float]
 
 
 def _runs(
@@ -169,10 +172,10 @@ def _runs(
     ]
 
 
-def _train(config: Config) -> _Trained:
+def _train(config: Config) -> tuple[nn.Cell, _Trained]:
     """Train, resume, or read what is finished."""
     result = workflows.train(config, resume="auto")
     checkpoint = Path(config.output) / "checkpoints" / "last.ckpt"
     model, _ = restore(config, checkpoint)
     metrics = result.metrics or workflows.evaluate(config, checkpoint)[0].compute()
-    return _Trained(model, str(checkpoint), metrics)
+    return model, _Trained(str(checkpoint), metrics, path_weights(model))
