@@ -78,7 +78,6 @@ SHALLOW = {
     ContNet: {"depths": (1, 1)},
     Swin: {"depths": (2, 1)},
     ConViT: {"depth": 2, "local_depth": 1},
-    CvT: {"depths": (1, 1, 1)},
     Conformer: {"depths": (1, 1, 1, 1)},
 }
 
@@ -86,7 +85,7 @@ WITHOUT_GRADIENT = {
     PVT: r"stages\.1\.blocks\.1\.attn\.(beta|conv_path\..+)",
     ConViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
     T2TViT: r"stages\.0\.blocks\.1\.attn\.(beta|conv_path\..+)",
-    CvT: r"stages\.2\.blocks\.0\.attn\.conv_proj_q\..+",
+    CvT: r"stages\.2\.blocks\.1\.attn\.conv_proj_q\..+",
 }
 """Parameters the classifier does not see: a class token is not convolved, and it alone is read."""
 
