@@ -117,6 +117,24 @@ def test_ctrl_c_is_told_from_sigterm_though_mindspore_takes_sigint():
     assert out == "Ctrl-C\n", err
 
 
+def test_a_stopped_process_goes_on():
+    """As after Ctrl-Z and ``fg``, and a pause by SIGSTOP; stopped for longer than any poll."""
+    process = python(
+        "import time\n"
+        "from acmix.utils.interruption import Interruption\n"
+        "with Interruption() as interruption:\n"
+        "    print('ready')\n"
+        "    time.sleep(3)\n"
+        "print(interruption.signal)\n"
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert out == "None\n", err
+
+
 def test_process_that_does_not_come_back_from_c_ends_all_the_same():
     process = python(
         "import ctypes, signal\n"

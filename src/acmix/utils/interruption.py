@@ -22,8 +22,6 @@ BEFORE_TRAINING = "before the first step: there is nothing to save"
 PROMPT_SECONDS = 5.0
 """Time for leaving MindSpore's C++ code where a signal ends the process at once."""
 
-_LOOK_SECONDS = 0.5
-
 
 class Interrupted(KeyboardInterrupt):
     """A signal ended the work at a place where nothing had to be saved.
@@ -71,7 +69,7 @@ class Interruption:
         if self._depth == 1 and threading.current_thread() is threading.main_thread():
             self._handle()
             # Before any thread, which inherit the mask.
-            if "mindspore" not in sys.modules and hasattr(signal, "sigtimedwait"):
+            if "mindspore" not in sys.modules and hasattr(signal, "sigwait"):
                 self._leave.append(_keep_ctrl_c())
             self._leave.append(_listen(self._arrived))
         return self
@@ -200,13 +198,18 @@ def _keep_ctrl_c() -> Callable[[], None]:
     left = threading.Event()
 
     def wait() -> None:
-        while not left.is_set():
-            if signal.sigtimedwait(numbers, _LOOK_SECONDS) is not None:
-                _thread.interrupt_main(signal.SIGINT)
+        # Not sigtimedwait: where Ctrl-Z stops the process for longer than its timeout, Python 3.11
+        # takes its return for a signal.
+        while signal.sigwait(numbers) and not left.is_set():
+            _thread.interrupt_main(signal.SIGINT)
+
+    thread = threading.Thread(target=wait, name="ctrl-c", daemon=True)
 
     def leave() -> None:
         left.set()
+        signal.pthread_kill(thread.ident or 0, signal.SIGINT)
+        thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    threading.Thread(target=wait, name="ctrl-c", daemon=True).start()
+    thread.start()
     return leave
