@@ -15,6 +15,7 @@ from acmix.config import load_config
 from acmix.layers.acmix import COMBINATIONS
 from acmix.layers.conv_path import VARIANTS
 from acmix.tools.ablation_report import Row, render
+from acmix.tools.bench.machine import machine_facts
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "ablation"
 ROWS = [str(CONFIGS / "paths" / "alpha.yaml"), str(CONFIGS / "kernel" / "shift.yaml")]
@@ -119,6 +120,45 @@ def test_every_seed_is_a_run_and_a_row_has_their_mean(tmp_path, capsys):
     assert "the paper's, ImageNet |\n" in loaded
     assert "81.6 (it or beta)" in loaded
     assert "MindSpore" in loaded.splitlines()[-1]
+
+
+def saved(folder, **weights):
+    """Write an ablation.json whose rows have two runs of a network of two operators each."""
+    rows = [
+        Row(name, ("a", "b"), 9, 9, [{"top1": 0.5}] * 2, [one, two], 1.0).to_dict()
+        for name, (one, two) in weights.items()
+    ]
+    file = folder / "ablation.json"
+    file.write_text(json.dumps({"rows": rows, "environment": machine_facts()}))
+    return file
+
+
+def of_paths(alpha, beta):
+    return {"stages.0.alpha": alpha, "stages.0.beta": beta, "x.alpha": 1.0, "x.beta": 2 * beta}
+
+
+def test_the_plot_draws_rows_that_learn_both_paths(tmp_path):
+    both = (of_paths(1.5, 0.5), of_paths(2.0, 0.25))
+    idle = (of_paths(1.0, 1.0) | {"x.beta": 1.0},) * 2
+    pictures = []
+    for rows in (
+        {"both": both},
+        {"both": both, "sum": idle, "attention": ({"stages.0.alpha": 0.5},) * 2},
+        {"both": both, "random": both[::-1]},
+    ):
+        pictures.append(tmp_path / f"{len(pictures)}.png")
+        words = ["--load", str(saved(tmp_path, **rows)), "--plot", str(pictures[-1])]
+        assert main(["ablate", *words]) == 0
+    alone, same, legend = (file.read_bytes() for file in pictures)
+    assert alone == same != legend
+
+
+def test_a_plot_of_rows_that_learn_no_ratio_is_refused(tmp_path, capsys):
+    file = saved(tmp_path, sum=({"x.alpha": 1.0, "x.beta": 1.0},) * 2)
+    assert main(["ablate", "--load", str(file), "--plot", str(tmp_path / "x.png")]) == 2
+    assert "--plot: none of sum has both paths" in capsys.readouterr().err
+    assert main(["ablate", "--load", str(file), str(file), "--plot", str(tmp_path / "x.png")]) == 2
+    assert "--plot: draws one ablation; got 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

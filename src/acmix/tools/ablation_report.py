@@ -6,10 +6,14 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from acmix.errors import check
 from acmix.tasks import TASKS
 from acmix.tools.analysis.paper import ABLATIONS
+from acmix.tools.analysis.path_bias import path_biases
+from acmix.tools.analysis.plots import plot_path_biases_of
 from acmix.tools.bench.machine import machine_phrase
 from acmix.tools.saved_results import parsing
 from acmix.utils.table import Style, render_table
@@ -100,6 +104,23 @@ def render(rows: Sequence[Row], style: Style = "text") -> str:
         for line, row in zip(cells, rows, strict=True):
             line.append(ABLATIONS.get(row.name, ""))
     return render_table(header, cells, style)
+
+
+def plot(rows: Sequence[Row], target: str | Path) -> None:
+    """Draw the path weights of the rows that have both paths and learn, over depth, as Fig. 5 does.
+
+    Raises:
+        UserError: there is no such row.
+    """
+    learned = {
+        row.name: {f"run {i}": path_biases(run) for i, run in enumerate(row.path_weights)}
+        for row in rows
+        if any(weight != 1 for run in row.path_weights for weight in run.values())
+    }
+    both = {name: runs for name, runs in learned.items() if all(runs.values())}
+    names = ", ".join(row.name for row in rows)
+    check(bool(both), f"--plot: none of {names} has both paths and learns their weights.")
+    plot_path_biases_of(both, target)
 
 
 def _spread(row: Row, metric: str) -> str:

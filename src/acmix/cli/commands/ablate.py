@@ -14,7 +14,7 @@ from acmix.cli.arguments import (
     style,
 )
 from acmix.cli.console import say
-from acmix.cli.outputs import OutputFolder
+from acmix.cli.outputs import OutputFile, OutputFolder
 from acmix.errors import check
 
 NAME = "ablate"
@@ -47,6 +47,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="S",
         help="train each configuration with each seed, and show mean and deviation",
     )
+    parser.add_argument(
+        "--plot",
+        type=OutputFile,
+        metavar="FILE",
+        help="draw alpha, beta and log(alpha / beta) over depth (Fig. 5), of one ablation",
+    )
     add_load(parser, "the ablation.json of earlier calls")
     add_markdown(parser)
     parser.add_argument(
@@ -64,12 +70,12 @@ def run(options: Namespace) -> None:
     configs, overrides = split_overrides(options.configs)
     if options.load:
         check(not options.configs, "--load: shows results, and trains nothing; name only files.")
-        print(_saved(options))
+        _show_saved(options)
         return
     check(bool(configs), "name at least one configuration.")
     check(options.output is not None, "--output DIR: name a folder for the runs.")
     from acmix.tools import ablation
-    from acmix.tools.ablation_report import render
+    from acmix.tools.ablation_report import plot, render
 
     rows = ablation.run(
         configs,
@@ -82,11 +88,17 @@ def run(options: Namespace) -> None:
     )
     print(f"\n{render(rows, style(options))}\n")
     say(f"Wrote {options.output}/table.md and ablation.json")
+    if options.plot:
+        plot(rows, options.plot)
 
 
-def _saved(options: Namespace) -> str:
-    from acmix.tools.ablation_report import read_rows, render
+def _show_saved(options: Namespace) -> None:
+    from acmix.tools.ablation_report import plot, read_rows, render
     from acmix.tools.saved_results import load_result
 
-    loaded = [load_result(file, read_rows) for file in load_files(options.load)]
-    return "\n\n".join(f"{render(rows, style(options))}\n\n{note}." for rows, note in loaded)
+    files = load_files(options.load)
+    check(not options.plot or len(files) == 1, f"--plot: draws one ablation; got {len(files)}.")
+    loaded = [load_result(file, read_rows) for file in files]
+    print("\n\n".join(f"{render(rows, style(options))}\n\n{note}." for rows, note in loaded))
+    if options.plot:
+        plot(loaded[0][0], options.plot)

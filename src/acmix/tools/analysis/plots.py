@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,7 @@ from acmix.workflows.curve import read_records
 
 
 def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path) -> None:
-    """Draw alpha, beta and log(alpha / beta) over depth, as Fig. 5 (Sec. 5.4) does.
-
-    The line is the mean over runs, the band plus and minus one standard deviation. Each run is a
-    row of dots. Depths without any ratio stay empty.
+    """Draw :func:`plot_path_biases_of` one model.
 
     Args:
         runs: operators of one model in order of depth, by name of the run.
@@ -29,7 +27,28 @@ def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path)
     Raises:
         UserError: the runs are not of one model, or have no operator with both paths.
     """
-    check_comparable(runs)
+    plot_path_biases_of({"": runs}, target)
+
+
+def plot_path_biases_of(
+    models: Mapping[str, Mapping[str, Sequence[PathBias]]], target: str | Path
+) -> None:
+    """Draw alpha, beta and log(alpha / beta) over depth, as Fig. 5 (Sec. 5.4) does.
+
+    A line is the mean over a model's runs, its band plus and minus one standard deviation. Each run
+    is a row of dots. Depths without any ratio stay empty.
+
+    Args:
+        models: by name of the model, the operators of its runs as :func:`plot_path_biases` takes
+            them. Several models have a legend.
+        target: Picture to write; its suffix names the format.
+
+    Raises:
+        UserError: the runs of a model have other operators than one another, or none with both
+            paths.
+    """
+    for runs in models.values():
+        check_comparable(runs)
 
     from matplotlib.figure import Figure
 
@@ -40,18 +59,26 @@ def plot_path_biases(runs: Mapping[str, Sequence[PathBias]], target: str | Path)
          ("log(alpha / beta)", "log_ratio")),
         strict=True,
     ):  # fmt: skip
-        values = np.array([[getattr(bias, name) for bias in biases] for biases in runs.values()])
-        depth = np.arange(1, values.shape[1] + 1)
-        known = np.ma.masked_invalid(values)
-        mean, spread = known.mean(axis=0), known.std(axis=0)
-        axes.plot(depth, mean.filled(np.nan), marker="o", markersize=3)
-        axes.fill_between(depth, (mean - spread).filled(np.nan), (mean + spread).filled(np.nan),
-                          alpha=0.2)  # fmt: skip
-        for row in values:
-            axes.plot(depth, row, ".", color="grey", markersize=3)
+        for number, (model, runs) in enumerate(models.items()):
+            values = [[getattr(bias, name) for bias in biases] for biases in runs.values()]
+            _draw_over_depth(axes, np.array(values), f"C{number}", model)
         axes.set(title=title, xlabel="depth of the operator")
         axes.grid(alpha=0.3)
+        if len(models) > 1:
+            axes.legend()
     save_figure(figure, Path(target))
+
+
+def _draw_over_depth(axes: Any, values: np.ndarray, color: str, label: str) -> None:
+    """Draw values (runs, depth)."""
+    depth = np.arange(1, values.shape[1] + 1)
+    known = np.ma.masked_invalid(values)
+    mean, spread = known.mean(axis=0), known.std(axis=0)
+    axes.plot(depth, mean.filled(np.nan), marker="o", markersize=3, color=color, label=label)
+    axes.fill_between(depth, (mean - spread).filled(np.nan), (mean + spread).filled(np.nan),
+                      alpha=0.2, color=color)  # fmt: skip
+    for row in values:
+        axes.plot(depth, row, ".", color="grey" if not label else color, markersize=3)
 
 
 def plot_path_curves(metrics_files: Mapping[str, str | Path], target: str | Path) -> None:
