@@ -207,7 +207,7 @@ def _keep_ctrl_c() -> Callable[[], None]:
 
     def leave() -> None:
         left.set()
-        signal.pthread_kill(thread.ident or 0, signal.SIGINT)
+        signal.pthread_kill(thread.ident, signal.SIGINT)  # type: ignore[arg-type]  # started
         thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
