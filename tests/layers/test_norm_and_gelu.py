@@ -44,15 +44,28 @@ def exact(x):
     return np.vectorize(lambda v: v * 0.5 * math.erfc(-v / 2**0.5))(x)
 
 
-def test_gelu_and_its_gradient(mode, rng):
-    assert_matches(GELU(), lambda x, _: exact(x[0]), [rng.standard_normal((4, 50)) * 2], rng)
+def quick(x):
+    return x / (1 + np.exp(-1.702 * x))
 
 
-def test_quick_gelu_its_gradient_and_its_form(mode, rng):
-    def quick(x):
-        return x / (1 + np.exp(-1.702 * x))
+@pytest.mark.parametrize(("cell", "oracle"), [(GELU, exact), (QuickGELU, quick)])
+def test_gelus_and_their_gradients(cell, oracle, mode, rng):
+    x = [rng.standard_normal((4, 50)) * 2]
+    assert_matches(cell(), lambda inputs, _: oracle(inputs[0]), x, rng)
 
-    assert_matches(QuickGELU(), lambda x, _: quick(x[0]), [rng.standard_normal((4, 50)) * 2], rng)
+
+@pytest.mark.parametrize(("cell", "oracle"), [(GELU, exact), (QuickGELU, quick)])
+def test_slopes_far_from_zero(cell, oracle, mode):
+    """Squares and exponents of large numbers must not become NaN, in half precision neither."""
+    x = np.array([-60000, -300, -9, -5, 0, 5, 9, 300, 60000], np.float64)
+    with np.errstate(over="ignore"):
+        slopes = (oracle(x + 1e-4) - oracle(x - 1e-4)) / 2e-4
+    for dtype, bound in ((ms.float32, 1e-5), (ms.float16, 5e-3)):
+        gradient = ms.grad(cell())(Tensor(x, dtype))
+        np.testing.assert_allclose(gradient.astype(ms.float32).asnumpy(), slopes, atol=bound)
+
+
+def test_form_of_quick_gelu_for_inference():
     form, x = QuickGELU().scaled(), np.linspace(-9, 9, 101, dtype=np.float32)
     y = form.function(Tensor(x * np.float32(form.before))).asnumpy() * form.after
     np.testing.assert_allclose(y, quick(x), atol=1e-6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -18,6 +20,7 @@ class Clock:
 
     def __init__(self):
         self.now = 0.0
+        self.rested = 0.0
 
     def __call__(self):
         return self.now
@@ -25,18 +28,60 @@ class Clock:
     def spend(self, seconds):
         self.now += seconds
 
+    def rest(self, seconds):
+        self.rested = self.now = self.now + seconds
+
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(timing, "perf_counter", clock)
+    monkeypatch.setattr(timing, "sleep", clock.rest)
+    monkeypatch.setattr(timing, "REST", 0.125)  # no rounding
     return clock
 
 
-def test_candidates_take_turns_and_the_first_of_a_round_rotates(clock):
-    order = []
-    measure({name: lambda name=name: order.append(name) for name in "abc"}, warmup=1, repeats=3)
-    assert "".join(order) == "abc" + "cab" + "abc" + "bca" + "cab"
+def _orders(names, **options):
+    """Return the rounds that ``measure`` calls, without the compiling one."""
+    called = []
+    measure({name: lambda name=name: called.append(name) for name in names}, **options)
+    assert called[: len(names)] == list(names)
+    return [
+        called[start : start + len(names)] for start in range(len(names), len(called), len(names))
+    ]
+
+
+def test_each_candidate_is_called_once_a_round(clock):
+    rounds = _orders("abc", warmup=1, repeats=3)
+    assert len(rounds) == 4
+    assert all(sorted(round) == ["a", "b", "c"] for round in rounds)
+
+
+def test_each_candidate_follows_each_other_one(clock):
+    """What ran before a call changes its time: threads that still spin, caches."""
+    rounds = _orders("abcd", warmup=0, repeats=20)
+    called = [name for round in rounds for name in round]
+    behind = Counter((before, name) for before, name in pairwise(called) if before != name)
+    assert len(behind) == 12
+    assert max(behind.values()) < 3 * min(behind.values())
+    assert len({round[0] for round in rounds}) == 4
+
+
+def test_each_turn_follows_a_rest_that_is_not_measured(clock):
+    """The threads of the candidate before would still spin."""
+    begun = []
+
+    def call():
+        begun.append(clock.now == clock.rested)
+        clock.spend(2.0)
+
+    timings = measure({"a": call, "b": call}, warmup=1, repeats=3)
+    assert begun[2:] == [True] * 8  # behind the two that compile
+    assert [timing.seconds for timing in timings] == [(2, 2, 2)] * 2
+
+
+def test_the_order_of_the_rounds_is_the_same_in_every_run(clock):
+    assert _orders("abcd", repeats=5) == _orders("abcd", repeats=5)
 
 
 def test_first_call_is_compilation_and_warm_up_is_not_measured(clock):

@@ -6,13 +6,17 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 
 from acmix.errors import check
 from acmix.utils.progress import ProgressLine
 from acmix.utils.waiting import wait_for
+
+REST = 0.1
+"""Seconds before a turn. The threads of what ran before spin for up to tens of milliseconds and
+take a core each: behind a probe of ONNX Runtime a network took up to twice as long."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,13 @@ def measure(
             line.advance()
     samples: dict[str, list[float]] = {name: [] for name in names}
     turns = len(names) * (warmup + repeats)
+    shuffled = np.random.default_rng(0)
     with _no_garbage_collection(), ProgressLine("measuring", turns, ticking=False) as line:
         for round_number in range(-warmup, repeats):
-            # Rotating the order lets cache effects average out.
-            first = round_number % len(names)
-            for name in names[first:] + names[:first]:
+            # What ran before a call changes its time by what it left in the caches. In a fixed or
+            # a rotating order that would always be the same candidate.
+            for name in shuffled.permutation(names).tolist():
+                sleep(REST)
                 seconds = _turn(candidates[name], turn_seconds)
                 if round_number >= 0:
                     samples[name].append(seconds)
