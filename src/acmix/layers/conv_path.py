@@ -12,7 +12,7 @@ from mindspore.common.initializer import Uniform, initializer
 from acmix.errors import check, suggest
 from acmix.layers.conv_formulations import ConvFormulations
 from acmix.layers.conv_frozen import FrozenConvPath
-from acmix.layers.row_bias import row_bias
+from acmix.layers.row_bias import bias_addition
 from acmix.ops.block_conv import block_conv, block_cost, padded_conv
 from acmix.ops.dense_conv import bordered_bias, composed_kernel, dense_is_cheaper
 from acmix.ops.fold import fold_projection, joined_bias
@@ -107,7 +107,7 @@ class ConvPath(ConvFormulations):
         self.kernel_size, self.stride = kernel_size, stride
         self.variant, self.impl, self.query_features = variant, impl, query_features
         self.taps = taps
-        self.add_bias: Any = row_bias() if data_format == "NHWC" else ops.bias_add
+        self.add_bias: Any = bias_addition(data_format)
 
         bound = 1 / math.sqrt(num_features)
         shape: tuple[int, ...] = (self.taps, num_features)

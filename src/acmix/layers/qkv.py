@@ -10,7 +10,7 @@ from mindspore.common.initializer import TruncatedNormal, initializer
 
 from acmix.errors import check
 from acmix.layers.inference import absorb_input, fixed_linear
-from acmix.layers.row_bias import row_bias
+from acmix.layers.row_bias import bias_addition
 from acmix.ops.linear import project, split_rows
 from acmix.utils.cells import kept_arguments
 
@@ -53,7 +53,7 @@ class QKVProjection(nn.Cell):
         self.bias = None
         if has_bias:
             self.bias = Parameter(initializer("zeros", (total,)), name="bias")
-        self.add_bias: Any = row_bias() if data_format == "NHWC" else ops.bias_add
+        self.add_bias: Any = bias_addition(data_format)
 
     def extend_repr(self) -> str:
         """Return what ``print`` shows of the Cell beside its parts."""

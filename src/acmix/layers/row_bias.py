@@ -1,4 +1,4 @@
-"""Adding a bias to rows, with a gradient that is fast on CPU."""
+"""Adding a bias, to rows with a gradient that is fast on CPU."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from acmix.utils.target import current_target
 def row_bias() -> Any:
     """Return the addition of a bias to rows, (M, C) and (C,) to (M, C), for the target."""
     return ops.BiasAdd() if current_target().fast_reduce else RowBias()
+
+
+def bias_addition(data_format: str) -> Any:
+    """Return the addition of (C,) to the rows of ``NHWC``, (M, C), or to ``NCHW``."""
+    return row_bias() if data_format == "NHWC" else ops.bias_add
 
 
 class RowBias(nn.Cell):
