@@ -18,8 +18,8 @@ class GELU(nn.Cell):
     r"""Exact GELU, :math:`x\,\Phi(x)`: Hendrycks and Gimpel, arXiv:1606.08415.
 
     MindSpore's gradient of the error function squares by a power, which on CPU takes longer than
-    the function itself, and keeps four maps. This one keeps x alone and computes
-    :math:`\Phi(x) + x\,\varphi(x)`, with the density :math:`\varphi` of the normal distribution.
+    the function itself, and keeps four maps. This one is :math:`\Phi(x) + x\,\varphi(x)`, with the
+    density :math:`\varphi` of the normal distribution; the compiler keeps x and :math:`\Phi(x)`.
 
     Shape:
         Any to the same.

@@ -1,4 +1,4 @@
-"""Adding a bias, to rows with a gradient that is fast on CPU."""
+"""Adding a bias to rows or maps; to rows with a gradient that is fast on CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def row_bias() -> Any:
 
 
 def bias_addition(data_format: str) -> Any:
-    """Return the addition of (C,) to the rows of ``NHWC``, (M, C), or to ``NCHW``."""
+    """Return the addition of a bias (C,) to rows, (M, C), for ``NHWC``, else to maps ``NCHW``."""
     return row_bias() if data_format == "NHWC" else ops.bias_add
 
 
